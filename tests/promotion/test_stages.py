@@ -288,6 +288,25 @@ def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_mov
     assert bench.mend() is None
 
 
+def test_a_rollback_that_is_done_already_puts_a_stage_back_that_was_set_too_late(bench: Bench) -> None:
+    """Whoever loads the stage gets what exit 0 says."""
+
+    def rollback() -> Outcome:
+        return moving.rollback(
+            bench.registry, bench.model, reason="x", to="1", promotion=PROMOTION, actor=CI, clock=bench.clock
+        )
+
+    bench.adopt()
+    bench.promote(1, 0)
+    rollback()
+    bench.by_hand("2", "Production")
+
+    again = rollback()
+
+    assert (again.already, again.entry.kind, bench.stages) == (True, "rolled_back", "Production Archived None")
+    assert bench.kinds == ["adopted", "promoted", "rolled_back", "repaired"]
+
+
 def _done(bench: Bench, kind: str) -> str:
     entries = read_chain(bench.registry.ledger(bench.model).keys()).finished
     return str(next(entry.to_json()["at"] for entry in reversed(entries) if entry.kind == kind))

@@ -42,10 +42,8 @@ def rollback(
         note = "that was the rollback which had been left unfinished; nothing further was rolled back"
         return _outcome(operator, forwarded[0].entry, state, forwarded, [note], already=True)
     before = state.standing
-    if to is not None and to == before.production != state.aliases.get("production"):
+    if to is not None and to == before.production and (_just_done(state) or _shows_another(state)):
         return _put_back(operator, to, forwarded)
-    if to is not None and _just_done(state, to):
-        return _outcome(operator, state.chain.moves[0], state, forwarded, [], already=True)
     try:
         plan = _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
     except Refused:
@@ -176,10 +174,15 @@ def _finish_unfinished(
     return state, (ForwardedEntry(entry, state.chain.done[entry.epoch]),)
 
 
-def _just_done(state: RegistryState, to: str) -> bool:
-    """Whether the version is Production because of a rollback to it, which nothing followed."""
-    last = next(iter(state.chain.moves), None)
-    return last is not None and (last.kind, last.target, state.aliases.get("production")) == ("rolled_back", to, to)
+def _just_done(state: RegistryState) -> bool:
+    """Whether Production is what it is because of a rollback to it, which nothing followed."""
+    return state.chain.moves[0].kind == "rolled_back"
+
+
+def _shows_another(state: RegistryState) -> bool:
+    """Whether the alias of Production, or a stage, shows another version than the ledger says."""
+    standing = state.standing
+    return state.aliases.get("production") != standing.production or bool(standing.stages_due(state.stages))
 
 
 def _is_meant(entry: Entry, to: str | None) -> bool:
