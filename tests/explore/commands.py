@@ -27,7 +27,7 @@ from lockgate.signoff.identity import Identity
 class Actor:
     """Who runs commands, one after the other. ahead: seconds by which its clock is; refuses: its tags are refused.
 
-    switches: whether traffic follows. blind: whether it cannot see other processes.
+    switches: whether traffic follows. mirrors: whether stages follow. blind: whether it cannot see other processes.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Actor:
     ahead: int = 0
     refuses: bool = False
     switches: bool = False
+    mirrors: bool = False
     blind: bool = False
     at_once: str | None = None
 
@@ -46,7 +47,7 @@ class Actor:
             "switch_traffic": (lambda entry: str(tape.ask("switch", str(entry.target)))) if self.switches else None,
             **self.host(tape),
         }
-        return command(TapedRegistry(tape), who, tape)
+        return command(TapedRegistry(tape, mirrors=self.mirrors), who, tape)
 
     def host(self, tape: Tape) -> dict[str, Any]:
         """What the operator knows of processes. All are on one machine, where whoever died is known to be gone."""
@@ -102,18 +103,24 @@ class Adopt(Command):
 class Promote(Command):
     """On evidence that compares with `champion`. strict: the policy compares with whoever is Production.
 
-    number: which evidence of the version, where there are several.
+    number: which evidence of the version, where there are several. model: whose version it is; that of another is copied.
     """
 
     version: str
     champion: str = "1"
     strict: bool = False
     number: int = 0
+    model: str = MODEL
+
+    @property
+    def evidence(self) -> Evidence:
+        return evidence_of(self.version, self.champion, self.number, self.model)
 
     def __call__(self, registry: Any, who: dict[str, Any], tape: Tape) -> Any:
         return moving.promote(
             registry,
-            evidence_of(self.version, self.champion, self.number),
+            self.evidence,
+            model=MODEL,
             signoff=NOBODY,
             policy_digest=POLICY,
             ballot=Ballot(),
@@ -124,22 +131,24 @@ class Promote(Command):
         )
 
     def is_meant(self, entry: Entry) -> bool:
-        return entry.kind == "promoted" and entry.target == self.version
+        return entry.kind == "promoted" and _is_of(entry, self.version, self.model)
 
     def __str__(self) -> str:
-        return f"promote {self.version}"
+        return f"promote {'' if self.model == MODEL else 'a copy of '}{self.version}"
 
 
 @dataclass(frozen=True)
 class Stage(Command):
     version: str
     champion: str = "1"
+    model: str = MODEL
 
     def __call__(self, registry: Any, who: dict[str, Any], tape: Tape) -> Any:
-        return moving.record_staging(registry, evidence_of(self.version, self.champion), folder=None, **who)  # type: ignore[arg-type]
+        about = evidence_of(self.version, self.champion, model=self.model)
+        return moving.record_staging(registry, about, model=MODEL, folder=None, **who)
 
     def is_meant(self, entry: Entry) -> bool:
-        return entry.target == self.version
+        return _is_of(entry, self.version, self.model)
 
     def __str__(self) -> str:
         return f"stage {self.version}"
@@ -214,16 +223,23 @@ AT_ONCE = PromotionPolicy(soak="0s")
 
 
 @cache
-def evidence_of(version: str, champion: str, number: int = 0) -> Evidence:
+def evidence_of(version: str, champion: str, number: int = 0, model: str = MODEL) -> Evidence:
     """Evidence from before everything; number 1 from an evaluator whose clock is ahead."""
     digest = files_digest()
     finished = NOW - timedelta(hours=3) + timedelta(minutes=number and 9, seconds=AHEAD if number == 1 else 0)
     return evidence(
-        MODEL,
-        ModelVersion(MODEL, version, digest=digest),
+        model,
+        ModelVersion(model, version, digest=digest),
         champion=ModelVersion(MODEL, champion, digest=digest),
         finished=finished,
     )
+
+
+def _is_of(entry: Entry, version: str, model: str) -> bool:
+    """Whether an entry is about a version, or about its copy where it is another model's."""
+    if model == MODEL:
+        return entry.target == version
+    return entry.copied is not None and entry.copied.version == version
 
 
 def unapproved(entry: Entry, chain: Chain, command: Command) -> str | None:
@@ -233,7 +249,7 @@ def unapproved(entry: Entry, chain: Chain, command: Command) -> str | None:
         plan = RollbackPlan(MODEL, str(entry.source), str(entry.target), str(entry.prev))
         return None if tuple(entry.votes) == (sha256(plan.bytes),) else "an owner approved another rollback"
     if entry.kind == "promoted" and isinstance(command, Promote):
-        if entry.evidence != evidence_of(command.version, command.champion, command.number).digest:
+        if entry.evidence != command.evidence.digest:
             return "it rests on other evidence"
         if entry.evidence in before.dead:
             return "it rests on evidence of a version that was withdrawn"

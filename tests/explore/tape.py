@@ -15,10 +15,12 @@ from helpers.promoting import NOW
 from lockgate.errors import Denied, LockgateError, NotFound, ServingFault, Unavailable, UnknownOutcome
 from lockgate.evidence.record import Record
 from lockgate.hashing import folder_digest
+from lockgate.registries.mlflow.registry import STAGES
 from lockgate.registries.ports import ModelVersion, Stages
 
-MODEL = "fraud"
+MODEL, SOURCE = "fraud", "candidates"  # the model that is moved, and the one whose versions are copied into it
 VERSIONS = ("1", "2", "3", "4", "5")
+FIRST_COPY = 2  # what is copied into the model becomes this version, and those after it
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        return self.name in ("put", "set_alias", "delete_alias", "show_holder", "switch")
+        return self.name in ("put", "set_alias", "delete_alias", "show_holder", "switch", "set_stage", "copy")
 
     def __str__(self) -> str:
         return " ".join([self.name, *(word if len(word) < 30 else "…" for word in self.arguments)])
@@ -135,10 +137,13 @@ class TapedEvidence:
 
 
 class TapedRegistry:
-    """Of what others may change meanwhile each request is cut; files, versions and signatures stay as they are."""
+    """Of what others may change meanwhile each request is cut; files, versions and signatures stay as they are.
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
+    mirrors: whether stages mirror the aliases.
+    """
+
+    def __init__(self, tape: Tape, *, mirrors: bool = False) -> None:
+        self.tape, self.mirrors = tape, mirrors
         self._ledger, self._evidence = TapedLedger(tape), TapedEvidence(tape)
 
     def ledger(self, name: str) -> TapedLedger:
@@ -151,7 +156,10 @@ class TapedRegistry:
         return dict(self.tape.ask("aliases"))
 
     def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
-        return self.aliases(name), Stages()
+        if not self.mirrors:
+            return self.aliases(name), Stages()
+        aliases, latest = self.tape.ask("loaded")
+        return dict(aliases), Stages(dict(latest), STAGES)
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.tape.ask("set_alias", alias, version)
@@ -167,7 +175,20 @@ class TapedRegistry:
         return tags
 
     def stages(self, name: str) -> Stages:
-        return Stages()
+        return Stages(dict(self.tape.ask("stages")), STAGES) if self.mirrors else Stages()
+
+    def set_stage(self, name: str, version: str, stage: str) -> None:
+        try:
+            self.tape.ask("set_stage", version, stage)
+        except UnknownOutcome:  # as the real one does
+            if self.stages(name).by_version[version] != stage:
+                raise
+
+    def copies(self, version: ModelVersion, name: str) -> Sequence[ModelVersion]:
+        return [self.version(name, copy) for copy in self.tape.ask("copies", version.version)]
+
+    def copy_version(self, version: ModelVersion, name: str, *, tags: Mapping[str, str]) -> ModelVersion:
+        return self.version(name, str(self.tape.ask("copy", version.version)))
 
     def version(self, name: str, version: str) -> ModelVersion:
         return ModelVersion(name, version, digest=files_digest())
@@ -269,7 +290,17 @@ def _name(item: tuple[str, Any]) -> str:
     return item[0]
 
 
-_SHARED = ("Tape", "Operator", "Evidence", "PromotionRequest", "PromotionTerms", "RollbackCheck", "Rollback", "Promote")
+_SHARED = (
+    "Tape",
+    "Operator",
+    "Evidence",
+    "PromotionRequest",
+    "PromotionTerms",
+    "RollbackCheck",
+    "Rollback",
+    "Promote",
+    "_Copying",
+)
 _PLAIN = (str, bytes, int, float, datetime, timedelta, type(None))
 _values: dict[int, tuple[Any, Hashable]] = {}  # of frozen objects, which are kept, by where they are
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from explore.remembered import remembered
-from explore.scenarios import NIGHT, quick
+from explore.scenarios import MIRROR, NIGHT, quick
 from explore.world import Explorer, Scenario
 from lockgate.promotion import rollback
 
@@ -29,3 +31,13 @@ def test_a_rollback_that_takes_any_other_for_its_own_is_seen(monkeypatch: pytest
         report = Explorer(NIGHT).explore()
 
     assert "afterwards rollback --to 1 ends with 0 speaks of rolled_back to 3" in report.violations
+
+
+def test_a_rollback_that_looks_at_aliases_alone_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it was once: exit 0, and whoever loads the stage gets the version that a late writer put there."""
+    monkeypatch.setattr(rollback, "settle", lambda operator: (operator.read_state(), ()))
+
+    with remembered():
+        report = Explorer(replace(MIRROR, preemptions=1)).explore()
+
+    assert any("leaves what is not so: stages are" in violation for violation in report.violations)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from explore.commands import Actor, Rollback
 from explore.remembered import remembered
 from explore.scenarios import MOVES, NIGHT
+from explore.store import Store
 from explore.tape import Direct, Ended, Request, play
-from explore.world import Explorer, Store
+from explore.world import Explorer
 from helpers.promoting import Models
 
 Step = tuple[int, Request]

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from explore.commands import Actor, Command, Publish, Rollback, unapproved
-from explore.remembered import Pairs, chain_of
+from explore.store import Store
 from explore.tape import VERSIONS, Answer, Direct, Ended, Failure, Request, Tape, play
 from helpers.promoting import PROMOTION
 from lockgate.promotion.ledger.chain import Chain
@@ -18,50 +18,6 @@ from lockgate.promotion.ledger.entry import MOVES, Entry
 
 PATIENCE = 120  # seconds that a command after anything may wait in all
 JUMP = int(PROMOTION.lease.total_seconds()) + 1  # how time passes: just longer than a lease
-
-
-@dataclass(frozen=True)
-class Store:
-    """What the registry holds, and what serves. note: who carries out an entry. published: facts, newest last."""
-
-    keys: Pairs = ()
-    aliases: Pairs = ()
-    note: str | None = None
-    serving: str | None = None
-    published: tuple[Pairs, ...] = ()
-
-    @property
-    def chain(self) -> Chain:
-        return chain_of(self.keys)
-
-    def after(self, request: Request) -> tuple[Store, Any]:
-        """The store after a request, and its answer."""
-        words = request.arguments
-        match request.name:
-            case "keys":
-                return self, (self.keys, self.note)
-            case "aliases":
-                return self, self.aliases
-            case "newest":
-                return self, next(
-                    (facts for facts in reversed(self.published) if dict(facts)["version"] == words[0]), None
-                )
-            case "put":
-                keys = dict(self.keys)
-                stands = keys.setdefault(words[0], words[1])
-                return replace(self, keys=tuple(sorted(keys.items()))), stands
-            case "set_alias":
-                return replace(self, aliases=tuple(sorted((dict(self.aliases) | {words[0]: words[1]}).items()))), None
-            case "delete_alias":
-                return replace(self, aliases=tuple(pair for pair in self.aliases if pair[0] != words[0])), None
-            case "show_holder":
-                return replace(self, note=words[0]), None
-            case "switch":
-                return replace(self, serving=words[0]), f"{words[0]} serves"
-            case "publish":
-                facts = tuple(tuple(word.partition("=")[::2]) for word in words)
-                return replace(self, published=(*self.published, facts)), None  # type: ignore[arg-type]
-        raise AssertionError(request)
 
 
 @dataclass(frozen=True)
@@ -216,7 +172,8 @@ class Explorer:
 
     def explore(self) -> Report:
         scenario = self.scenario
-        store, setup = self.stores.of(Store()), Actor("setup", (), switches=scenario.actors[0].switches)
+        stages = tuple((version, "None") for version in VERSIONS) if scenario.actors[0].mirrors else ()
+        store, setup = self.stores.of(Store(stages=stages)), replace(scenario.actors[0], name="setup", script=())
         for number, command in enumerate(scenario.begins):
             ended, store = self.alone(setup, command, store, number - 10 * len(scenario.begins))
             assert ended.fault is None, (command, ended)
@@ -278,7 +235,7 @@ class Explorer:
             yield f"late: {request}", replace(state, store=store, in_flight=tuple(flying))
         if state.jumps:
             midway = any(map(self._midway, state.runs))
-            if state.faults >= midway and (midway or self.stores.values[state.store].chain.unfinished is not None):
+            if state.faults >= midway and (midway or self.stores.values[state.store].is_held):
                 faults = state.faults - midway
                 following = replace(state, now=state.now + JUMP, jumps=state.jumps - 1, faults=faults)
                 yield f"{JUMP} s pass", replace(following, calm=state.calm and not midway)
@@ -380,14 +337,14 @@ class Explorer:
             self._violation(f"the ledger is broken: {chain.bad}", state, label)
         if shown.get("production") not in VERSIONS:
             self._violation("nothing is Production", state, label)
-        if request.name == "set_alias" and request.arguments[0] == "production":
-            version = request.arguments[1]
-            if not any(version == entry.target and entry.kind in MOVES for entry in chain.entries):
-                self._violation(f"version {version} moves without an entry", state, label)
+        version = _moved(request)
+        if version and not any(version == entry.target and entry.kind in MOVES for entry in chain.entries):
+            self._violation(f"version {version} moves without an entry", state, label)
         if request.name == "put" and request.arguments[0].startswith("epoch-") and command is not None:
-            wrong = unapproved(Entry.read(request.arguments[1]), before.chain, command)
-            if wrong is None:
-                wrong = self._older(before, request, history)
+            entry = Entry.read(request.arguments[1])
+            wrong = unapproved(entry, before.chain, command) or self._older(before, request, history)
+            if entry.kind in MOVES and entry.copied and (entry.target, entry.copied.version) not in before.copies:
+                wrong = f"{entry.target} is no copy of {entry.copied}"
             if wrong is not None:
                 self._violation(f"a move without its approval: {wrong}", state, label)
         place = chain.standing
@@ -423,31 +380,34 @@ class Explorer:
         if store.chain.unfinished is not None:
             return
         place = store.chain.standing
-        if not place.aliases.items() <= dict(store.aliases).items():
-            self._violation(f"all ended, and aliases are {dict(store.aliases)}, not {place.aliases}", state, "the end")
+        if store.misfit is not None:
+            self._violation(f"all ended, and {store.misfit}", state, "the end")
+        sources = [source for _, source in store.copies]
+        if len(sources) > len(set(sources)):
+            self._violation("all ended, and a version was copied twice", state, "the end")
         if self.scenario.actors[0].switches and store.serving != place.production:
             self._violation(f"all ended, and {store.serving} serves, not {place.production}", state, "the end")
 
     def _wrong_after(self, state: State, command: Command, *, blind: bool) -> str | None:
-        actor = Actor("night", (), switches=self.scenario.actors[0].switches, blind=blind)
+        actor = replace(self.scenario.actors[0], name="night", script=(), blind=blind)
         now = state.now
         while True:
             ended, store = self.alone(actor, command, state.store, now, state.refused)
             if ended.fault != "in_progress":
                 break
-            before: Store = self.stores.values[state.store]
-            if not blind and before.chain.unfinished.sha256 in (before.note or ""):  # type: ignore[union-attr]
+            before, waiting = self.stores.values[state.store], self.stores.values[store]
+            held = waiting.chain.unfinished
+            if not blind and held is not None and held.sha256 in (before.note or ""):
                 return "waits for a process of this machine that is gone"
             now += 30
             if now > state.now + PATIENCE:
                 return f"still waits after {PATIENCE} s"
         after: Store = self.stores.values[store]
         if ended.fault in ("already_production", "withdrawn_target", None):
-            place = after.chain.standing
             if after.chain.unfinished is not None:
                 return "leaves an entry unfinished"
-            if not place.aliases.items() <= dict(after.aliases).items():
-                return f"leaves the aliases at {dict(after.aliases)}, not {place.aliases}"
+            if after.misfit is not None:
+                return f"leaves what is not so: {after.misfit}"
             lie = command.lie(ended, after.chain) if ended.fault is None else None
             return None if lie is None else f"ends with 0 {lie}"
         return f"ends with {ended.fault}: {ended.message}"
@@ -471,3 +431,10 @@ class Explorer:
         ]
         first += ["tags are refused"] if state.refused else []
         self.report.violations[text] = [*first, *reversed(trace)]
+
+
+def _moved(request: Request) -> str | None:
+    """The version that a request makes Production, None for any other."""
+    if request.name == "set_alias" and request.arguments[0] == "production":
+        return request.arguments[1]
+    return request.arguments[0] if request.name == "set_stage" and request.arguments[1] == "Production" else None

@@ -35,8 +35,11 @@ def repair(registry: Any, model: str, *, reason: str, **who: Any) -> Outcome | N
     return repairing.repair(Operator(registry, model, **who), reason=reason)
 
 
-def record_staging(registry: Any, evidence: Evidence, *, folder: Path, **who: Any) -> Outcome:
-    return promoting.record_staging(Operator(registry, evidence.model, **who), evidence, folder=folder)
+def record_staging(
+    registry: Any, evidence: Evidence, *, folder: Path | None, model: str | None = None, **who: Any
+) -> Outcome:
+    operator = Operator(registry, model or evidence.model, **who)
+    return promoting.record_staging(operator, evidence, folder=folder)  # type: ignore[arg-type]
 
 
 def rollback(
@@ -60,6 +63,7 @@ def promote(
     *,
     signoff: SignoffPolicy,
     policy_digest: str,
+    model: str | None = None,
     ballot: Ballot,
     scratch: Path,
     prove: Callable[[ModelVersion], object],
@@ -72,7 +76,7 @@ def promote(
     **who: Any,
 ) -> Outcome:
     return promoting.promote(
-        Operator(registry, evidence.model, **who),
+        Operator(registry, model or evidence.model, **who),
         PromotionRequest(evidence, ballot, folder, votes, override=override, newest=newest),
         terms=PromotionTerms(signoff, policy_digest, follows_production),
         rollback_check=RollbackCheck(scratch, prove, proof),

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from explore.commands import Actor, Adopt, Archive, Command, Promote, Rollback, Stage
+from explore.store import Store
 from explore.tape import Cut, Direct, Ended, Request, play
-from explore.world import Store
 from helpers.desk import Desk
 from helpers.promoting import CI, NOW
 from lockgate.cli.commands import adopt, promote, rollback
@@ -31,9 +31,9 @@ PROMISED = 120  # seconds in all
 class Night:
     """A registry and a clock; `call` runs a command there, `dies` kills it where that many requests were answered."""
 
-    def __init__(self, *begins: Command) -> None:
+    def __init__(self, begins: tuple[Command, ...] = BEGINS) -> None:
         self.store, self.now = Store(), 0
-        for command in begins or BEGINS:
+        for command in begins:
             assert self.call(command).fault is None
 
     def call(self, command: Command, actor: Actor | None = None, *, dies: int | None = None) -> Ended:
@@ -95,6 +95,26 @@ def test_whatever_is_killed_wherever_a_rollback_ends_as_it_was_asked(
     else:
         raise AssertionError("it never ends")
     assert longest <= PROMISED
+
+
+@pytest.mark.parametrize("following", [Adopt("1"), Archive()], ids=str)
+def test_an_adoption_that_is_killed_anywhere_is_finished_by_the_next_command(following: Command) -> None:
+    """At once, as its holder is seen to be gone, or within its lease; what was not claimed is begun by the same command alone."""
+    for step in range(40):
+        night = Night(begins=())
+        ended = night.call(Adopt("1"), dies=step)
+        claimed = bool(night.store.chain.entries)
+
+        outcome, waited = night.insist(following, Actor("B", ()))
+
+        expected = ("1", "1") if claimed or following == Adopt("1") else (None, None)
+        assert (outcome.fault, night.production) == (None, expected), step
+        assert night.store.chain.unfinished is None
+        assert waited <= PROMISED
+        if ended.fault != "killed":
+            break
+    else:
+        raise AssertionError("it never ends")
 
 
 def test_a_rollback_to_another_version_is_no_repetition() -> None:
