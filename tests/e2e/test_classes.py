@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from helpers import blank
 from helpers.checkout import Checkout, findings
 from helpers.shelf import alone, once
 
@@ -45,7 +46,7 @@ def fill(folder: Path) -> None:
     from mlflow import MlflowClient
     from sklearn.linear_model import LogisticRegression
 
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = blank.copied(folder / "mlflow.db")
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model(MODEL)
     frames = [pd.DataFrame(rows(seed)) for seed in (1, 2)]

@@ -13,6 +13,7 @@ import pyarrow.parquet as parquet
 import pytest
 from sklearn.metrics import ndcg_score
 
+from helpers import blank
 from helpers.checkout import Checkout, findings
 from helpers.shelf import alone, once
 from lockgate.evaluation.judging.judge import verdict_of
@@ -80,7 +81,7 @@ def train(folder: Path) -> None:
 
     rows = results()
     (folder / "data").mkdir()
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = blank.copied(folder / "mlflow.db")
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     experiment = mlflow.create_experiment("training", artifact_location=(folder / "artifacts").as_uri())

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
+from helpers import blank
 from helpers.checkout import HOLDOUT, Checkout, findings, verdicts
 from helpers.serving import bentoml, mlserver
 from helpers.shelf import alone, payments
@@ -46,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = payments()[:1200]  # more than a server gets in one request
     (folder / "data").mkdir()
     parquet.write_table(table, folder / "data" / "holdout.parquet")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = blank.copied(folder / "mlflow.db")
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model("fraud")
     features = pd.DataFrame({name: table.column(name).to_pylist() for name in ("x1", "x2", "country")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ def database() -> Path:
 
     assert factory is not None
     return once(factory, "blank", _make) / "m.db"
+
+
+def copied(path: Path) -> str:
+    """The address of an empty database at this path; outside of a session of tests it is a new one."""
+    if factory is not None:
+        shutil.copyfile(database(), path)
+    return f"sqlite:///{path}"
 
 
 def _make(folder: Path) -> None:

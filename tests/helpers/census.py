@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from helpers import blank
 from helpers.reference import FILES
 
 LABEL = "income_over_50k"
@@ -43,7 +44,7 @@ def train(folder: Path) -> None:
     holdout.insert(0, "person", np.arange(len(holdout)))
     (folder / "data").mkdir()
     holdout.to_parquet(folder / "data" / "holdout.parquet", index=False)
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = blank.copied(folder / "mlflow.db")
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     experiment = mlflow.create_experiment("training", artifact_location=(folder / "artifacts").as_uri())

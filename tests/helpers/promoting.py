@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import subprocess
 import uuid
 from collections.abc import Sequence
@@ -175,9 +174,7 @@ class Models:
     @classmethod
     def fresh(cls, folder: Path) -> Models:
         """A store of one's own in the folder, a copy of an empty one that MLflow made."""
-        database = folder / "m.db"
-        shutil.copyfile(blank.database(), database)
-        return cls(f"sqlite:///{database}", folder)
+        return cls(blank.copied(folder / "m.db"), folder)
 
     def new(self) -> str:
         """A model without versions."""

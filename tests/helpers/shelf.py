@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from helpers import blank
+
 HERE = Path(__file__).parent
 FOREIGN = (
     "CI",
@@ -41,7 +43,7 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
 def fill(folder: Path) -> None:
     from mlflow import MlflowClient
 
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = blank.copied(folder / "mlflow.db")
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model("fraud")
     both = {"x1": 1.0, "x2": 1.0}

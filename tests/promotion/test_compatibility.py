@@ -21,8 +21,7 @@ Column = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="module")

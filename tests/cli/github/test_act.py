@@ -140,7 +140,7 @@ def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path, warm_gate: s
 
     lockgate is installed already, as the tests' own; GitHub's four actions are stand-ins.
     """
-    models = Models(f"sqlite:///{tmp_path}/m.db", tmp_path)
+    models = Models.fresh(tmp_path)
     pull = Pull(tmp_path, models.new(), warm_gate)
     pull.put_ours(installed=True)
     asked = models.register_documented(pull.model)
