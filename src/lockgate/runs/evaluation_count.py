@@ -24,8 +24,9 @@ class EvaluationCount:
     """An evaluation, and how many of its rows are on record with it: each publication, and each pair of models that this
     checkout evaluated and nobody published.
 
-    repeats: whether these models were evaluated before, unpublished. unknown: why that is no number that can be promised anything about: `unread` where the registry did not say what is
-    published, `unrecorded` where runs like this one leave no record, so that earlier ones left none either.
+    repeats: whether these models were evaluated before, unpublished. unknown: why there is no number to go by: `unread` where
+    the registry did not say what is published, `unrecorded` where runs like this one leave no record, so that earlier ones
+    left none either.
     """
 
     this: Evaluation
