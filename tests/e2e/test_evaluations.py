@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helpers.checkout import BAD, GOOD, HOLDOUT, KILLED, METRICS, SCORED, Checkout
+from helpers.checkout import BAD, KILLED, METRICS, SCORED, Checkout
 
 REGION = {**METRICS, "data": "region", "require": ["auc >= 0.7"]}
 
@@ -43,13 +43,3 @@ def test_every_evaluation_of_the_same_bytes_counts(checkout: Checkout, monkeypat
     monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request")
     assert evaluated(checkout, "--candidate", f"version={BAD}") == {"holdout": (None, 3)}
     assert evaluated(checkout, "--candidate", f"version={BAD}", "--stage") == {"holdout": (3, 3)}
-
-
-def test_a_run_in_which_no_row_decided_is_no_evaluation(checkout: Checkout) -> None:
-    """The model breaks before anything is shown of the rows."""
-    checkout.write(candidate={"version": KILLED}, data={"holdout": HOLDOUT})
-    assert checkout.gate("run").code == 4
-    assert checkout.evidence["run"]["looks"] == {}
-
-    checkout.write(candidate={"version": GOOD}, data={"holdout": SCORED})
-    assert evaluated(checkout) == {"holdout": (1, 1)}

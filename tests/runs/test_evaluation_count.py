@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from helpers.promoting import evidence
+from helpers.report_evidence import finding
 from lockgate.errors import RegistryError
 from lockgate.evidence.evaluations import EvaluationRecord
-from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.publish import published_facts
-from lockgate.runs.evaluation_count import Evaluations, begin, judged_data
+from lockgate.runs.evaluation_count import Evaluations, begin, end, judged_data
 
 TEXT = """\
 model: fraud
@@ -124,6 +126,30 @@ def test_the_same_models_count_once_in_a_checkout(pipeline: Pipeline, tmp_path: 
 
     assert [one.number for one in counts] == [1, 1, 1, 2, 3, 4, 4]
     assert [one.repeats for one in counts] == [False, True, True, False, False, False, True]
+
+
+def test_a_run_in_which_no_row_decided_is_no_evaluation(pipeline: Pipeline, tmp_path: Path) -> None:
+    """The model broke before anything was shown of the rows."""
+    record = EvaluationRecord(tmp_path, "fraud")
+    broken = GateResult("metrics", "metrics", True, Verdict.ERROR, "the model was killed")
+    counts = counted(pipeline, "r1", "holdout", record=record)
+
+    assert end(pipeline, counts, [broken], "r1", MODELS, record=record) == {}
+    assert counted(pipeline, "r2", "holdout", record=record, inputs=inputs("8", holdout=BYTES))["holdout"].number == 1
+
+
+def test_answers_that_change_make_a_repetition_another_draw(pipeline: Pipeline, tmp_path: Path) -> None:
+    """A model that is asked until it is lucky is evaluated each time."""
+    record = EvaluationRecord(tmp_path, "fraud")
+    random = GateResult(
+        "metrics", "metrics", True, Verdict.PASS, "", (), (finding(),), {"unrepeatable": {"candidate": {}}}
+    )
+    for run in ("r1", "r2", "r3"):
+        counts = counted(pipeline, run, "holdout", record=record)
+        ended = end(pipeline, counts, [random], run, MODELS, record=record)
+
+    assert ended["holdout"].number == 3
+    assert [each.id for each in record.of_others(("8", None))] == ["run r1", "run r2", "run r3"]
 
 
 def test_each_publication_counts(pipeline: Pipeline, tmp_path: Path) -> None:
