@@ -301,3 +301,42 @@ def test_scores_of_the_other_class_break_the_gate_and_a_guess_does_not() -> None
     for seed in range(20):
         guess = np.random.default_rng(100 + seed).random(2000)
         assert gate(rows, champion=guess)[0] is Verdict.PASS
+
+
+def test_a_log_loss_says_its_clip_and_how_many_rows_it_clipped() -> None:
+    """Once in the sentence, with those of the champion where it stands beside; a line chooses another clip."""
+    draw = np.random.default_rng(0)
+    label = np.arange(3000) % 2
+    p = np.where(label == 1, 0.8, 0.2) + draw.normal(0, 0.01, 3000)
+    candidate, champion = np.where(np.arange(3000) < 40, 1 - label, p), np.where(np.arange(3000) < 1, 1 - label, p)
+    found = run_gate(
+        "metrics", table={"label": label, "candidate": candidate, "champion": champion},
+        require=["log_loss <= 0.7", "log_loss(clip=0.001) <= champion + 0.3", "log_loss(clip=0.3) <= 0.5"],
+    ).findings  # fmt: skip
+
+    assert found[0].reason.startswith("log_loss is 0.4045 (clip 1e-06 in 40 rows); at 95 % confidence at most ")
+    assert found[1].reason.startswith(
+        "log_loss(clip=0.001) is 0.3124 (clip 0.001 in 40 rows, in 1 row of the champion), "
+    )
+    assert found[2].observed == pytest.approx(
+        -np.log(np.maximum(np.where(label == 1, candidate, 1 - candidate), 0.3)).mean()
+    )
+    assert {key: found[1].detail[key] for key in ("clip", "clipped", "champion_clipped")} == {
+        "clip": "0.001", "clipped": 40, "champion_clipped": 1,
+    }  # fmt: skip
+
+
+def test_an_approximate_bound_is_called_so_once() -> None:
+    """In the sentence as in the method; the gap between slices is as approximate as their values."""
+    draw = np.random.default_rng(1)
+    label = draw.normal(size=600)
+    table = {"label": label, "candidate": label + draw.normal(size=600), "champion": label + draw.normal(size=600)}
+    table["geo"] = np.arange(600) % 2
+    lines = ["rmse <= 2", "mae <= champion + 0.5", "mae gap over geo <= 0.9"]
+    findings = run_gate("metrics", table=table, task="regression", slices=["geo"], require=lines).findings
+
+    assert "; at 95 % confidence (approximate) at most " in findings[0].reason
+    assert ", approximate); at most 0.5 above is allowed" in findings[1].reason
+    assert "at 95 % confidence (approximate) at most " in findings[2].reason
+    assert [one.reason.count("approximate") for one in findings] == [1, 1, 1]
+    assert all(one.decided is not None and one.decided.method.endswith(", approximate") for one in findings)

@@ -17,12 +17,20 @@ ORACLES: dict[str, Callable[[Any, Any, Any], float]] = {
     "f1": lambda y, s, w: sk.f1_score(y, s >= 0.5, sample_weight=w),
     "auc": lambda y, s, w: sk.roc_auc_score(y, s, sample_weight=w),
     "average_precision": lambda y, s, w: sk.average_precision_score(y, s, sample_weight=w),
-    "log_loss": lambda y, s, w: sk.log_loss(y, s, sample_weight=w, labels=[False, True]),
+    "log_loss": lambda y, s, w: log_loss(y, s, w),
     "brier": lambda y, s, w: sk.brier_score_loss(y, s, sample_weight=w, labels=[False, True]),
     "mae": lambda y, s, w: sk.mean_absolute_error(y, s, sample_weight=w),
     "rmse": lambda y, s, w: sk.root_mean_squared_error(y, s, sample_weight=w),
     "r2": lambda y, s, w: sk.r2_score(y, s, sample_weight=w),
 }
+
+
+def log_loss(labels: Any, scores: Any, weights: Any, clip: float = 1e-6) -> float:
+    """Of scikit-learn where no label has less than the clip."""
+    own = np.where(labels, scores, 1 - scores)
+    if (own < clip).any():
+        return float(np.average(-np.log(np.maximum(own, clip)), weights=weights))
+    return float(sk.log_loss(labels, scores, sample_weight=weights, labels=[False, True]))
 
 
 def lacking(name: str, labels: Any, scores: Any, weights: Any) -> str | None:

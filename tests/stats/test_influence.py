@@ -98,7 +98,7 @@ def test_a_paired_mean_is_the_paired_t_test() -> None:
     skew=st.floats(-0.9, 0.9),
     null=st.floats(0.005, 0.995),
     confidence=st.sampled_from([0.9, 0.95, 0.99]),
-    scale=st.sampled_from(["plain", "logit", "skew"]),
+    scale=st.sampled_from(["plain", "logit", "skew", "root"]),
 )
 def test_an_end_meets_a_number_where_the_test_passes_and_nowhere_else(
     value: float, se: float, n_eff: float, skew: float, null: float, confidence: float, scale: Any
@@ -117,6 +117,35 @@ def test_an_end_meets_a_number_where_the_test_passes_and_nowhere_else(
         assert (p_above <= alpha) == (low >= null)
     if abs(high - null) > 1e-9:
         assert (p_below <= alpha) == (high <= null)
+
+
+@given(n_eff=st.floats(2, 200), lean=st.floats(-1, 1), confidence=st.floats(0.8, 0.9999))
+def test_an_end_is_of_the_size_of_the_error_or_there_is_none(n_eff: float, lean: float, confidence: float) -> None:
+    """Hall's cubic is level at −3/skew: what would need more than that is bounded by nothing, not by 20 quintillions.
+
+    No skewness of so many effective rows is beyond 1/√n_eff, so that from 5 on both ends stand at 95 %.
+    """
+    from lockgate.stats.influence import Spread
+
+    error = Spread(1.0, n_eff, lean / math.sqrt(n_eff), 100)
+    ends = bound(0.0, error, null=0.0, confidence=confidence, scale="skew")[:2]
+    level = 3 * math.sqrt(n_eff) / max(abs(lean), 1e-9)
+
+    # away from the level point a cube root grows less than what it is of: at worst as t itself, twice
+    assert all(
+        math.isinf(end) or abs(end) <= max(level, 2 * special.stdtrit(n_eff - 1, confidence)) + 1 for end in ends
+    )
+    assert confidence > 0.95 or n_eff < 5 or all(map(math.isfinite, ends))
+
+
+def test_the_root_of_a_mean_is_bounded_by_the_bounds_of_the_mean() -> None:
+    """RMSE by the mean squared error: the same p-values, and the roots of its ends."""
+    from lockgate.stats.influence import Spread
+
+    root = bound(2.0, Spread(0.25, 40, 0.1, 100), null=2.5, confidence=0.95, scale="root")
+    mean = bound(4.0, Spread(1.0, 40, 0.1, 100), null=6.25, confidence=0.95, scale="skew")
+
+    assert root == pytest.approx((math.sqrt(mean[0]), math.sqrt(mean[1]), *mean[2:]))
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=50), st.integers(2, 5))

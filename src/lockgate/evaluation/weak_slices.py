@@ -16,7 +16,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.names import SliceKey, shown_label
 from lockgate.data.slices.spec import FindSpec
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
-from lockgate.evaluation.metrics.classification import class_squared_errors
+from lockgate.evaluation.metrics.losses import class_squared_errors
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.evidence.exhibit import Exhibit

@@ -11,8 +11,8 @@ from pydantic import Field, PrivateAttr, StringConstraints
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.metrics import custom, multiclass_arguments, ranking_subjects
-from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
+from lockgate.evaluation.metrics import catalog, custom, multiclass_arguments, ranking_subjects
+from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
@@ -112,7 +112,7 @@ class Metrics(Gate):
         if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
             yield Context({"threshold_outside": outside})
         small = case.dataset(self.data).spec.small_slices
-        metrics = dict(METRICS)
+        metrics = catalog.of_lines(lines)
         if scored.classes:
             from lockgate.evaluation.metrics import multiclass
 
@@ -164,7 +164,7 @@ class Metrics(Gate):
             own_metrics, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
             metrics |= own_metrics
             contexts.append(Context({"functions": origins}))
-        if by_row := [name for name in self._by_row if name in subjects]:
+        if by_row := {name: metric for name, metric in self._by_row.items() if name in subjects}:
             metrics |= row_metrics.metrics(by_row, scored)
             digests = case.row_functions()
             contexts.append(Context({"per_row": {name: digests[name] for name in by_row}}))

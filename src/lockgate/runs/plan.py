@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,9 +19,9 @@ from lockgate.data.remote import is_url
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
-from lockgate.evaluation.metrics import multiclass
+from lockgate.evaluation.metrics import catalog, multiclass
 from lockgate.evaluation.metrics.by_query import ByQuery
-from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
+from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
@@ -160,7 +160,7 @@ class _Plan:
         if data is None or not gate.by_group:
             return {}
         small = self.pipeline.data[data].small_slices
-        planned = [pair for pair in requirements if pair[1].subject in {*_metrics(), *BY_NAME}]
+        planned = [pair for pair in requirements if pair[1].subject in {*_metrics(()), *BY_NAME}]
         absolute = [(name, as_absolute(slice_value_requirement(line) if line.gap else line)) for name, line in planned]
         gaps = [requirement.gap for _, requirement in planned if requirement.gap]
         counts = _estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)
@@ -249,8 +249,8 @@ class _Plan:
         return tables
 
 
-def _metrics() -> dict[str, Any]:
-    return {**METRICS, FLIP_RATE.name: FLIP_RATE}
+def _metrics(lines: Iterable[Requirement]) -> dict[str, Any]:
+    return {**catalog.of_lines(lines), FLIP_RATE.name: FLIP_RATE}
 
 
 def _needs_labels(gate: Gate, requirement: Requirement) -> bool:
@@ -262,7 +262,7 @@ def _estimates(
     table: Scored, requirements: Requirements, small: Any, *, threshold: float | None, gaps: Sequence[str]
 ) -> dict[str, list[Estimate]]:
     """Estimates by requirement, of the slices that the gate would judge: small ones pooled where that is the policy."""
-    metrics = _metrics()
+    metrics = _metrics(line for _, line in requirements)
     if table.classes:
         metrics |= multiclass.metrics([line for _, line in requirements if line.subject in SUBJECTS], table.classes)
     if table.queries is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-Scale = Literal["plain", "logit", "skew"]
+Scale = Literal["plain", "logit", "skew", "root"]
 Floats = NDArray[np.float64]
 
 _PIECE = 1 << 13  # below the size from which BLAS splits a product among threads, in an order of its own
@@ -134,9 +134,14 @@ def bound(
 
     confidence: one-sided; low and high are two-sided at 2·confidence − 1. p_above: the one-sided p-value of the claim that the
     truth lies above `null`; p_below likewise below.
-    scale: `logit` for one metric within (0, 1), `skew` for means of losses (Hall 1992), `plain` for differences.
-    Needs error.se > 0 and error.n_eff > 1.
+    scale: `logit` for one metric within (0, 1), `skew` for means of losses (Hall 1992), `root` for the root of such a mean,
+    `plain` for differences. Needs error.se > 0 and error.n_eff > 1.
     """
+    if scale == "root" and value > 0:
+        # What is a mean is the square: d(v²) = 2v dv. A root is not below 0, so that a negative number has no square of its own.
+        square = replace(error, se=2 * value * error.se)
+        low, high, above, below = bound(value**2, square, null=max(null, 0.0) ** 2, confidence=confidence, scale="skew")
+        return math.sqrt(max(low, 0.0)), math.sqrt(max(high, 0.0)), *((above, below) if null >= 0 else (0.0, 1.0))
     # The variance is estimated from n_eff rows as much as from all of them: few that carry it make the tails heavier.
     freedom = error.n_eff - 1
     quantile = float(special.stdtrit(freedom, confidence))
@@ -159,12 +164,18 @@ def bound(
 
 
 def _hall(t: float, k: float) -> float:
-    """Hall's monotone removal of skewness from a studentised mean. Source: Hall 1992, JRSS B 54:221–228."""
+    """Hall's removal of skewness from a studentised mean, t + kt²/3 + k²t³/27 + k/6. Source: Hall 1992, JRSS B 54:221–228.
+
+    It rises up to t = −3/k, where it is level; what lies beyond is no correction of anything, and shows no more than that point.
+    """
+    if k * t < -3:
+        t = -3 / k
     return t + k * t * t / 3 + k * k * t**3 / 27 + k / 6
 
 
 def _hall_inverse(g: float, k: float) -> float:
-    """The t of which `_hall` makes g; without skewness, where the formula divides by zero, g itself."""
+    """The t of which `_hall` makes g, infinite where it makes none so large; without skewness g itself."""
     if abs(k) < 1e-9:
         return g
-    return 3 / k * (float(np.cbrt(1 + k * (g - k / 6))) - 1)
+    cube = 1 + k * (g - k / 6)
+    return 3 / k * (float(np.cbrt(cube)) - 1) if cube > 0 else math.copysign(math.inf, -k)

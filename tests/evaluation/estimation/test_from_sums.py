@@ -18,7 +18,7 @@ from lockgate.evaluation.estimation import from_sums as sliced
 from lockgate.evaluation.estimation import in_memory_sums as tally
 from lockgate.evaluation.estimation import rank_sums as ranked
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
-from lockgate.evaluation.metrics.catalog import METRICS
+from lockgate.evaluation.metrics.catalog import METRICS, of_lines
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.stats.influence import Sums
@@ -101,6 +101,28 @@ def table(seed: int, rows: int, *, kind: str, prevalence: float) -> Table:
         first[::7] = -0.0
         first[3::7] = 0.0
     return Table(labels, first, second, known)
+
+
+@pytest.mark.parametrize("limit", ["0.6", "champion + 0.05"])
+def test_clipped_rows_are_counted_by_slice(limit: str) -> None:
+    """Of both models where both are compared; another clip beside it is another loss, and an even score is not clipped."""
+    rows = table(3, 400, kind="tied", prevalence=0.5)
+    lines = [f"{name} <= {limit} on each slice" for name in ("log_loss", "log_loss(clip=0.1)", "log_loss(0.3)")]
+    asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines)]
+    metrics = of_lines(line for _, line in asked)
+    fast = estimate(rows, asked, metrics, threshold={})
+    slow = estimate(rows, asked, {name: replace(each, sums=None) for name, each in metrics.items()}, threshold={})
+
+    assert [one.detail for one in fast] == [one.detail for one in slow]
+    assert [one.candidate for one in fast] == pytest.approx([one.candidate for one in slow], nan_ok=True)
+    own = np.where(rows.labels, rows.candidate, 1 - rows.candidate)
+    inside = {slice.name: rows.codes(slice.name)[1] for slice in rows.slices}
+    for one in fast:
+        [(name, label)] = one.slice
+        if one.rows:
+            members = inside[name] == rows.codes(name)[0].index(label)
+            assert one.detail["clipped"] == (own[members] < float(one.detail["clip"])).sum()
+            assert ("champion_clipped" in one.detail) == limit.startswith("champion")
 
 
 def slow() -> dict[str, Metric]:

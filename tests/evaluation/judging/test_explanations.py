@@ -197,7 +197,7 @@ def test_the_worst_comes_first() -> None:
     assert worst_first([*reversed(ordered), replace(fail, verdict=Verdict.PASS)]) == ordered
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-1e300, 1e300))  # beyond, rounding up leaves the floats
 def test_a_number_for_the_eye_is_near_the_number(value: float) -> None:
     """Four figures, fewer for what is very small."""
     assert float(short(value).replace(",", "")) == pytest.approx(value, rel=0.06 if abs(value) < 1e-4 else 6e-4)

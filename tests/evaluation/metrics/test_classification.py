@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from helpers.oracles import ORACLES
-from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
+from lockgate.evaluation.metrics.catalog import DECLARED, METRICS, SUBJECTS, clipped
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.uncertainty.metric_value import Undefined
 
@@ -166,3 +167,23 @@ def test_weights_of_zero_are_no_rows() -> None:
         METRICS["log_loss"].measure(np.array([True, False]), np.array([0.5, 0.5]), np.zeros(2), None)
 
     assert caught.value.code == "no_weight"
+
+
+@pytest.mark.parametrize(("clip", "least"), [(None, 1e-6), (0.01, 0.01)])
+def test_a_log_loss_is_bounded_by_its_clip(clip: float | None, least: float) -> None:
+    """A row whose own class has less than the clip counts as if it had the clip; right rows keep their loss."""
+    metric = clipped(METRICS["log_loss"], clip)
+    assert metric.measure is not None
+    found = metric.measure(np.array([True, True, False, True]), np.array([0.0, 1.0, 0.0, 0.5]), None, None)
+
+    assert found.value == pytest.approx((math.log(2) - math.log(least)) / 4, abs=1e-15)
+    assert found.detail == {"clip": str(least), "clipped": 1}
+    assert metric.bounds == (0.0, -math.log(least))
+    assert not metric.approximate
+
+
+def test_means_without_a_largest_loss_are_called_approximate() -> None:
+    """No bound of such a mean is valid for all data, so that none is in the promise of a run."""
+    assert {name for name, metric in DECLARED.items() if metric.approximate} == {
+        "rmse", "mae", "r2", "quantile_loss", "dcg",
+    }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,31 @@ def test_a_function_by_row_answers_one_number_for_each(answer: Any, why: str) ->
         function_metric("mine", BoundFunction(answer, scored), per_row=True, seed=1).measure_rows(
             "candidate", np.arange(scored.rows), None
         )
+
+
+def test_a_function_by_row_with_bounds_is_bounded_by_them() -> None:
+    """The bounds that a project declares are those of its metric, whose mean then has a valid bound; half of them are not."""
+    scored, _ = opened(table(100))
+    by_row = partial(function_metric, "cost", BoundFunction(cost, scored), per_row=True, seed=1)
+
+    assert by_row(bounds=(-2, 9)).bounds == (-2, 9)
+    assert [by_row(bounds=ends).approximate for ends in ((-2, 9), (-2, None), (None, None))] == [False, True, True]
+
+
+@pytest.mark.parametrize(("bounds", "worst"), [((0, 0.5), 1), ((0.25, None), 0), ((None, 0.1), 1)])
+def test_a_value_beyond_its_bounds_breaks_the_gate(bounds: Any, worst: float) -> None:
+    """What the error rate rests on must hold for every row; rounding is no breach."""
+    scored, _ = opened(table(100))
+
+    def share(labels: Any, scores: Any, rows: Any) -> Any:
+        return np.linspace(0, 1 + 1e-9, labels.size)
+
+    with pytest.raises(GateBroken, match=f"mine of the candidate answered {worst:g}, and its bounds are"):
+        function_metric("mine", BoundFunction(share, scored), per_row=True, seed=1, bounds=bounds).measure_rows(
+            "candidate", np.arange(100), None
+        )
+    rounded = function_metric("mine", BoundFunction(share, scored), per_row=True, seed=1, bounds=(0, 1))
+    assert rounded.measure_rows("candidate", np.arange(100), None).value == pytest.approx(0.5)
 
 
 def test_no_rows_have_no_value() -> None:

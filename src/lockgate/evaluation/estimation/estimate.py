@@ -165,6 +165,7 @@ def estimate(
 def _estimate(
     rows: SliceRows, name: str, requirement: Requirement, key: SliceKey, *, pooled_variance: float | None = None
 ) -> Estimate:
+    from lockgate.evaluation.uncertainty.comparison import approximately
     from lockgate.evaluation.uncertainty.metric_value import Undefined
     from lockgate.evaluation.uncertainty.power import Tested
     from lockgate.evaluation.uncertainty.significance import own, paired
@@ -213,6 +214,7 @@ def _estimate(
             if test is None:
                 difference = rows.contrast(requirement, factor)
                 tested = Tested(metric, requirement, difference, rows.rows, fewest, model=candidate)
+                fields["detail"] = {**candidate.detail, **difference.detail}
                 test = paired(
                     metric,
                     difference,
@@ -235,11 +237,11 @@ def _estimate(
             "p_fail": test.p_below if up else test.p_above,
             "se": test.se,
             "n_eff": test.n_eff,
-            "method": test.method,
+            "method": approximately(test.method) if metric.approximate else test.method,
             "minority": None if fewest is None else fewest[0],
             "variance": None if not test.se else test.se**2 * rows.rows,
             "too_few": test.too_few,
             "tested": tested,
-            "detail": {**candidate.detail, **test.detail},
+            "detail": {**fields["detail"], **test.detail},
         }
     )

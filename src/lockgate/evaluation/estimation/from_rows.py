@@ -17,7 +17,7 @@ from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
-from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Rare, Summary
+from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Rare, Summary, clipped_beside
 from lockgate.stats.effective_size import Weighing, effective_rows
 from lockgate.stats.influence import spread
 
@@ -152,7 +152,8 @@ class SliceRows:
         independent = metric.paired_share and factor == 1.0 and self.scored.clusters is None
         if not independent or first is None or second is None or judged is None:
             rare = self._rare(metric, candidate, champion, factor)
-            return self._summary(metric, value, psi, candidate, champion, base=base, rare=rare)
+            detail = clipped_beside(champion.detail)
+            return self._summary(metric, value, psi, candidate, champion, base=base, rare=rare, detail=detail)
         kinds = first & ~second & judged, second & ~first & judged, judged
         weighing = None if self.weights is None else self._weighing(judged)
         if weighing is None or not weighing.uneven:

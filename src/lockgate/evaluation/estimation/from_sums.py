@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from lockgate.evaluation.estimation.sum_request import ROLES, Cuts, SliceCode, r
 from lockgate.evaluation.metrics.calibration import BinSums
 from lockgate.evaluation.metrics.declaration import Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric_value import Rare, Summary, Undefined, small_sample
+from lockgate.evaluation.uncertainty.metric_value import Rare, Summary, Undefined, clipped_beside, small_sample
 from lockgate.stats.influence import Spread, Sums
 
 Floats = NDArray[np.float64]
@@ -88,7 +90,11 @@ class SummedMetrics:
             return _share(metric.sums, self._decisions(slice_code, line, role), rows)
         if isinstance(metric.sums, RowLoss):
             moments = self._sums.moments[slicing, metric.name, role]
-            return _summary(float(moments.mean[code]), moments.sums(code).scaled(small_sample(rows)), rows, units=rows)
+            sums, detail = moments.sums(code).scaled(small_sample(rows)), dict[str, Any]()
+            if metric.sums.clip is not None:
+                clipped = self._sums.moments[slicing, metric.name, ("clipped", role)].mean[code]
+                detail = metric.sums.clip.detail(round(float(clipped) * rows))
+            return replace(_summary(float(moments.mean[code]), sums, rows, units=rows), detail=detail)
         if metric.sums == "bins":
             value = self.bins(slice_code).bins.root_mean_square_gap
             return Summary(value, NO_SPREAD, abs(value), rows)
@@ -107,7 +113,7 @@ class SummedMetrics:
         size = max(candidate.size, abs(champion.value))
         if isinstance(metric.sums, RowLoss):
             sums = self._sums.moments[slicing, metric.name, factor].sums(code).scaled(small_sample(rows))
-            return _summary(value, sums, rows, units=rows, size=size)
+            return replace(_summary(value, sums, rows, units=rows, size=size), detail=clipped_beside(champion.detail))
         if not isinstance(metric.sums, Share):
             sums = self._sums.ranks[slice_code].pairs[metric.name, factor]
             return _summary(value, sums, rows, units=min(positives, rows - positives), size=size)

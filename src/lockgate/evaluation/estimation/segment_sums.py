@@ -25,15 +25,20 @@ class Segments:
     def __init__(self, request: SumRequest, scores: Mapping[str, Array], starts: Ints, positives: int) -> None:
         self.request, self.scores, self.starts, self.positives = request, scores, starts, positives
         self.variables = [
-            (loss, kind) for loss in request.losses for kind in ("candidate", *self._others(loss))
-        ]  # a role: its own values; a factor: the difference
+            (loss, kind) for loss in request.losses for kind in ("candidate", *self._others(loss), *self._clipped(loss))
+        ]  # a role: its own values; a factor: the difference; ("clipped", role): whether a row's is clipped
 
     def deviates(self, loss: str, kind: Any) -> bool:
         """Whether a requirement needs more than the mean."""
-        return kind != "champion" and loss in self.request.tested
+        return kind != "champion" and not isinstance(kind, tuple) and loss in self.request.tested
 
     def _others(self, loss: str) -> tuple[Any, ...]:
         return ("champion", *sorted(self.request.factors.get(loss, ()))) if self.request.paired else ()
+
+    def _clipped(self, loss: str) -> tuple[tuple[str, str], ...]:
+        """Of which roles rows are counted whose probability is clipped."""
+        clipped = self.request.losses[loss].clip is not None
+        return tuple(("clipped", role) for role in self.scores) if clipped else ()
 
     def over(self, low: int, high: int) -> dict[Any, Array]:
         """The sums of the runs in the blocks from row `low` to `high`.
@@ -59,14 +64,18 @@ class Segments:
         )
         for loss, row_loss in self.request.losses.items():
             others = self._others(loss)
-            values = {role: row_loss.binary(labels, scores[role]) for role in ("candidate", *others[:1])}
+            values: dict[Any, Any] = {
+                role: row_loss.binary(labels, scores[role]) for role in ("candidate", *others[:1])
+            }
             for factor in others[1:]:
                 off = values["champion"] * factor
                 values[factor] = np.subtract(values["candidate"], off, out=off)
+            if row_loss.clip is not None:
+                values |= {("clipped", role): row_loss.clip.binary(labels, scores[role]) for role in self.scores}
             for kind, column in values.items():
                 if not self.deviates(loss, kind):
                     nothing = np.zeros(starts.size)
-                    mean = np.add.reduceat(column, starts) / lengths
+                    mean = np.add.reduceat(column, starts, dtype=np.float64) / lengths
                     sums[loss, kind].append((mean, nothing, nothing, nothing))
                 else:
                     sums[loss, kind].append(_run_moments(column, starts, lengths, run))

@@ -104,7 +104,7 @@ class Explanation:
             among = f" among {estimate.rows:,}" if estimate.rows > 1 else ""
             few = f": {self.detail['too_few']}" if verdict is Verdict.INCONCLUSIVE and "too_few" in self.detail else ""
             return f"{text}{among}{few}; {self._allowed()}"
-        text += self._contrast()
+        text += self._clip() + self._contrast()
         if self.code == "watched":
             return f"{text}: under the no-harm check, {self.smallness}; {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
@@ -128,10 +128,21 @@ class Explanation:
             return "nothing says how large a loss would go unseen"
         return f"a loss under {short(float(loss))} would go unseen" if float(loss) else "there is nothing to lose"
 
+    def _clip(self) -> str:
+        """The least probability that a loss was taken of, and of how many rows it was; nothing where there is no clip."""
+        clip, rows, beside = (self.detail.get(key) for key in ("clip", "clipped", "champion_clipped"))
+        if clip is None:
+            return ""
+        counted = f" in {counted_words(rows)}" if rows else ""
+        return f" (clip {float(clip):g}{counted}{f', in {counted_words(beside)} of the champion' if beside else ''})"
+
     def _contrast(self) -> str:
         estimate = self.estimate
         percent = f"{(2 * self._confidence - 1) * 100:g} % interval"
-        ends = "" if self.claim == "point" else f" ({percent} {interval_text(estimate.low, estimate.high)})"
+        approximate = ", approximate" if "approximate" in estimate.method else ""
+        ends = (
+            "" if self.claim == "point" else f" ({percent} {interval_text(estimate.low, estimate.high)}{approximate})"
+        )
         if estimate.on == "ratio":
             return f", {short(estimate.value)} times the champion's {self._value(estimate.champion)}{ends}"
         if estimate.on == "difference":
@@ -141,7 +152,7 @@ class Explanation:
             if abs(value) < 1e-12:
                 return f", equal to {against} {self._value(estimate.champion)}{ends}"
             if value < 0 and self.claim != "point":
-                ends = f" ({percent} {interval_text(_negated(estimate.high), _negated(estimate.low))})"
+                ends = f" ({percent} {interval_text(_negated(estimate.high), _negated(estimate.low))}{approximate})"
             return f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(estimate.champion)}{ends}"
         if self.claim == "point":
             return ""
@@ -149,7 +160,8 @@ class Explanation:
         bound, word = (estimate.low, "at least") if low_end else (estimate.high, "at most")
         if bound is None or math.isinf(bound):
             return ", and nothing bounds it"
-        return f"; at {self._confidence * 100:g} % confidence {word} {self._value(bound)}"
+        approximately = " (approximate)" if approximate else ""
+        return f"; at {self._confidence * 100:g} % confidence{approximately} {word} {self._value(bound)}"
 
     def _limit(self) -> str:
         limit = self.requirement.limit

@@ -35,6 +35,8 @@ def short(value: float | None) -> str:
         return "unbounded"
     if value != 0 and abs(value) < 1e-4:
         return f"{value:.2g}"
+    if abs(value) >= 1e15:
+        return f"{value:.4g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

@@ -14,6 +14,7 @@ from lockgate.evaluation.judging.judge import smallness, verdict_of
 from lockgate.evaluation.judging.number_format import rounded, short
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit, Scope
+from lockgate.evaluation.uncertainty.comparison import APPROXIMATE
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import number
 
@@ -90,6 +91,7 @@ class SliceGap:
         text = f"{self.spoken} is {short(above - below)}: {short(above)} on {upper}, {short(below)} on {lower}"
         point = finding.decided is None or finding.decided.confidence is None
         percent = f"at {(self.line.confidence or CONFIDENCE) * 100:g} % confidence"
+        percent += " (approximate)" if "approximate" in self.estimate.method else ""
         beyond = finding.verdict is Verdict.INCONCLUSIVE and finding.code == "beyond_unadjusted"
         if (finding.verdict is Verdict.FAIL or beyond) and not point:
             text += f"; {percent} at least {short(self.estimate.low)}"
@@ -212,6 +214,7 @@ class _Pairs:
         self.apart: Bools = ~np.eye(len(labels), dtype=bool)
         tested = np.array([estimate.too_few is None for estimate in estimates])
         self.tests: Bools = self.apart & np.outer(tested, tested)
+        self.approximate = APPROXIMATE if any("approximate" in estimate.method for estimate in estimates) else ""
         self.difference = values[:, None] - values[None, :]
         freedom = np.array([max((estimate.n_eff or 0.0) - 1, 1.0) for estimate in estimates])
         beyond = 1 - (1 - self.confidence) / max(len(estimates) * (len(estimates) - 1), 1)
@@ -273,7 +276,7 @@ class _Pairs:
             p_fail=min(1.0, tests * float(self.p_fail[self.tests].min())) if tests else None,
             se=float(self.se[widest]),
             n_eff=float(self.freedom[widest]) + 1,
-            method=f"largest of {compared} pairs, mover, {'errors added' if self.together else 't'}",
+            method=f"largest of {compared} pairs, mover, {'errors added' if self.together else 't'}{self.approximate}",
         )
 
     def _listed(self, proven: Bools) -> list[dict[str, Any]]:

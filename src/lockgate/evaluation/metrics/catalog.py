@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lockgate.evaluation.metrics import classification, ranking_subjects, regression
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
+from lockgate.evaluation.requirements.requirement import Requirement, Value
 from lockgate.evaluation.requirements.subject import Subject
 
 # In the order in which `gate kinds` lists them.
@@ -24,6 +25,21 @@ DECLARED: Mapping[str, Metric] = {
 METRICS: Mapping[str, Metric] = {name: metric for name, metric in DECLARED.items() if metric.measure is not None}
 """Those that are measured of labels and scores as they are, not of several classes or by query only."""
 SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
+
+
+def of_lines(lines: Iterable[Requirement]) -> dict[str, Metric]:
+    """Those of labels and scores as they are, and by its subject with arguments each whose clip a line chooses."""
+    metrics = dict(METRICS)
+    for line in lines:
+        metric = METRICS.get(line.subject)
+        if metric is not None and metric.subject is not None and metric.clipped is not None:
+            metrics[line.subject_text] = clipped(metric, metric.subject.arguments(line).get("clip"))
+    return metrics
+
+
+def clipped(metric: Metric, clip: Value | None) -> Metric:
+    """The metric with another clip where a line chooses one."""
+    return metric if clip is None or metric.clipped is None else metric.clipped(float(clip))
 
 
 def declared(subject: str) -> Metric:

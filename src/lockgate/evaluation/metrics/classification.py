@@ -7,13 +7,25 @@ the functions that compute.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from lockgate.evaluation.metrics.declaration import UNIT, ByCell, Counted, Metric, Plan, RowLoss, Share, on_demand
+from lockgate.evaluation.metrics.declaration import UNIT, ByCell, Clip, Counted, Metric, Plan, RowLoss, Share, on_demand
+from lockgate.evaluation.metrics.losses import (
+    CLIP,
+    below_clip,
+    brier,
+    class_below_clip,
+    class_log_losses,
+    class_squared_errors,
+    log_loss,
+    log_losses,
+    squared_errors,
+)
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue, Undefined, mean_of, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue, Undefined, ratio_of
 
 Better = Literal["higher", "lower"] | None
 
@@ -38,60 +50,6 @@ def measure_share(
     hits = above > 0 if share.plain else None
     mean = float(below.mean()) if weights is None else float(np.average(below, weights=weights))
     return MetricValue(ratio.value, ratio.psi, hits, below > 0, cells=share.cells(ratio.value, mean))
-
-
-def log_loss(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
-    """Mean of −log p(label), with p clipped to the machine epsilon of a float64."""
-    _check_probabilities(scores, "log_loss")
-    return mean_of(log_losses(labels, scores), weights)
-
-
-def log_losses(labels: Any, scores: Floats) -> Floats:
-    """−log p(label) of each row; labels: of each row, or one for all."""
-    import numpy as np
-
-    tiny = np.finfo(np.float64).eps
-    clipped = np.clip(scores, tiny, 1 - tiny)
-    if labels.ndim:
-        clipped = np.where(labels, clipped, 1 - clipped)
-    elif not labels:
-        np.subtract(1, clipped, out=clipped)
-    np.log(clipped, out=clipped)
-    return np.negative(clipped, out=clipped)
-
-
-def class_log_losses(codes: Array, probabilities: Floats) -> Floats:
-    """(n,) −log p of each row's class, clipped as scikit-learn does. probabilities: (n, classes)."""
-    import numpy as np
-
-    return log_losses(np.asarray(1), probabilities[np.arange(codes.size), codes])
-
-
-def brier(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
-    """Mean of (p − label)²."""
-    _check_probabilities(scores, "brier")
-    return mean_of(squared_errors(labels, scores), weights)
-
-
-def squared_errors(labels: Any, scores: Floats) -> Floats:
-    """(p − label)² of each row; labels: of each row, or one for all."""
-    errors: Floats = scores - labels.astype(float)
-    errors *= errors
-    return errors
-
-
-def class_squared_errors(codes: Array, probabilities: Floats) -> Floats:
-    """(n,) the sum over classes of squared errors. probabilities: (n, classes)."""
-    import numpy as np
-
-    own = probabilities[np.arange(codes.size), codes]
-    errors: Floats = (probabilities**2).sum(axis=1) - own**2 + (1 - own) ** 2
-    return errors
-
-
-def _check_probabilities(scores: Floats, metric: str) -> None:
-    if scores.size and (scores.min() < 0 or scores.max() > 1):
-        raise Undefined("not_probabilities", f"{metric} needs probabilities, and some scores lie outside 0 to 1")
 
 
 def _class_weights(labels: Array, weights: Floats | None) -> tuple[Floats, float, float]:
@@ -243,6 +201,25 @@ def _share(
     )
 
 
+def clipped_log_loss(least: float = CLIP) -> Metric:
+    """The log loss with a clip. One with another is a metric of its own, by whose name its sums are kept."""
+    ranges = {"clip": (0.0, 0.5)}
+    subject = _subject(
+        "log_loss", "lower", high=None, classes=_of_classes("class", "clip", high=None) | {"ranges": ranges}
+    )
+    clip = Clip(least, partial(below_clip, least), partial(class_below_clip, least))
+    return Metric(
+        "log_loss" if least == CLIP else f"log_loss(clip={least!r})",
+        "skew",
+        partial(log_loss, clip),
+        subject=replace(subject, args=("clip",), ranges=ranges),
+        argument=None,
+        bounds=(0.0, -math.log(least)),
+        sums=RowLoss(partial(log_losses, least), partial(class_log_losses, least), clip),
+        clipped=clipped_log_loss,
+    )
+
+
 _DECIDED = _of_classes("average", "class", averages=("macro", "micro"), scores=False)
 _RANKED = _of_classes("average", "class", averages=("macro",))
 _EVERY_ROW: ByCell = ((1, 1), (1, 1))
@@ -324,13 +301,7 @@ ON_SCORES = (
         argument="precision",
         decide=on_demand("recall_at_precision", "decide"),
     ),
-    Metric(
-        "log_loss",
-        "skew",
-        log_loss,
-        subject=_subject("log_loss", "lower", high=None, classes=_of_classes("class", high=None)),
-        sums=RowLoss(log_losses, class_log_losses),
-    ),
+    clipped_log_loss(),
     Metric(
         "brier",
         "skew",

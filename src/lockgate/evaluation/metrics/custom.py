@@ -110,6 +110,7 @@ def metrics(
             name,
             BoundFunction(loaded[name][0], scored, {column: columns[column] for column in function.columns}),
             per_row=function.per_row,
+            bounds=function.bounds,
             seed=seed,
         )
         for name, function in functions.items()

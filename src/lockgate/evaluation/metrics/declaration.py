@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from lockgate.errors import GateBroken
+from lockgate.hashing import number
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -31,6 +34,9 @@ confidence: one-sided."""
 
 UNIT = 0.0, 1.0
 """Bounds of shares, and of what is a mean of shares."""
+
+DeclaredBounds = tuple[float | None, float | None]
+"""As a project writes them of its own function: None where there is none."""
 
 ByCell = tuple[tuple[int, int], tuple[int, int]]
 """[label][decided positive] → what a row of that cell adds to a sum, 0 to 3."""
@@ -68,15 +74,29 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """The least probability that a loss is taken of. binary, of_classes: as those of the loss → (n,) bool, which rows are clipped."""
+
+    least: float
+    binary: Callable[[Any, Floats], NDArray[np.bool_]]
+    of_classes: Callable[[NDArray[Any], Floats], NDArray[np.bool_]]
+
+    def detail(self, clipped: int) -> dict[str, Any]:
+        """What a finding shows of it. clipped: rows."""
+        return {"clip": number(self.least), "clipped": clipped}
+
+
+@dataclass(frozen=True)
 class RowLoss:
     """The mean of one loss a row.
 
     binary: (labels, probabilities of the positive class) → (n,) losses; labels of each row, or one for all.
-    of_classes: (class codes, (n, classes) probabilities) → (n,) losses.
+    of_classes: (class codes, (n, classes) probabilities) → (n,) losses. clip: of probabilities, None where there is none.
     """
 
     binary: Callable[[Any, Floats], Floats]
     of_classes: Callable[[NDArray[Any], Floats], Floats]
+    clip: Clip | None = None
 
 
 Sums = Share | RowLoss | Literal["ranks", "bins"]
@@ -120,7 +140,7 @@ class Metric:
     crowded: whether one row of the other class that is ranked first lowers what each row below it is worth.
     method: what its error is called. counted_in: of what its rows are. classes: the names of several classes, none of a
     binary metric; positive_class: the code of the one that counts as positive, None where none does and rows of all of them are the
-    minority that must be large enough. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
+    minority that must be large enough. clipped: the same metric with another clip. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
     """
 
     name: str
@@ -140,8 +160,33 @@ class Metric:
     classes: tuple[str, ...] = ()
     positive_class: int | None = None
     sums: Sums | None = None
+    clipped: Callable[[float], Metric] | None = None
     plan: Plan = Plan()
     curve: Literal["roc", "precision_recall"] | None = None
+
+    @property
+    def approximate(self) -> bool:
+        """Whether a row may bring anything to a mean: then no bound of it is valid for all data (Bahadur & Savage 1956)."""
+        return self.decide is None and not all(map(math.isfinite, self.bounds))
+
+
+def limits(bounds: DeclaredBounds) -> tuple[float, float]:
+    """Bounds as a metric has them."""
+    low, high = bounds
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def check_bounds(name: str, role: str, values: Floats, bounds: DeclaredBounds) -> None:
+    """Raise GateBroken where a row's value lies beyond the bounds that a project declares, but for rounding."""
+    if not values.size:
+        return
+    low, high = limits(bounds)
+    least, most = float(values.min()), float(values.max())
+    if least < low - 1e-6 * max(1.0, abs(low)) or most > high + 1e-6 * max(1.0, abs(high)):
+        raise GateBroken(
+            f"{name} of the {role} answered {least if least < low else most:g}, and its bounds are {low:g} and {high:g}",
+            remedy="declare bounds that hold for every row, or null where there is none",
+        )
 
 
 def on_demand(module: str, name: str) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lockgate.errors import DataError
 from lockgate.evaluation.metrics import multiclass_arguments
-from lockgate.evaluation.metrics.catalog import DECLARED
+from lockgate.evaluation.metrics.catalog import DECLARED, clipped
 from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Bools, Cells, Floats, MetricValue, Undefined, mean_of, ratio_of
@@ -73,7 +73,8 @@ def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, M
 
 
 def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
-    declared, args = DECLARED[line.subject], multiclass_arguments.arguments(line)
+    args = multiclass_arguments.arguments(line)
+    declared = clipped(DECLARED[line.subject], args.get("clip"))
     # An engine sums up binary rows; the argument that a binary metric takes is none of a metric of classes.
     metric = replace(declared, classes=classes, argument=None, sums=None)
     if "class" in args:
@@ -85,14 +86,16 @@ def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
         return replace(whole, name=f"macro {line.subject}", measure=_macro(declared, classes), minority=True)
     if isinstance(declared.sums, RowLoss):
         measure = _mean_loss(declared.name, declared.sums)
-        return replace(whole, name=f"multiclass {line.subject}", measure=measure, bounds=_bounds_of_classes(declared))
+        return replace(
+            whole, name=f"multiclass {line.subject}", measure=measure, bounds=_bounds_of_classes(line, declared)
+        )
     hits = _among_top(int(args["k"])) if "k" in args else _right
     return replace(whole, name=line.subject_text, measure=_share_of_rows(hits), paired_share=True)
 
 
-def _bounds_of_classes(declared: Metric) -> tuple[float, float]:
+def _bounds_of_classes(line: Requirement, declared: Metric) -> tuple[float, float]:
     """Of a loss summed over classes: the subject's own where it has both, else those of the loss of a row."""
-    low, high = multiclass_arguments.SUBJECTS[declared.name].bounds
+    low, high = multiclass_arguments.SUBJECTS[line.subject].bounds
     return declared.bounds if low is None or high is None else (low, high)
 
 
@@ -168,7 +171,14 @@ def _mean_cells(by_class: Floats, *, by_decision: bool) -> Cells:
 
 def _mean_loss(name: str, loss: RowLoss) -> Measure:
     def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
-        return mean_of(loss.of_classes(labels, _probabilities(scores, name)), weights)
+        probabilities = _probabilities(scores, name)
+        mean = mean_of(loss.of_classes(labels, probabilities), weights)
+        clip = loss.clip
+        return (
+            mean
+            if clip is None
+            else replace(mean, detail=clip.detail(int(clip.of_classes(labels, probabilities).sum())))
+        )
 
     return measure
 

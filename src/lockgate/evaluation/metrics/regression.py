@@ -65,7 +65,7 @@ def _subject(
 # Of normal errors: Var(e²)/(4σ⁴) of rmse by the delta method, Var|e|/E|e|² of mae; the kurtosis of the difference of two
 # squared, or absolute, ones.
 ON_PREDICTIONS = (
-    Metric("rmse", "plain", rmse, subject=_subject("rmse", "lower"), plan=Plan(relative_variance=0.5, kurtosis=9.0)),
+    Metric("rmse", "root", rmse, subject=_subject("rmse", "lower"), plan=Plan(relative_variance=0.5, kurtosis=9.0)),
     Metric(
         "mae", "skew", mae, subject=_subject("mae", "lower"), plan=Plan(relative_variance=math.pi / 2 - 1, kurtosis=6.0)
     ),

@@ -22,6 +22,7 @@ class Subject:
     share of units, so that the units needed are known. instead: the subject to write where models or slices are to be compared,
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
     the argument. words: the arguments that are words and no numbers, each with those that it may be, none for any.
+    ranges: between which numbers an argument lies, the ends left out.
     counted_in: of what its rows are, rows or queries. by_task: what the subject is in a task where it differs.
     """
 
@@ -38,6 +39,7 @@ class Subject:
     instead: str | None = None
     firmer: str | None = None
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     counted_in: str = "rows"
     by_task: Mapping[str, Subject] = field(default_factory=dict, hash=False)
 
@@ -68,6 +70,9 @@ class Subject:
                 yield f"{text}: {name} must be {' or '.join(words)}, and is {value!r}{of_class}"
             elif words is None and isinstance(value, str | bool):
                 yield f"{text}: {name} must be a number, and is {value!r}"
+            elif name in self.ranges and not self.ranges[name][0] < float(value) < self.ranges[name][1]:
+                low, high = self.ranges[name]
+                yield f"{text}: {name} must be above {low:g} and below {high:g}, and is {value!r}"
 
 
 def by_name(*subjects: Subject) -> dict[str, Subject]:

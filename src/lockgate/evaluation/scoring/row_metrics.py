@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.arrow_arrays import Array
-    from lockgate.evaluation.metrics.declaration import Metric
+    from lockgate.evaluation.metrics.declaration import DeclaredBounds, Metric
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.answers.answer_reader import AnswerReader
     from lockgate.models.model import Model
@@ -105,14 +105,14 @@ def row_scorer(
     return score
 
 
-def metrics(names: Iterable[str], scored: Scored) -> dict[str, Metric]:
-    """The mean of each: exact, weighted and paired as the built-in means are; without a value where a row has none."""
+def metrics(declared: Mapping[str, RowMetric], scored: Scored) -> dict[str, Metric]:
+    """The mean of each: weighted and paired as the built-in means are; without a value where a row has none."""
     import numpy as np
 
-    from lockgate.evaluation.metrics.declaration import Metric
+    from lockgate.evaluation.metrics.declaration import Metric, check_bounds, limits
     from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of
 
-    def metric(name: str) -> Metric:
+    def metric(name: str, bounds: DeclaredBounds) -> Metric:
         def mean(role: str, rows: Any, weights: Any) -> MetricValue:
             if not rows.size:
                 raise Undefined("no_rows", "there are no rows")
@@ -123,8 +123,9 @@ def metrics(names: Iterable[str], scored: Scored) -> dict[str, Metric]:
                     "not_finite",
                     f"{name} of the {role} is NaN or infinite in {lacking.size:,} rows, first in row {int(lacking[0]) + 1:,}",
                 )
+            check_bounds(name, role, values, bounds)
             return mean_of(values, weights)
 
-        return Metric(name, "skew", measure_rows=mean)
+        return Metric(name, "skew", measure_rows=mean, bounds=limits(bounds))
 
-    return {name: metric(name) for name in names}
+    return {name: metric(name, each.bounds) for name, each in declared.items()}

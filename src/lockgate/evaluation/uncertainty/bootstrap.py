@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.errors import GateBroken
-from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.metrics.declaration import DeclaredBounds, Metric, check_bounds, limits
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
 from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, mean_of
@@ -70,9 +70,15 @@ class Resampled(MetricValue):
 
 
 def function_metric(
-    name: str, function: BoundFunction, *, per_row: bool, seed: int, resamples: int = RESAMPLES
+    name: str,
+    function: BoundFunction,
+    *,
+    per_row: bool,
+    seed: int,
+    bounds: DeclaredBounds = (None, None),
+    resamples: int = RESAMPLES,
 ) -> Metric:
-    """The metric of a function; with `per_row` the mean of its values, exact as the built-in means."""
+    """The metric of a function; with `per_row` the mean of its values, as the built-in means. bounds: of each of these values."""
     if per_row:
         by_role: dict[str, Floats] = {}
 
@@ -81,9 +87,10 @@ def function_metric(
                 raise Undefined("no_rows", "there are no rows")
             if role not in by_role:
                 by_role[role] = _values_by_row(name, function, role)
+                check_bounds(name, role, by_role[role], bounds)
             return mean_of(by_role[role][rows], weights)
 
-        return Metric(name, "skew", measure_rows=mean)
+        return Metric(name, "skew", measure_rows=mean, bounds=limits(bounds))
 
     def whole(role: str, rows: Array, weights: Floats | None) -> MetricValue:
         if not rows.size:

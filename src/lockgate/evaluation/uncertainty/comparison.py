@@ -14,6 +14,15 @@ TANGO = "tango score"
 CLOPPER_PEARSON = "clopper-pearson"
 EFFECTIVE = ", effective rows"
 """Added to a method where rows or clusters weigh unlike, and Kish's number of them stands for their count."""
+APPROXIMATE = ", approximate"
+"""Added to a method that keeps its error rate for some data and not for all: lines by it are in no promise of a run."""
+NONE = "none"
+"""The method where nothing bounds a value."""
+
+
+def approximately(method: str) -> str:
+    """The method, called approximate; nothing is not."""
+    return method if method == NONE else method.removesuffix(", exact") + APPROXIMATE
 
 
 @dataclass(frozen=True)

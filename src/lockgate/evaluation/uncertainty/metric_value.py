@@ -94,6 +94,11 @@ class Summary:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+def clipped_beside(champion: Mapping[str, Any]) -> dict[str, Any]:
+    """What a difference shows of the champion's own detail: how many of its rows are clipped."""
+    return {"champion_clipped": champion["clipped"]} if "clipped" in champion else {}
+
+
 def mean_of(values: Floats, weights: Floats | None) -> MetricValue:
     """The (weighted) mean of one value a row, and its influence."""
     from lockgate.stats.influence import dot

@@ -13,6 +13,7 @@ from lockgate.evaluation.uncertainty.comparison import (
     MIN_CLUSTERS,
     MIN_EFFECTIVE_ROWS,
     MIN_MINORITY,
+    NONE,
     TANGO,
     Comparison,
     unvaried,
@@ -22,8 +23,6 @@ from lockgate.evaluation.uncertainty.rare_units import floored, least_distance, 
 from lockgate.hashing import number
 from lockgate.stats.influence import Scale, Spread, bound
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn_graubard, tango_interval, tango_p
-
-NONE = "none"
 
 Minority = tuple[int, str] | None
 """(rows, their kind) of the smallest group of rows that a metric needs enough of."""
@@ -87,7 +86,7 @@ def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence:
     # Below one degree of freedom t has quantiles of any size, which are no bound. Two rows are two however they are summed.
     if error.n_eff < 2 - 1e-6:
         return Comparison(value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, NONE, few)
-    transform = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[scale]
+    transform = {"logit": ", logit", "skew": ", skew-corrected", "root": ", skew-corrected square", "plain": ""}[scale]
     clustered = "" if error.clusters is None else ", by cluster"
     return Comparison(
         value.value,
@@ -114,7 +113,7 @@ def paired(
     if difference.disagree is not None:
         return _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
     # A difference of two values within 0 and 1 lies within −1 and 1: there is no logit of it.
-    scale: Scale = "skew" if metric.scale == "skew" or metric.mean else "plain"
+    scale: Scale = "skew" if metric.scale in ("skew", "root") or metric.mean else "plain"
     rare = difference.rare or _rare(difference, metric.bounds, requirement.limit.factor)
     return _by_influence(
         metric, difference, scale, rare, rows=rows, fewest=fewest, null=null, confidence=confidence, paired=True
