@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from lockgate.evaluation.uncertainty.significance import p_of_shares
 from lockgate.stats.multiple_testing import holm
-from lockgate.stats.proportions import tango_p
 
 from .bars import ALPHA
 
@@ -51,7 +51,7 @@ class Verdicts:
 
 def p_values(b: int, c: int, rows: int, *, margin: float) -> tuple[float, float]:
     """(p_pass, p_fail) of `accuracy >= champion - margin` from the counts, by the function that `estimate` asks."""
-    return tango_p(b, c, rows, -margin)
+    return p_of_shares(b, c, rows, margin)
 
 
 def gate(counts: Counts, *, margin: float) -> Verdicts:

@@ -16,7 +16,7 @@ from scipy import special
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Floats, Summary
-from lockgate.evaluation.uncertainty.significance import Minority, own, p_of_worse, paired
+from lockgate.evaluation.uncertainty.significance import Minority, own, p_of_shares, paired
 from lockgate.stats.influence import Spread
 
 # Centres and masses of intervals of half a standard deviation: they stand for a law that is nearly normal.
@@ -242,7 +242,7 @@ def _least_worse(better: float, n: int, least: int, *, tolerance: float, alpha: 
     """With how many rows that the candidate alone gets wrong the test says *worse*; n + 1 where with none. least: too few, or just enough."""
 
     def says(worse: int) -> bool:
-        return p_of_worse(better, worse, n, tolerance) <= alpha
+        return p_of_shares(better, worse, n, tolerance)[1] <= alpha
 
     step, high = 1, least
     while high <= n - better and not says(high):

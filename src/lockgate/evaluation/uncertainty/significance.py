@@ -171,12 +171,13 @@ def _tango(metric: Metric, difference: Summary, *, null: float, confidence: floa
     return floored(score, _rare(difference, (0.0, 1.0), 1.0), null=null, confidence=confidence)
 
 
-def p_of_worse(better: float, worse: float, n: float, tolerance: float) -> float:
-    """The p-value by which `paired` says that the hits on n rows, of which these differ, fell by more than the tolerance."""
-    value, p = (better - worse) / n, tango_p(better, worse, n, -tolerance)[1]
-    score = Comparison(value, value, value, 1.0, p, None, n, TANGO)
+def p_of_shares(better: float, worse: float, n: float, tolerance: float) -> tuple[float, float]:
+    """The p-values by which `paired` says that the hits on n rows, of which these differ, fell by less, by more than the tolerance."""
+    value = (better - worse) / n
+    score = Comparison(value, value, value, *tango_p(better, worse, n, -tolerance), None, n, TANGO)
     rare = _rare(Summary(value, Spread(0.0, 0.0, 0.0, 0), 0.0, n), (0.0, 1.0), 1.0)
-    return floored(score, rare, null=-tolerance, confidence=0.95).p_below
+    test = floored(score, rare, null=-tolerance, confidence=0.95)
+    return test.p_above, test.p_below
 
 
 def _is_still(value: Summary, rows: int) -> bool:

@@ -102,13 +102,14 @@ def _weights(draw: np.random.Generator, table: Columns, uneven: bool) -> dict[st
 
 def _precision(margin: float, positives: int, *, share: float, alone: bool = False, which: str = "positives") -> Law:
     rows, shift = round(positives / share), shift_of_precision(PRECISION, share)
-    lost = _share_lost(margin, share, which)
     line = f"average_precision >= {PRECISION - margin:g}" if alone else f"average_precision >= champion - {margin:g}"
     return Law(
         f"{'lost' if which == 'positives' else 'negatives ranked first'}, {positives} positives of {rows:,}",
         rows,
         (line,),
-        lambda draw, runs: _drawn(draw, runs, rows, positives, shift=shift, like=LIKE, lost=lost, which=which),
+        lambda draw, runs: _drawn(
+            draw, runs, rows, positives, shift=shift, like=LIKE, lost=_share_lost(margin, share, which), which=which
+        ),
         lambda draw, runs: _drawn(draw, runs, rows, positives, shift=shift, like=EQUAL),
     )
 

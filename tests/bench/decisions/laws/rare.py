@@ -17,8 +17,8 @@ RIGHT, NOISE = 0.9, 1e-3
 def laws() -> Iterator[Law]:
     for rows in (150, 300, 500, 1_000, 2_000):
         yield _beside("log_loss", rows, 0.02, lost=1e-4)
-    yield _beside("log_loss", 2_000, 0.02, lost=1e-15)
-    yield _beside("log_loss", 5_000, 0.02, lost=1e-15)
+    yield _beside("log_loss", 2_000, 0.02, lost=1e-6)
+    yield _beside("log_loss", 5_000, 0.02, lost=1e-6)
     yield _beside("log_loss", 1_000, 0.02, lost=0.03)
     for rows, margin in ((150, 0.01), (300, 0.01), (300, 0.005), (300, 0.0031), (1_000, 0.005), (3_000, 0.001)):
         yield _beside("brier", rows, margin, lost=1e-4)
