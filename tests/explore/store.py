@@ -59,7 +59,7 @@ class Store:
                 return self, self.stages
             case "loaded":  # of each stage the latest version
                 latest = {stage: version for version, stage in self.stages}
-                return self, (self.aliases, tuple((version, stage) for stage, version in latest.items()))
+                return self, (self.aliases, tuple(sorted((version, stage) for stage, version in latest.items())))
             case "copies":
                 return self, tuple(version for version, source in self.copies if source == words[0])
             case "newest":

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from explore.commands import Actor, Rollback
 from explore.remembered import remembered
-from explore.scenarios import MOVES, NIGHT
+from explore.scenarios import MIRROR, MOVES, NIGHT
 from explore.store import Store
 from explore.tape import Direct, Ended, Request, play
 from explore.world import Explorer
 from helpers.promoting import Models
+from lockgate.registries.mlflow.registry import MlflowRegistry
 
 Step = tuple[int, Request]
 
@@ -26,11 +27,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 @pytest.fixture(scope="module")
 def explored() -> dict[int, Explorer]:
-    """Rollbacks that meet, and promotions that do, with every late, lost and repeated write."""
+    """Rollbacks that meet, promotions that do, and stages, with every late, lost and repeated write."""
     explorers = {}
     with remembered():
-        for number, scenario in enumerate((NIGHT, MOVES)):
-            explorers[number] = Explorer(scenario, seconds=3)
+        for number, scenario in enumerate((NIGHT, MOVES, MIRROR)):
+            explorers[number] = Explorer(scenario, seconds=2)
             explorers[number].explore()
     return explorers
 
@@ -38,8 +39,9 @@ def explored() -> dict[int, Explorer]:
 class Real:
     """A model in MLflow, of which the same requests are made."""
 
-    def __init__(self, models: Models) -> None:
-        self.registry, self.model = models.registry, models.new()
+    def __init__(self, models: Models, *, mirrors: bool) -> None:
+        self.registry = MlflowRegistry(models.uri, lifecycle="stages" if mirrors else "aliases")
+        self.model = models.new()
         for _ in range(5):
             models.register(self.model)
 
@@ -52,7 +54,12 @@ class Real:
                 return tuple(sorted(self.registry.aliases(self.model).items()))
             case "put":
                 return ledger.put_if_absent(*words)
-            case "set_alias" | "delete_alias":
+            case "stages":
+                return tuple(sorted(self.registry.stages(self.model).by_version.items()))
+            case "loaded":
+                aliases, latest = self.registry.loaded(self.model)
+                return tuple(sorted(aliases.items())), tuple(sorted(latest.by_version.items()))
+            case "set_alias" | "delete_alias" | "set_stage":
                 return getattr(self.registry, request.name)(self.model, *words)
             case "show_holder":
                 return ledger.show_holder(*words)
@@ -76,19 +83,22 @@ def walk(explorer: Explorer, choices: list[int]) -> list[Step]:
     return steps
 
 
-@settings(max_examples=4, deadline=None)
-@given(number=st.integers(0, 1), choices=st.lists(st.integers(0, 10**6), min_size=10, max_size=45))
+@settings(max_examples=6, deadline=None)
+@given(number=st.integers(0, 2), choices=st.lists(st.integers(0, 10**6), min_size=10, max_size=45))
 def test_a_real_registry_answers_as_the_explored_one(
     models: Models, explored: dict[int, Explorer], number: int, choices: list[int]
 ) -> None:
     """Each request of a trace, and then a rollback by the real command."""
-    real, explorer = Real(models), explored[number]
+    explorer, mirrors = explored[number], explored[number].scenario.actors[0].mirrors
+    real = Real(models, mirrors=mirrors)
     steps = walk(explorer, choices)
     for at, request in steps:
         _, expected = explorer.stores.values[at].after(request)
         assert real.answer(request) == expected, request
 
-    ended = play(lambda tape: Actor("B", ()).run(Rollback("1"), tape), Direct((), 10**6, world=real.answer))
+    ended = play(
+        lambda tape: Actor("B", (), mirrors=mirrors).run(Rollback("1"), tape), Direct((), 10**6, world=real.answer)
+    )
 
     assert isinstance(ended, Ended)
     keys, _ = real.answer(Request("keys"))
@@ -97,3 +107,4 @@ def test_a_real_registry_answers_as_the_explored_one(
     if ended.fault is None:
         assert chain.standing.production == "1"
         assert dict(real.answer(Request("aliases")))["production"] == "1"
+        assert not mirrors or dict(real.answer(Request("stages")))["1"] == "Production"
