@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import threading
+import venv
 import zipfile
 from pathlib import Path
 
@@ -242,6 +243,18 @@ def test_without_uv_pip_builds_it(files: Path, bare: dict[str, str], tmp_path: P
     assert "No matching distribution found" in caught.value.stderr
     assert said.stdout == "mlflow pandas pyarrow\n"
     assert done == {"python": HERE, "built_with": "venv and pip", "added": ["pandas", "pyarrow"]}
+
+
+def test_where_the_job_has_no_pip_the_environment_gets_one(
+    files: Path, bare: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is declared is installed by that."""
+    venv.create(tmp_path / "job", symlinks=True)
+    (files / "python_env.yaml").write_text(f"python: {HERE}.1\n")
+    (files / "requirements.txt").write_text("mlflow==1.0\n")
+    python = declared_python(files, cache=tmp_path / "cache", environ={**bare, "PATH": str(tmp_path / "job" / "bin")})
+
+    subprocess.run([python, "-c", "import mlflow, pandas, pyarrow, pip"], check=True)
 
 
 def test_pip_builds_for_no_other_python(files: Path, bare: dict[str, str], tmp_path: Path) -> None:

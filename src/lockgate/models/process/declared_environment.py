@@ -25,6 +25,7 @@ _DONE = "lockgate.json"
 _BUILD_S = 1800.0  # for all commands of one build; torch and its like take minutes to download
 _POLL_S = 0.1
 _JOB_VARIABLES = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+_INSTALLS_ELSEWHERE = "import pip; assert tuple(map(int, pip.__version__.split('.')[:2])) >= (22, 3)"
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -137,14 +138,19 @@ class _Build:
         own = job_python(self.environ)
         probe = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != sys.argv[1])"
         try:
-            self._call([own, "-c", probe, self.spec.python])
+            self._call([own, "-I", "-c", probe, self.spec.python])
         except ModelFault as fault:
             raise ModelFault(
                 f"{self.name} declares Python {self.spec.python}, which {own} is not, and uv is not installed",
                 remedy=f"install uv (`pip install uv`), which brings Python {self.spec.python}",
             ) from fault
-        self._call([own, "-m", "venv", str(self.home)])
-        self._call([python, "-m", "pip", "install", "--disable-pip-version-check", *packages])
+        try:
+            self._call([own, "-I", "-c", _INSTALLS_ELSEWHERE])
+            venv, pip = ["venv", "--without-pip"], [own, "-I", "-m", "pip", "--python", python]
+        except ModelFault:  # then the environment gets a pip of its own, which takes as long as all else
+            venv, pip = ["venv"], [python, "-I", "-m", "pip"]
+        self._call([own, "-I", "-m", *venv, str(self.home)])  # isolated: a module beside the model is none of these
+        self._call([*pip, "install", "--disable-pip-version-check", *packages])
 
     def _call(self, command: list[str]) -> None:
         doing = f"building the environment that {self.name} declares"
