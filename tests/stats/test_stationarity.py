@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from helpers.percentiles import autocorrelation_time
-from lockgate.stats.stationarity import mann_kendall
+from lockgate.stats.stationarity import Resemblance, mann_kendall
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,3 +54,16 @@ def test_nothing_that_varies_says_nothing_of_its_neighbour() -> None:
     """No values, equal ones, and values that alternate."""
     assert autocorrelation_time([]) == autocorrelation_time([np.ones(9)]) == 1.0
     assert autocorrelation_time([[0, 1] * 50]) == 1.0
+
+
+def test_a_time_of_which_a_run_holds_few_is_known_less_well() -> None:
+    """Twice its standard error on top, which shrinks with the root of the run; nothing where values do not follow each other."""
+    draw = np.random.default_rng(3)
+    steps = draw.normal(0, 1, 40_000)
+    walk = np.zeros(len(steps))
+    for place in range(1, len(steps)):
+        walk[place] = 0.9 * walk[place - 1] + steps[place]
+    short, long = (Resemblance.from_blocks([values - values.mean()]) for values in (walk[:2_000], walk))
+
+    assert short.time_at_most / short.time > 1.3 > long.time_at_most / long.time > 1.05
+    assert Resemblance.from_blocks([np.zeros(9)]).time_at_most == 1.0

@@ -72,17 +72,31 @@ class Resemblance:
         The sum ends where two neighbouring correlations are no longer positive together. 1 where nothing varies.
         Source: Geyer 1992, Practical Markov chain Monte Carlo (initial positive sequence).
         """
+        return self._time_and_lags[0]
+
+    @property
+    def time_at_most(self) -> float:
+        """The time and two standard errors of it: where it is long, a run holds few such times to estimate it from.
+
+        Source: Madras & Sokal 1988, J. Stat. Phys. 50:109–186, the variance of a windowed sum, 2 (2 W + 1)/n of its square.
+        """
+        time, lags = self._time_and_lags
+        return time * (1 + 2 * math.sqrt(2 * (2 * lags + 1) / self.pairs[0])) if lags else time
+
+    @property
+    def _time_and_lags(self) -> tuple[float, int]:
+        """(the time, over how many lags it was summed)."""
         if not len(self.products) or self.products[0] <= 0:
-            return 1.0
+            return 1.0, 0
         # A lag has fewer pairs than rows; without the correction short blocks would look less correlated than they are.
         correlations = self.products / self.pairs * (self.pairs[0] / self.products[0])
-        time = -1.0
+        time, lags = -1.0, 0
         for lag in range(0, len(correlations) - 1, 2):
             both = float(correlations[lag] + correlations[lag + 1])
             if both <= 0:
                 break
-            time += 2 * both
-        return max(1.0, time)
+            time, lags = time + 2 * both, lag + 2
+        return max(1.0, time), lags
 
 
 def _products(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,9 @@ import numpy as np
 from lockgate.stats.latency import Percentile
 from lockgate.stats.latency_samples import Times, pooled, resemblance, spanned
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
+from lockgate.stats.stationarity import Resemblance
+
+RESEMBLING = 1.2  # an autocorrelation time above it makes requests count as fewer; below it may be chance
 
 Ends = tuple[float | None, float | None]
 
@@ -49,6 +52,11 @@ def quantile_ends(times: Times, p: float, *, effect: float, alpha: float) -> End
     )
 
 
+def counted_as_one(followed: Resemblance) -> float:
+    """How many requests count as one, by how those beyond a threshold follow each other."""
+    return followed.time_at_most if followed.time > RESEMBLING else 1.0
+
+
 @dataclass(frozen=True)
 class RatioFloor:
     """What each model's own order statistics leave of the ratio of two percentiles, were the other model's value exact.
@@ -68,7 +76,7 @@ class RatioFloor:
         (_, high), (champion_low, _) = self._values
         thresholds = (self.candidate, limit * champion_low), (self.champion, high / limit)
         return max(
-            resemblance(blocks, share=self.percentile.p, threshold=threshold, level=False).time
+            counted_as_one(resemblance(blocks, share=self.percentile.p, threshold=threshold, level=False))
             for blocks, threshold in thresholds
         )
 

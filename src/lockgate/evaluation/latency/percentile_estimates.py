@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
-from lockgate.evaluation.latency.order_statistics import RatioFloor, quantile_ends, quantile_test
+from lockgate.evaluation.latency.order_statistics import RatioFloor, counted_as_one, quantile_ends, quantile_test
 from lockgate.evaluation.latency.request_limits import PERCENTILES
 from lockgate.evaluation.latency.unseen_stalls import stall_detail
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -27,7 +27,6 @@ from lockgate.stats.stationarity import mann_kendall
 Blocks = Sequence[ArrayLike | Times]
 
 RATIO = "pooled ratio, half-sampled blocks, t"
-RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer; below it may be chance
 UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
 
 
@@ -146,8 +145,7 @@ def estimate_ratio(
         method = f"{RATIO}, approximate"
     else:
         floor = RatioFloor(candidate, champion, value)
-        repeats = floor.resemblance(limit)
-        measured = repeats if repeats > RESEMBLING else 1.0
+        measured = floor.resemblance(limit)
         effect = max(stall or 1, measured)
         floors = floor.p_values(limit, effect=effect)
         below, above = max(below, floors[0]), max(above, floors[1])
@@ -261,9 +259,13 @@ def _percentile(
     whole, limit = pooled(blocks), requirement.limit.value
     # Requests count as fewer by how blocks differ, by how neighbours resemble each other, or by the stalls that are allowed
     # for: whichever is most. Above the limit a few that came together are not lost among all above the percentile.
-    counted = [_clumping(blocks, p, threshold=threshold) for threshold in (candidate, limit)]
-    repeats = max(time for _, time in counted)
-    measured = max(repeats if repeats > RESEMBLING else 1.0, *(between for between, _ in counted))
+    followed = [resemblance(blocks, share=p, threshold=threshold) for threshold in (candidate, limit)]
+    repeats = max(each.time for each in followed)
+    measured = max(
+        1.0,
+        *map(counted_as_one, followed),
+        *(_between(blocks, threshold) for threshold in (candidate, limit)),
+    )
     effect = max(stall or 1, measured)
     low, high = quantile_ends(whole, p, effect=effect, alpha=1 - (requirement.confidence or CONFIDENCE))
     p_pass, p_fail = quantile_test(whole, p, effect=effect)(limit)
@@ -292,7 +294,7 @@ def _percentile(
     )
 
 
-def _clumping(blocks: Sequence[Times], p: float, *, threshold: float) -> tuple[float, float]:
-    """How many requests count as one, of those above the threshold: (by how blocks differ, by how neighbours resemble)."""
+def _between(blocks: Sequence[Times], threshold: float) -> float:
+    """How many requests count as one, by how blocks differ in those above the threshold."""
     over, sizes = np.array([(block.over(threshold)[1], len(block)) for block in blocks], np.float64).T
-    return design_effect(over, sizes, over), resemblance(blocks, share=p, threshold=threshold).time
+    return design_effect(over, sizes, over)
