@@ -225,7 +225,12 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_without_uv_pip_builds_it(files: Path, bare: dict[str, str], tmp_path: Path) -> None:
-    """With the job's own python; what is declared and what is added are both there, and say what failed if they are not."""
+    """With the job's own python; what is declared and what is added are both there, and say what failed if they are not.
+
+    No module that lies beside the model stands in for pip.
+    """
+    for name in ("pip", "venv"):
+        (files / f"{name}.py").write_text("raise SystemExit(7)\n")
     (files / "python_env.yaml").write_text(f"python: {HERE}.1\n")
     with pytest.raises(ModelFault, match="python ended with exit code 1") as caught:
         declared_python(files, cache=tmp_path / "cache", environ=bare)
