@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -340,3 +341,25 @@ def test_an_approximate_bound_is_called_so_once() -> None:
     assert "at 95 % confidence (approximate) at most " in findings[2].reason
     assert [one.reason.count("approximate") for one in findings] == [1, 1, 1]
     assert all(one.decided is not None and one.decided.method.endswith(", approximate") for one in findings)
+
+
+def test_no_sentence_has_a_number_that_nobody_could_use() -> None:
+    """Where nothing bounds a difference that is said, and where more rows than anybody labels would decide none are named."""
+    draw = np.random.default_rng(2)
+    label = draw.normal(size=20)
+    one = np.where(np.arange(20) == 0, 1e6, 1e-3) * draw.normal(size=20)
+    three = np.where(np.arange(20) < 3, 1e6, draw.normal(size=20))
+    table = {"label": label, "one": label + one, "three": label + three, "champion": label + draw.normal(0, 0.1, 20)}
+    for candidate, bound in (
+        ("one", ", and nothing bounds it: 1.1 rows carry"),
+        ("three", "(90 % interval 6,360 to unbounded, approximate): 4.1 rows"),
+    ):
+        [finding] = run_gate(
+            "metrics", table=table, task="regression", scores={"candidate": candidate, "champion": "champion"},
+            require=["mae <= champion + 0.001"],
+        ).findings  # fmt: skip
+
+        assert finding.verdict is Verdict.INCONCLUSIVE
+        assert bound in finding.reason
+        assert finding.rows_needed is None
+        assert not re.search(r"\d(,\d{3}){3}|\d{10}", f"{finding.reason} {finding.remedy}")

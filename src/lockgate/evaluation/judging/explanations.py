@@ -136,13 +136,18 @@ class Explanation:
         counted = f" in {counted_words(rows)}" if rows else ""
         return f" (clip {float(clip):g}{counted}{f', in {counted_words(beside)} of the champion' if beside else ''})"
 
+    def _ends(self, low: float | None, high: float | None) -> str:
+        """The interval of a contrast, in brackets."""
+        if self.claim == "point":
+            return ""
+        if all(end is None or math.isinf(end) for end in (low, high)):
+            return ", and nothing bounds it"
+        approximate = ", approximate" if "approximate" in self.estimate.method else ""
+        return f" ({(2 * self._confidence - 1) * 100:g} % interval {interval_text(low, high)}{approximate})"
+
     def _contrast(self) -> str:
         estimate = self.estimate
-        percent = f"{(2 * self._confidence - 1) * 100:g} % interval"
-        approximate = ", approximate" if "approximate" in estimate.method else ""
-        ends = (
-            "" if self.claim == "point" else f" ({percent} {interval_text(estimate.low, estimate.high)}{approximate})"
-        )
+        ends = self._ends(estimate.low, estimate.high)
         if estimate.on == "ratio":
             return f", {short(estimate.value)} times the champion's {self._value(estimate.champion)}{ends}"
         if estimate.on == "difference":
@@ -151,8 +156,8 @@ class Explanation:
             value = estimate.value or 0.0
             if abs(value) < 1e-12:
                 return f", equal to {against} {self._value(estimate.champion)}{ends}"
-            if value < 0 and self.claim != "point":
-                ends = f" ({percent} {interval_text(_negated(estimate.high), _negated(estimate.low))}{approximate})"
+            if value < 0:
+                ends = self._ends(_negated(estimate.high), _negated(estimate.low))
             return f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(estimate.champion)}{ends}"
         if self.claim == "point":
             return ""
@@ -160,7 +165,7 @@ class Explanation:
         bound, word = (estimate.low, "at least") if low_end else (estimate.high, "at most")
         if bound is None or math.isinf(bound):
             return ", and nothing bounds it"
-        approximately = " (approximate)" if approximate else ""
+        approximately = " (approximate)" if "approximate" in estimate.method else ""
         return f"; at {self._confidence * 100:g} % confidence{approximately} {word} {self._value(bound)}"
 
     def _limit(self) -> str:

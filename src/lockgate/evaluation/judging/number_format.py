@@ -68,6 +68,6 @@ def rounded(count: int) -> str:
 
 def interval_text(low: float | None, high: float | None) -> str:
     """`0.018–0.044`; with `to` where an end is negative or unbounded."""
-    if low is not None and high is not None and low >= 0:
+    if low is not None and high is not None and low >= 0 and math.isfinite(high):
         return f"{short(low)}–{short(high)}"
     return f"{short(low)} to {short(high)}"

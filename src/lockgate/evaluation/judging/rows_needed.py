@@ -13,6 +13,7 @@ from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_M
 
 # Chance that a candidate that deserves to pass does: the usual 80 % would block every fifth good candidate.
 POWER = 0.9
+_MOST_ROWS = 10**9  # more than anybody labels: no number would decide
 # Below as many effective rows a slice's own variance is too noisy to plan with; that of all rows stands in.
 _OWN_VARIANCE_FROM = 30
 
@@ -61,7 +62,7 @@ def rows_to_decide(
         rows = max(rows, math.ceil(rows_by_score(variance * share, margin=distance, **aim) / share))
     elif variance:
         rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim))
-    return rows if estimate.rows < rows < 2**53 else None  # beyond, JSON readers lose whole numbers
+    return rows if estimate.rows < rows <= _MOST_ROWS else None
 
 
 def _least_rows(estimate: Estimate, requirement: Requirement, small: SmallSlices | None, *, distance: float) -> int:
