@@ -13,7 +13,6 @@ from lockgate.evidence.finding import Finding
 from . import margins
 from .asking import ask, drawing
 from .bars import Bar, standard_error
-from .cited import Measured
 from .margins import AtMargin, at_margin
 
 MARGIN = 0.1
@@ -103,10 +102,6 @@ class LossRow:
         units = f"{cell.icc:>5g}{cell.clusters:>9,}" if cell.clusters else f"{'-':>5}{'-':>9}"
         naive = f"{self.naive:5.3f}" if self.naive is not None else "    -"
         return f" {cell.shape}  {cell.sigma:<5g}{units}{cell.rows:>8,}{self.found}  | {naive}"
-
-    @property
-    def measured(self) -> Measured:
-        return {"influence paired": self.found.false}
 
     @property
     def bars(self) -> tuple[Bar, ...]:
