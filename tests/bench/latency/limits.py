@@ -20,8 +20,6 @@ from lockgate.models.load_spec import BLOCKS
 from . import SURE
 from .laws import LAWS
 
-SLOW_PHASES_ALLOWED = 0.08  # of which few come, and load.stall allows for none; docs/gates/latency.md says so
-
 HEADER = """L1, L2  pXX_ms <= the true percentile, 20 blocks. passed, failed: both are wrong one time in twenty at most.
     naive: the exact test of independent requests, which takes no notice of bursts.
  law              subject  requests  sims  passed failed | naive passed failed"""
@@ -71,11 +69,9 @@ class LimitRow:
 
     @property
     def bars(self) -> tuple[Bar, ...]:
-        slow_phases = self.cell.law in ("bursts", "autoregression 0.99")
-        level, kind = (SLOW_PHASES_ALLOWED, "L2, slow phases") if slow_phases else (ALPHA, "L1")
-        limit = level + SURE * standard_error(level, self.cell.sims)
+        limit = ALPHA + SURE * standard_error(ALPHA, self.cell.sims)
         return tuple(
-            Bar(f"{kind}: {word} at the true percentile", found, "<=", limit, self.cell.name)
+            Bar(f"L1, L2: {word} at the true percentile", found, "<=", limit, self.cell.name)
             for word, found in (("passed", self.passed), ("failed", self.failed))
         )
 
