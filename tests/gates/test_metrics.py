@@ -363,3 +363,14 @@ def test_no_sentence_has_a_number_that_nobody_could_use() -> None:
         assert bound in finding.reason
         assert finding.rows_needed is None
         assert not re.search(r"\d(,\d{3}){3}|\d{10}", f"{finding.reason} {finding.remedy}")
+
+
+def test_copies_of_a_table_are_called_that() -> None:
+    """Thirty copies of sixty rows are sixty rows; the sentence of the gate says so."""
+    draw = np.random.default_rng(0)
+    score = draw.random(60)
+    table = {"label": np.tile((score + draw.random(60) > 1).astype(int), 30), "candidate": np.tile(score, 30)}
+    copied = "; every row is there 30 times, so that 1,800 say no more than 60"
+
+    assert run_gate("metrics", table=table, require=["auc >= 0.5"]).reason.endswith(copied)
+    assert "every row" not in run_gate("metrics", table={**table, "x": np.arange(1800)}, require=["auc >= 0.5"]).reason

@@ -50,6 +50,7 @@ class Dataset:
         self._failed: DataError | None = None
         self._unchanged = UnchangedFiles()
         self.repeated: int | None = None  # how many rows repeat an earlier one, once they were checked
+        self.copies = 1  # how many copies of some rows they all are
 
     def labelled(self, label: str) -> Dataset:
         """The same rows under another label; what was read already is not read again."""

@@ -171,7 +171,12 @@ class _TableRun:
         return run.results[0]
 
     def _case(self) -> Case:
-        dataset = TableDataset(self.arrow, self.spec)
+        dataset, scored = TableDataset(self.arrow, self.spec), list[Scored]()
+
+        def score(_: str) -> Scored:
+            scored[:] = [self._scored()]
+            return scored[0]
+
         return Case(
             candidate=_contender("candidate"),
             champion=_contender("champion") if "champion" in (self.spec.scores or {}) else None,
@@ -181,7 +186,8 @@ class _TableRun:
             datasets=(_DATA,),
             input_plan=_no_model,
             dataset=lambda _: dataset,
-            scored=lambda _: self._scored(),
+            scored=score,
+            notes=lambda: tuple(note for table in scored for note in _copied(table)),
             replayed=lambda _: self._replayed(),
             sample=_no_model,
             threshold=lambda _: self.threshold,
@@ -220,6 +226,12 @@ class _TableRun:
         for attribute, values in scores.items():
             setattr(scored, attribute, values)
         return scored
+
+
+def _copied(table: Scored) -> tuple[str, ...]:
+    """That all rows are copies of some, which are no more evidence than these; single rows of scores repeat by nature."""
+    times = f"every row is there {table.copies} times, so that {table.rows:,} say no more than {table.rows // table.copies:,}"
+    return (times,) if table.copies > 1 else ()
 
 
 def _arrow(table: Any) -> pa.Table:

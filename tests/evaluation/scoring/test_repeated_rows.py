@@ -36,7 +36,7 @@ def count(table: pa.Table, rows: int | None = None) -> int:
     repeated = RepeatedRows()
     for batch in table.to_batches(max_chunksize=rows):
         repeated.add(batch)
-    return repeated.count()
+    return repeated.count()[0]
 
 
 @pytest.mark.parametrize("kind", VALUES)
@@ -93,3 +93,15 @@ def test_a_share_is_a_part_of_one(share: Any) -> None:
     """In percent or not."""
     with pytest.raises(ValueError, match=r"is not a share; write one like 1% or 0\.01"):
         DatasetSpec(path="t", max_repeated=share)
+
+
+@pytest.mark.parametrize(("rows", "times", "copies"), [(60, 30, 30), (60, 1, 1), (60, 2, 2), (10, 30, 1)])
+def test_copies_of_all_rows_are_counted(rows: int, times: int, copies: int) -> None:
+    """In whatever order they stand; a few categories come equally often by chance, and are no copies."""
+    repeated = RepeatedRows()
+    values = np.random.default_rng(0).permutation(np.tile(np.arange(rows), times))
+    repeated.add(pa.record_batch({"x": values}))
+
+    assert repeated.count() == (rows * (times - 1), copies)
+    repeated.add(pa.record_batch({"x": np.append(values, 0)}))
+    assert repeated.count()[1] == 1

@@ -15,6 +15,7 @@ from lockgate.data.arrow_arrays import Array
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _INVERSE = np.uint64(pow(int(_ODD), -1, 1 << 64))
 _MISSING = np.uint64(0xD6E8FEB86659FD93)
+_FEWEST_COPIED = 20
 _LONG = 64  # bytes a value on average from which each is hashed by itself, so that no powers as long are held
 
 
@@ -31,12 +32,16 @@ class RepeatedRows:
             total = _mixed(total * _ODD + _hashed(column))
         self._hashes.append(total)
 
-    def count(self) -> int:
-        """How many rows equal one before them; what was collected goes."""
+    def count(self) -> tuple[int, int]:
+        """(how many rows equal one before them; how many copies of some rows all rows are); what was collected goes."""
         hashes = np.concatenate([*self._hashes, np.zeros(0, np.uint64)])
         self._hashes.clear()
         hashes.sort()
-        return int((hashes[1:] == hashes[:-1]).sum())
+        firsts = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1]])[: hashes.size])
+        repeated = hashes.size - firsts.size
+        # Few categories come equally often by chance.
+        enough = firsts.size >= _FEWEST_COPIED and 2 * repeated >= hashes.size
+        return repeated, int(np.gcd.reduce(np.diff(firsts, append=hashes.size))) if enough else 1
 
 
 def _hashed(column: pa.Array) -> Array:

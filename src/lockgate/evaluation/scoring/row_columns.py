@@ -58,7 +58,7 @@ def checked_rows(
             column.add(batch, rows)
         repeated.add(batch.select([name for name in batch.schema.names if column_of(name) != dataset.spec.id]))
         rows += batch.num_rows
-    dataset.repeated = repeated.count()
+    dataset.repeated, dataset.copies = repeated.count()
     _refuse_repeated(dataset, rows)
     sources = {name: (column.purpose, column_of(column.needs[0])) for name, column in columns.items()}
     labels = columns.get("label")

@@ -56,6 +56,7 @@ class Scored:
     weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
     has none. counted_in: of what its rows are. answers: role → what its scores are made of, as far as a threshold must know
     it: `labels`, `float16` or `float32`. unrepeatable: role → how its answers differed when rows were sent again.
+    copies: of a table in memory, how many copies of some rows all of them are.
     """
 
     labels = _view("label")
@@ -77,6 +78,7 @@ class Scored:
         answers: Mapping[str, str] | None = None,
     ) -> None:
         self._column, self.counted_in, self.answers = columns, counted_in, dict(answers or {})
+        self.copies = 1
         self.unrepeatable: Mapping[str, Mapping[str, Any]] = {}
         self._sha256 = sha256
         self.rows = rows
@@ -142,10 +144,12 @@ class Scored:
             write_table(sink, batches_of(stored), checked.classes, answers)
             return digests.sha256(sink.getvalue())
 
-        return cls(
+        scored = cls(
             lambda name: stored.column(name) if name in stored.column_names else None,
             rows=checked.rows, sha256=sha256, slices=checked.slices, classes=checked.classes, answers=answers,
         )  # fmt: skip
+        scored.copies = dataset.copies
+        return scored
 
     @cached_property
     def sha256(self) -> str:
