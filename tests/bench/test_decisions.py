@@ -172,11 +172,16 @@ def test_a_loss_that_a_check_says_it_would_have_seen_is_seen() -> None:
         ForetoldCell("precision", 1_000, 400, 150),
         ForetoldCell("auc", 200, 100, 150),
         ForetoldCell("average_precision", 600, 60, 150),
+        ForetoldCell("accuracy", 1_000, 200, 150, 0.6),
+        ForetoldCell("auc", 1_000, 50, 100, 0.85),
     ],
 )
 def test_equal_models_pass_as_often_as_the_plan_foretells(cell: ForetoldCell) -> None:
-    """Nine times in ten at the smallest tolerance that it names; four standard errors of 150 draws are ten points."""
-    assert 0.90 - 0.10 <= cell.run().passed <= 0.99
+    """Nine times in ten where *underpowered* turns into *has power*, and less below; four standard errors are ten points or more."""
+    row = cell.run()
+
+    assert row.foretold == pytest.approx(0.9, abs=0.01) if cell.part == 1 else row.foretold < 0.9
+    assert abs(row.passed - row.foretold) <= (0.10 if cell.part == 1 else 0.14)
 
 
 def test_results_do_not_depend_on_who_computes_them() -> None:

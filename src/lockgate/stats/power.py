@@ -55,7 +55,24 @@ def margin_by_score(rows: float, disagreement: float, *, alpha: float, power: fl
     while high - low > 1e-9:
         middle = (low + high) / 2
         low, high = (low, middle) if _rows(disagreement, middle, alpha, power) <= rows else (middle, high)
-    return high
+    return min(max(high, _unseen_margin(rows, disagreement, alpha, power)), 1.0)
+
+
+def chance_by_score(rows: float, disagreement: float, *, margin: float, alpha: float) -> float:
+    """The power with which this margin is the one that `margin_by_score` names."""
+    under_null = math.sqrt(max(null_variance(disagreement, -margin), 0.0))
+    away = margin * math.sqrt(rows) - float(special.ndtri(1 - alpha)) * under_null
+    unseen = (margin - _unseen_margin(rows, 0.0, alpha, 0.5)) * math.sqrt(rows)
+    nearer = min(away, unseen)
+    if disagreement <= 0:
+        return float(nearer >= 0)
+    return float(special.ndtr(nearer / math.sqrt(disagreement)))
+
+
+def _unseen_margin(rows: float, disagreement: float, alpha: float, power: float) -> float:
+    """The loss by a share of rows of which none came, 1 − alpha^(1/rows), that a value must be away from the margin."""
+    spread = float(special.ndtri(power)) * math.sqrt(disagreement / rows)
+    return 1 - float(alpha ** (1 / rows)) + max(spread, 0.0)
 
 
 def rows_by_t(variance: float, *, margin: float, n_eff_share: float, alpha: float, power: float) -> int:
@@ -79,7 +96,15 @@ def rows_by_t(variance: float, *, margin: float, n_eff_share: float, alpha: floa
 
 def rows_by_score(disagreement: float, *, margin: float, alpha: float, power: float) -> int:
     """The fewest rows with which `margin_by_score` comes down to the margin."""
-    return max(1, math.ceil(_rows(disagreement, margin, alpha, power)))
+    low, high = 0.0, max(1.0, _rows(disagreement, margin, alpha, power))
+    if _unseen_margin(high, disagreement, alpha, power) <= margin:
+        return math.ceil(high)
+    while _unseen_margin(high, disagreement, alpha, power) > margin and high < 1 << 60:
+        low, high = high, 2 * high
+    while high - low > 0.5:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _unseen_margin(middle, disagreement, alpha, power) <= margin else (middle, high)
+    return math.ceil(high)
 
 
 def _rows(disagreement: float, margin: float, alpha: float, power: float) -> float:

@@ -1,6 +1,6 @@
-"""P: does a plan keep its word? At the smallest tolerance that `gate plan` names, equal models should pass 9 times in 10.
+"""P: does a plan keep its word? Equal models should pass as often as `gate plan` foretells, 9 times in 10 where it says *has power*.
 
-The plan sees counts alone (of log loss and Brier score the champion's own estimate too); then models are drawn that are as
+At the smallest tolerance that it names, where *underpowered* turns into *has power*, and at parts of it. The plan sees counts alone (of log loss and Brier score the champion's own estimate too); then models are drawn that are as
 unlike as it assumes, and the gate is asked about each draw.
 """
 
@@ -16,7 +16,7 @@ from scipy import special
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS, declared
 from lockgate.evaluation.planning.expected_error import CORRELATION, DISAGREEMENT
-from lockgate.evaluation.planning.outlook import as_absolute, outlooks
+from lockgate.evaluation.planning.outlook import Outlook, as_absolute, outlooks
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
 
@@ -25,25 +25,26 @@ from .asking import ask, drawing, scored
 from .bars import Bar, standard_error
 from .scores import binormal, shift_of_area
 
-POWER = 0.90
 SHORT, OVER = 0.04, 0.08  # by how much fewer, or more, may pass than was foretold
 SHARES = ("accuracy", "recall", "precision", "false_positive_rate")
-HEADER = f"""P   the smallest tolerance that gate plan names for a line on equal models, and how often they pass there (foretold: {POWER})
- metric               rows positives  sims  tolerance  passed undecided"""
+HEADER = """P   what gate plan foretells of a line, and how often equal models pass: at the smallest tolerance that it names, and at a part of it
+ metric               rows positives  sims  part  tolerance foretold  passed undecided"""
 
 
 @dataclass(frozen=True)
 class ForetoldCell:
-    """`sims` draws of equal models, on a line whose tolerance the plan chose."""
+    """`sims` draws of equal models, on a line whose tolerance is that which the plan chose, or a part of it."""
 
     metric: str
     rows: int
     positives: int
     sims: int
+    part: float = 1.0
 
     @property
     def name(self) -> str:
-        return f"{self.metric}, {self.positives:,} positives of {self.rows:,} rows"
+        part = "" if self.part == 1 else f", {self.part:g} of the tolerance"
+        return f"{self.metric}, {self.positives:,} positives of {self.rows:,} rows{part}"
 
     def line(self, tolerance: float) -> str:
         up = SUBJECTS[self.metric].better == "higher"
@@ -77,29 +78,31 @@ class ForetoldCell:
             "champion": np.where(champion == label, 0.9, 0.1),
         }
 
-    def tolerance(self, table: Mapping[str, Any]) -> float:
-        """As `gate plan` finds it from the rows; with the champion's scores where counts do not say."""
-        line = parse(self.line(0.5))
+    def plan(self, table: Mapping[str, Any], tolerance: float) -> Outlook:
+        """As `gate plan` has it from the rows; with the champion's scores where counts do not say."""
+        line = parse(self.line(tolerance))
         blank = Estimate("r1", (), self.rows, self.positives, (">=", 0.0), "value", "point")
         own = {}
         if self.metric in ("log_loss", "brier"):
             alone = scored({"label": table["label"], "candidate": table["champion"]}, task="binary")
             [known] = estimate(alone, [("r1", as_absolute(line))], METRICS, threshold={"candidate": 0.5})
             own = {(): known}
-        [found] = outlooks("r1", line, SUBJECTS[self.metric], [blank], own=own)
-        assert found.smallest is not None, found.words
-        return found.smallest
+        return outlooks("r1", line, SUBJECTS[self.metric], [blank], own=own)[0]
 
     def run(self) -> ForetoldRow:
         draw = drawing("foretold", self.name)
-        verdicts, tolerances = [], []
+        verdicts, plans = [], []
         for _ in range(self.sims):
             table = self.table(draw)
-            tolerances.append(self.tolerance(table))
-            verdicts.append(ask(table, [self.line(tolerances[-1])], task="binary")[0].verdict)
+            smallest = self.plan(table, 0.5).smallest
+            assert smallest is not None
+            tolerance = round(self.part * smallest, 6)  # as the line has it
+            plans.append(self.plan(table, tolerance))
+            verdicts.append(ask(table, [self.line(tolerance)], task="binary")[0].verdict)
         return ForetoldRow(
             self,
-            float(np.median(tolerances)),
+            float(np.median([plan.tolerance or 0.0 for plan in plans])),
+            float(np.mean([plan.chance or 0.0 for plan in plans])),
             verdicts.count(Verdict.PASS) / self.sims,
             verdicts.count(Verdict.INCONCLUSIVE) / self.sims,
         )
@@ -109,22 +112,23 @@ class ForetoldCell:
 class ForetoldRow:
     cell: ForetoldCell
     tolerance: float
+    foretold: float
     passed: float
     undecided: float
 
     def __str__(self) -> str:
         cell = self.cell
         return (
-            f" {cell.metric:<20}{cell.rows:>6,}{cell.positives:>9,}{cell.sims:>6}     {self.tolerance:6.4f}"
-            f"   {self.passed:5.3f}     {self.undecided:5.3f}"
+            f" {cell.metric:<20}{cell.rows:>6,}{cell.positives:>9,}{cell.sims:>6}  {cell.part:4.2f}     {self.tolerance:6.4f}"
+            f"    {self.foretold:5.3f}   {self.passed:5.3f}     {self.undecided:5.3f}"
         )
 
     @property
     def bars(self) -> tuple[Bar, ...]:
-        luck = 2 * standard_error(POWER, self.cell.sims)
+        luck, apart = 2 * standard_error(self.foretold, self.cell.sims), self.foretold - self.passed
         return (
-            Bar("P fewer pass than was foretold", POWER - self.passed, "<=", SHORT + luck, self.cell.name),
-            Bar("P more pass than was foretold", self.passed - POWER, "<=", OVER + luck, self.cell.name),
+            Bar("P fewer pass than was foretold", apart, "<=", SHORT + luck, self.cell.name),
+            Bar("P more pass than was foretold", -apart, "<=", OVER + luck, self.cell.name),
         )
 
 
@@ -141,3 +145,11 @@ def grid(sims: int) -> Iterator[ForetoldCell]:
     for metric in ("log_loss", "brier"):
         yield ForetoldCell(metric, 500, 100, runs)
         yield ForetoldCell(metric, 3_000, 600, runs)
+    for part in (0.5, 0.7, 0.85):  # where it says *underpowered*
+        for metric, rows, positives in (
+            ("accuracy", 1_000, 200),
+            ("recall", 1_000, 400),
+            ("auc", 1_000, 50),
+            ("auc", 3_000, 600),
+        ):
+            yield ForetoldCell(metric, rows, positives, runs, part)

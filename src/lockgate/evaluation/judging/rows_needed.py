@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from statistics import NormalDist
 
@@ -14,6 +15,7 @@ from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_M
 # Chance that a candidate that deserves to pass does: the usual 80 % would block every fifth good candidate.
 POWER = 0.9
 _MOST_ROWS = 10**9  # more than anybody labels: no number would decide
+_NEAR = 1.01  # a margin so near is met: rows are said to two figures
 # Below as many effective rows a slice's own variance is too noisy to plan with; that of all rows stands in.
 _OWN_VARIANCE_FROM = 30
 
@@ -58,11 +60,29 @@ def rows_to_decide(
         return None
     rows, aim = _least_rows(estimate, requirement, small, distance=distance), alpha_and_power(requirement, slices)
     share = _effective(estimate) / max(estimate.rows, 1)
-    if variance and by_difference and estimate.method.startswith(TANGO):
+    if variance is not None and by_difference and estimate.method.startswith(TANGO):
         rows = max(rows, math.ceil(rows_by_score(variance * share, margin=distance, **aim) / share))
     elif variance:
         rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim))
+        rows = _rows_by_test(estimate, variance, rows, tolerance=distance, aim=aim) if by_difference else rows
     return rows if estimate.rows < rows <= _MOST_ROWS else None
+
+
+def _rows_by_test(
+    estimate: Estimate, variance: float, least: int, *, tolerance: float, aim: Mapping[str, float]
+) -> int:
+    """So many rows, or more where the test shows no more than units that did not come would have done."""
+    if estimate.tested is None or not estimate.rows:
+        return least
+    expected = estimate.tested.expecting(math.sqrt(variance / estimate.rows), _effective(estimate))
+    rows = float(least)
+    # A margin falls with the rows, or with their root: so many times as many never are too many, and soon are enough.
+    while rows <= _MOST_ROWS:
+        margin = expected.resized(rows / estimate.rows).margin_of_equal(**aim)
+        if margin <= tolerance * _NEAR or not math.isfinite(margin):
+            break
+        rows *= margin / tolerance
+    return math.ceil(rows)
 
 
 def _least_rows(estimate: Estimate, requirement: Requirement, small: SmallSlices | None, *, distance: float) -> int:
@@ -96,7 +116,8 @@ def _variance(estimate: Estimate) -> float | None:
     if estimate.counted or estimate.on == "ratio":
         return None
     trusted = estimate.n_eff is not None and estimate.n_eff >= _OWN_VARIANCE_FROM and estimate.too_few is None
-    return (estimate.variance if trusted else None) or estimate.pooled_variance or None
+    own = (estimate.variance if trusted else None) or estimate.pooled_variance or None
+    return 0.0 if own is None and estimate.method.startswith(TANGO) else own  # answers that are all alike
 
 
 def _tolerance(estimate: Estimate, requirement: Requirement) -> float | None:
@@ -131,8 +152,13 @@ def smallest_tolerance(estimate: Estimate, requirement: Requirement, slices: int
     effective_rows, aim = _effective(estimate), alpha_and_power(requirement, slices)
     if estimate.method.startswith(TANGO):
         smallest = margin_by_score(effective_rows, variance * effective_rows / estimate.rows, **aim)
+    elif estimate.tested is not None:
+        expected = estimate.tested.expecting(math.sqrt(variance / estimate.rows), effective_rows)
+        smallest = expected.margin_of_equal(**aim)
     else:
         smallest = margin_by_t(math.sqrt(variance / estimate.rows), n_eff=effective_rows, **aim)
+    if not math.isfinite(smallest):
+        return None
     return smallest / abs(estimate.champion) if requirement.limit.sign == "*" and estimate.champion else smallest
 
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
-from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
+from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
+from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
+from lockgate.evaluation.uncertainty.metric_value import Summary
+from lockgate.evaluation.uncertainty.power import Passing, Tested, passing_of_equal, samples_of_moves
 from lockgate.stats.auc_variance import placements
-from lockgate.stats.power import margin_by_score, margin_by_t
+from lockgate.stats.influence import Spread
+from lockgate.stats.power import chance_by_score, margin_by_score
 
 # Of two versions of one model: assumed, and said in every plan.
 CORRELATION = 0.9
@@ -28,22 +31,48 @@ DISAGREEMENT = 0.05
 class ExpectedError:
     """Standard error of a difference, and the effective rows that will carry it.
 
-    scatter: standard deviation of the logarithm of those rows from sample to sample (simulated); 0 where they are fixed.
+    units: as of a summary, the rows of the smaller class where a metric needs both. scatter: standard deviation of the
+    logarithm of n_eff from sample to sample (simulated); 0 where it is fixed. step: how far a row moves a share on which the
+    models disagree, of which n_eff then counts the rows; None for what is no share.
     """
 
     se: float
     n_eff: float
+    units: float
     scatter: float = 0.0
+    step: float | None = None
 
-    def smallest(self, requirement: Requirement | None, slices: int) -> float:
-        """The smallest tolerance with 90 % power for all slices, the test's own floor included; infinite where none is."""
-        # Power is needed twice: enough effective rows for the test to decide at all, and then a detectable margin.
-        aim = alpha_and_power(requirement, slices)
-        room = math.log(max(self.n_eff, 1e-9) / MIN_EFFECTIVE_ROWS)
-        above = NormalDist().cdf(room / self.scatter) if self.scatter else float(room >= 0)
-        if above <= aim["power"]:
-            return math.inf
-        return margin_by_t(self.se, n_eff=self.n_eff, alpha=aim["alpha"], power=aim["power"] / above)
+    def passing(self, metric: Metric, requirement: Requirement | None) -> Passing:
+        """How often equal models pass, by the test that will judge them."""
+        error = Spread(self.se, self.n_eff, 0.0, math.ceil(self.units))
+        line = requirement or Requirement(metric.name, ">=", RequirementLimit(relative=True, number=0.0, sign="-"))
+        fewest = (math.floor(self.units), "rows") if metric.minority else None
+        tested = Tested(metric, line, Summary(0.0, error, 1.0, self.units), math.ceil(self.units), fewest)
+        alpha = alpha_and_power(requirement, 1)["alpha"]
+        if self.step is not None:
+            return Passing.from_samples(tested, samples_of_moves(self.n_eff, self.step, error), alpha=alpha)
+        return passing_of_equal(tested, scatter=self.scatter, alpha=alpha)
+
+    def smallest(self, metric: Metric, requirement: Requirement | None, slices: int) -> float:
+        """The smallest tolerance with 90 % power for all slices; infinite where the test too often decides nothing."""
+        return self.passing(metric, requirement).tolerance(alpha_and_power(requirement, slices)["power"])
+
+
+@dataclass(frozen=True)
+class PassingShares:
+    """How often equal models pass by Tango's test, which disagree on a share of so many rows."""
+
+    rows: int
+    disagreement: float
+    alpha: float
+
+    def chance(self, tolerance: float) -> float:
+        """That they pass at this tolerance."""
+        return chance_by_score(self.rows, self.disagreement, margin=tolerance, alpha=self.alpha)
+
+    def tolerance(self, power: float) -> float:
+        """The smallest with this power."""
+        return margin_by_score(self.rows, self.disagreement, alpha=self.alpha, power=power)
 
 
 def rows_of_share(requirement: Requirement, estimate: Estimate) -> int | None:
@@ -63,7 +92,7 @@ def expected_ranking_error(
     """Expected error of the difference of two AUCs or average precisions. champion: its own estimate, where measured."""
     if positives is None or not 0 < positives < rows:
         return None
-    plan = declared(subject).plan
+    plan, units = declared(subject).plan, min(positives, rows - positives)
     if plan.placements and plan.champion is not None:
         measured = None if champion is None else champion.candidate
         area = plan.champion if measured is None else min(max(measured, 0.5), 0.999)
@@ -72,10 +101,10 @@ def expected_ranking_error(
         if champion is not None and champion.se and champion.n_eff is not None:
             # Its own, clusters and weights included.
             se, n_eff = champion.se * math.sqrt(pair.variance / placements(area).variance), min(n_eff, champion.n_eff)
-        return ExpectedError(se, n_eff, 1.1 / math.sqrt(n_eff))
+        return ExpectedError(se, n_eff, units, 1.1 / math.sqrt(n_eff))
     if plan.pair_variance is not None:
         rows_an_effective = next(count for share, count in plan.effective if positives <= share * rows)
-        return ExpectedError(math.sqrt(plan.pair_variance / positives), 2.5 + positives / rows_an_effective, 0.5)
+        return ExpectedError(math.sqrt(plan.pair_variance / positives), 2.5 + positives / rows_an_effective, units, 0.5)
     return None
 
 
@@ -89,7 +118,9 @@ def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | No
     second, fourth = (
         sum(DISAGREEMENT * count * (1 / (len(classes) * count)) ** power for count in classes) for power in (2, 4)
     )
-    smallest = ExpectedError(math.sqrt(second), second**2 / fourth).smallest(None, slices)
+    # What none of a class shows moves the mean by as much as if all classes were that small.
+    error = ExpectedError(math.sqrt(second), second**2 / fourth, len(classes) * min(classes))
+    smallest = error.smallest(declared(subject), None, slices)
     return smallest if math.isfinite(smallest) else None
 
 
@@ -106,10 +137,10 @@ def smallest_decidable_tolerance(
     plan = declared(subject).plan
     if plan.relative_variance is not None and plan.kurtosis is not None:
         se = math.sqrt(2 * (1 - CORRELATION) * plan.relative_variance / max(rows, 1))
-        error: ExpectedError | None = ExpectedError(se, rows / plan.kurtosis, 0.3)
+        error: ExpectedError | None = ExpectedError(se, rows / plan.kurtosis, rows, 0.3)
     elif positives is None or min(positives, rows - positives) < MIN_MINORITY:
         error = None
     else:
         error = expected_ranking_error(subject, rows, positives)
-    smallest = math.inf if error is None else error.smallest(None, slices)
+    smallest = math.inf if error is None else error.smallest(declared(subject), None, slices)
     return smallest if math.isfinite(smallest) else None

@@ -12,13 +12,15 @@ from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.explanations import outlook_words
 from lockgate.evaluation.judging.judge import is_no_harm_check, judge, smallness
-from lockgate.evaluation.judging.number_format import rounded_up, short, slice_words
+from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
+from lockgate.evaluation.metrics.declaration import Share
 from lockgate.evaluation.planning.expected_error import (
     CORRELATION,
     DISAGREEMENT,
     ExpectedError,
+    PassingShares,
     expected_ranking_error,
     rows_of_share,
 )
@@ -26,9 +28,10 @@ from lockgate.evaluation.planning.value_needed import auc_to_pass, share_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import CLOPPER_PEARSON, MIN_EFFECTIVE_ROWS, MIN_MINORITY
+from lockgate.evaluation.uncertainty.power import Passing
 from lockgate.hashing import number
-from lockgate.stats.power import margin_by_score
 
+_PRECISION = 0.8  # assumed, as an average precision is
 Status = Literal["decidable", "watched", "hopeless", "unknown"]
 
 
@@ -37,8 +40,8 @@ class Outlook:
     """What one requirement can decide on one slice.
 
     tolerance: the stated one; smallest: the smallest with a 90 % chance that all slices of the requirement pass if the
-    models are equal, both in the metric's units. observed: the value from which an absolute requirement passes.
-    champion: the champion's own verdict on an absolute requirement, where its scores are known.
+    models are equal, both in the metric's units. chance: that equal models pass this slice at the stated one. observed: the value from which an absolute requirement passes.
+    champion: the champion's own verdict on an absolute requirement, where its scores are known. counted_in: of what `rows` are.
     """
 
     requirement: str
@@ -49,18 +52,22 @@ class Outlook:
     words: str
     tolerance: float | None = None
     smallest: float | None = None
+    chance: float | None = None
     observed: float | None = None
     champion: str | None = None
+    counted_in: str = "rows"
 
     def to_json(self) -> dict[str, Any]:
         return {
             "slice": dict(self.slice),
             "rows": self.rows,
+            "counted_in": self.counted_in,
             "positives": self.positives,
             "status": self.status,
             "words": self.words,
             "tolerance": number(self.tolerance),
             "smallest_tolerance": number(self.smallest),
+            "chance_to_pass": None if self.chance is None else number(round(self.chance, 4)),
             "observed_to_pass": number(self.observed),
             "champion": self.champion,
         }
@@ -129,7 +136,9 @@ class _Line:
     disagreement: float
 
     def outlook(self, estimate: Estimate, small: SmallSlices | None) -> Outlook:
-        blank = Outlook(self.name, estimate.slice, estimate.rows, estimate.positives, "unknown", "")
+        blank = Outlook(
+            self.name, estimate.slice, estimate.rows, estimate.positives, "unknown", "", counted_in=estimate.counted_in
+        )
         if estimate.rows == 0:
             return blank.underpowered(f"there are no {estimate.counted_in}")
         if self.requirement.claim == "point":
@@ -144,10 +153,10 @@ class _Line:
     def _relative(self, blank: Outlook, estimate: Estimate) -> Outlook:
         if self.requirement.claim == "superior":
             return blank.not_planned(self._gain(estimate))
-        value, limit = self._value(estimate), self.requirement.limit
-        smallest = self._smallest(estimate)
-        if smallest is None or (limit.sign == "*" and value is None):
+        value, limit, passing = self._value(estimate), self.requirement.limit, self._passing(estimate)
+        if passing is None or (limit.sign == "*" and value is None):
             return blank.not_planned_from_counts()
+        smallest = passing.tolerance(self._power)
         if math.isinf(smallest):
             return blank.underpowered(
                 f"so few {estimate.counted_in} carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs "
@@ -156,21 +165,34 @@ class _Line:
         tolerance = abs(1 - limit.value) * abs(value or 0.0) if limit.sign == "*" else abs(limit.margin)
         shown_tolerance = smallest / abs(value) if limit.sign == "*" and value else smallest
         decidable = smallest <= tolerance or self.requirement.claim == "no_harm"
+        chance = passing.chance(tolerance)
         words = outlook_words(self.requirement, estimate, smallest=shown_tolerance, decidable=decidable)
+        if not decidable:
+            words += f"; equal models pass at {limit} in {_percent(chance)} of runs"
+            words += f", and are to pass on {self.slices:,} slices" if self.slices > 1 else ""
         status: Status = "decidable" if decidable else "hopeless"
-        return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest)
+        return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest, chance=chance)
+
+    @property
+    def _power(self) -> float:
+        """With which each slice passes so that all of them do with 90 %."""
+        return alpha_and_power(self.requirement, self.slices)["power"]
 
     def _gain(self, estimate: Estimate) -> str:
-        smallest = self._smallest(estimate)
-        if smallest is None or math.isinf(smallest) or self.requirement.limit.sign == "*":
+        passing = self._passing(estimate)
+        smallest = math.inf if passing is None else passing.tolerance(self._power)
+        if math.isinf(smallest) or self.requirement.limit.sign == "*":
             return "a gain depends on the candidate"
         return f"a gain depends on the candidate; one of {short(rounded_up(smallest + abs(self.requirement.limit.margin)))} is shown with 90 % power"
 
     def _rows_of_share(self, estimate: Estimate) -> int | None:
         """Rows of which a share is taken; where they weigh unlike or belong together, as many as tell the champion's as well."""
         rows, champion = rows_of_share(self.requirement, estimate), self.own.get(estimate.slice)
-        if rows is None or champion is None or champion.n_eff is None or champion.method == CLOPPER_PEARSON:
+        if rows is None or champion is None or champion.n_eff is None:
             return rows
+        metric = declared(self.requirement.subject)
+        if champion.method == CLOPPER_PEARSON:
+            return round(champion.n_eff) if isinstance(metric.sums, Share) and metric.sums.by_decision else rows
         value = champion.candidate or 0.0
         effective = value * (1 - value) / champion.se**2 if champion.se else champion.n_eff
         return min(rows, round(effective))
@@ -181,26 +203,33 @@ class _Line:
             return champion.candidate
         return declared(self.requirement.subject).plan.champion
 
-    def _smallest(self, estimate: Estimate) -> float | None:
-        """The smallest tolerance that all slices meet with 90 % power; infinite where the test's own floor forbids it."""
+    def _passing(self, estimate: Estimate) -> Passing | PassingShares | None:
+        """How often equal models pass, by the tolerance; None where that cannot be foretold."""
         metric, champion = declared(self.requirement.subject), self.own.get(estimate.slice)
         carried = self._rows_of_share(estimate)
         if carried is not None and metric.paired_share and self.requirement.limit.sign != "*":
-            aim = alpha_and_power(self.requirement, self.slices)
-            return margin_by_score(carried, self.disagreement, **aim) if carried else None
+            alpha = alpha_and_power(self.requirement, 1)["alpha"]
+            return PassingShares(carried, self.disagreement, alpha) if carried else None
         error = None
         if carried:
-            # Each row on which the models disagree moves a share by one row, and only those carry its difference.
-            error = ExpectedError(math.sqrt(self.disagreement / carried), self.disagreement * carried)
+            # Each row on which the models disagree moves a share by one row, and only those carry its difference. Where decisions
+            # choose the rows, one model decides positive on each of these, and it moves the share p by y − p: near a threshold
+            # labels are even.
+            chosen = isinstance(metric.sums, Share) and metric.sums.by_decision
+            share = _PRECISION if champion is None or champion.candidate is None else champion.candidate
+            moved = self.disagreement * (estimate.rows if chosen else carried)
+            step = (math.sqrt((share**2 + (1 - share) ** 2) / 2) if chosen else 1.0) / carried
+            error = ExpectedError(math.sqrt(moved) * step, moved, carried, step=step)
         elif carried == 0:
             return None
         elif champion is not None and (not metric.plan.placements or estimate.positives is None):
             if champion.se and champion.n_eff is not None:
                 # Two models of equal variance, correlated: Var(a − b) = 2 (1 − ρ) Var(a).
-                error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * champion.se, champion.n_eff)
+                units = champion.tested.summary.units if champion.tested is not None else estimate.rows
+                error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * champion.se, champion.n_eff, units)
         else:
             error = expected_ranking_error(metric.name, estimate.rows, estimate.positives, champion)
-        return None if error is None else error.smallest(self.requirement, self.slices)
+        return None if error is None else error.passing(metric, self.requirement)
 
     def _absolute(self, blank: Outlook, estimate: Estimate) -> Outlook:
         observed = self._observed(estimate)
@@ -208,7 +237,7 @@ class _Line:
             return blank.not_planned_from_counts()
         up = self.requirement.op == ">="
         if math.isnan(observed):
-            units = f"{estimate.rows:,} {estimate.counted_in}"
+            units = counted_words(estimate.rows, estimate.counted_in)
             return blank.underpowered(f"not even {1 if up else 0} on {units} would show it")
         words = f"has power: passes from a value of {short(observed)} {'up' if up else 'down'}"
         return replace(blank, status="decidable", words=words, observed=observed)
@@ -221,7 +250,7 @@ class _Line:
         if carried is not None:
             return share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
         if placements and positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
-            return auc_to_pass(limit, positives, estimate.rows - positives, alpha=alpha)
+            return auc_to_pass(self.requirement, positives, estimate.rows - positives)
         champion = self.own.get(estimate.slice)
         if champion is None or champion.value is None or champion.low is None or champion.high is None:
             return None
@@ -236,3 +265,8 @@ def assumptions(disagreement: float, *, scored: bool) -> str:
         return f"assumed: {alike}; the rest is the champion's own"
     auc, average_precision = (declared(name).plan.champion for name in ("auc", "average_precision"))
     return f"assumed: {alike}; the champion's auc is {auc:g} and its average precision {average_precision:g}"
+
+
+def _percent(chance: float) -> str:
+    """Without decimals, never 0 or 100 of what may happen."""
+    return f"{min(max(100 * chance, 1), 99):.0f} %"

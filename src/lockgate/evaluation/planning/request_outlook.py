@@ -19,7 +19,8 @@ from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:
     """Of a requirement that is counted on the run. units: how many are counted among, where known and more than one."""
-    blank = Outlook(name, (), units or 0, None, "decidable", "counted: a fact of the run, without an error rate")
+    words = "counted: a fact of the run, without an error rate"
+    blank = Outlook(name, (), units or 0, None, "decidable", words, counted_in=unit)
     if not units or units < 2 or line.op != "<=" or line.limit.relative:
         return blank
     # None among n: a share with (1 − share)^n = alpha is still possible.
@@ -31,7 +32,7 @@ def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: st
 def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load) -> Outlook:
     """Of a requirement on latency or failures, of which each model gets the requests of this load."""
     requests, stall = load.planned, load.stall or 1  # None where time alone ends the load
-    blank = Outlook(name, (), requests or 0, None, "unknown", "")
+    blank = Outlook(name, (), requests or 0, None, "unknown", "", counted_in="requests")
     if subject.counted:
         return counted_outlook(name, line, units=requests if line.subject == "errors" else None, unit="requests")
     if line.claim == "point":

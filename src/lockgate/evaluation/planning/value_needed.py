@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
+from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evaluation.metrics.catalog import declared
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.uncertainty.metric_value import Summary
+from lockgate.evaluation.uncertainty.significance import own
 from lockgate.stats.auc_variance import placements
+from lockgate.stats.influence import Spread
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 
@@ -25,15 +29,16 @@ def share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
     return good / rows
 
 
-def auc_to_pass(limit: float, positives: int, negatives: int, *, alpha: float) -> float:
-    """The AUC from which on the logit bound meets the limit, by t with the effective rows of such an AUC."""
+def auc_to_pass(line: Requirement, positives: int, negatives: int) -> float:
+    """The AUC from which on the test's own lower end meets the limit, with the spread that such an AUC has; NaN where none does."""
+    metric, limit, confidence = declared(line.subject), line.limit.value, line.confidence or CONFIDENCE
 
     def bound(auc: float) -> float:
-        law = placements(auc)
-        n_eff = law.n_eff(positives, negatives)
-        error = law.se(positives, negatives) / (auc * (1 - auc))
-        return math.log(auc / (1 - auc)) - float(special.stdtrit(n_eff - 1, 1 - alpha)) * error - logit
+        law, units = placements(auc), min(positives, negatives)
+        error = Spread(law.se(positives, negatives), law.n_eff(positives, negatives), 0.0, units)
+        fewest = units, "rows"
+        value = Summary(auc, error, 1.0, units)
+        return own(metric, value, rows=positives + negatives, fewest=fewest, null=limit, confidence=confidence).low
 
-    logit = math.log(limit / (1 - limit))
     steps = (limit + (1 - limit) * step / 400 for step in range(1, 400))  # near 1 the approximation turns around
-    return next((auc for auc in steps if bound(auc) >= 0), math.nan) if positives and negatives else math.nan
+    return next((auc for auc in steps if bound(auc) >= limit), math.nan) if positives and negatives else math.nan

@@ -1,4 +1,4 @@
-"""How often a test would find a loss, by the test itself.
+"""How often a test would decide: pass equal models, or find a loss, by the test itself.
 
 Samples are drawn in thought: what values may come, and which spread would be seen beside each. `own` and `paired` then say of
 each how far it bounds its value. Losses and tolerances are distances from equal to worse, in the metric's units.
@@ -7,7 +7,7 @@ each how far it bounds its value. Losses and tolerances are distances from equal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,10 +18,12 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Floats, Summary
 from lockgate.evaluation.uncertainty.significance import Minority, own, p_of_shares, paired
 from lockgate.stats.influence import Spread
+from lockgate.stats.power import margin_by_t
 
-# Centres and masses of intervals of half a standard deviation: they stand for a law that is nearly normal.
-_NODES = np.arange(-3.25, 3.5, 0.5)
-_MASSES = special.ndtr(_NODES + 0.25) - special.ndtr(_NODES - 0.25)
+# Centres and masses of intervals of 0.8 standard deviations: they stand for a law that is nearly normal.
+_NODES = np.arange(-2.8, 3.5, 0.8)
+_MASSES = special.ndtr(_NODES + 0.4) - special.ndtr(_NODES - 0.4)
+_MASSES[[0, -1]] += special.ndtr(_NODES[0] - 0.4)
 _WINDOW = 32  # so many counts of a binomial law are looked at; of more, each stands for its neighbours
 
 
@@ -49,6 +51,35 @@ class Tested:
         """What a row can lose at most, infinite where nothing bounds it."""
         low, high = self.metric.bounds
         return high - low
+
+    def expecting(self, se: float, n_eff: float) -> Tested:
+        """The difference of two equal models with this error instead, which so many rows carry."""
+        error = replace(self.summary.error, se=se, n_eff=n_eff, skew=0.0)
+        return replace(self, summary=replace(self.summary, value=0.0, error=error))
+
+    def margin_of_equal(self, *, alpha: float, power: float) -> float:
+        """About the tolerance of `Passing`, from the one sample that is expected: for thousands of slices."""
+        error = self.summary.error
+        by_t = margin_by_t(error.se, n_eff=error.n_eff, alpha=alpha, power=power)
+        return max(by_t, self.reach(error, alpha=alpha)[0] + float(special.ndtri(power)) * error.se)
+
+    def resized(self, factor: float) -> Tested:
+        """The same with `factor` times as many rows of the same kind."""
+        error, fewest = self.summary.error, self.fewest
+        error = replace(
+            error,
+            se=error.se / math.sqrt(factor),
+            n_eff=error.n_eff * factor,
+            skew=error.skew / math.sqrt(factor),
+            clusters=None if error.clusters is None else round(error.clusters * factor),
+            effective=None if error.effective is None else error.effective * factor,
+        )
+        return replace(
+            self,
+            summary=replace(self.summary, error=error, units=self.summary.units * factor),
+            rows=round(self.rows * factor),
+            fewest=None if fewest is None else (round(fewest[0] * factor), fewest[1]),
+        )
 
     def with_lost(self, noise: Spread, units: int, lost: int) -> Spread:
         """The spread of a value, or difference, where so many of the units have lost all, beside the noise of all of them."""
@@ -78,14 +109,37 @@ Sample = tuple[float, float, Spread]
 """(how often it is drawn, standard deviation of its value, the spread that it shows)."""
 
 
-def samples(error: Spread) -> list[Sample]:
-    """Samples of which n_eff rows carry the variance: the square of the spread is χ² with n_eff − 1 degrees of freedom."""
+def samples(error: Spread, *, scatter: float = 0.0) -> list[Sample]:
+    """Samples of which n_eff rows carry the variance: the square of the spread is χ² with n_eff − 1 degrees of freedom.
+
+    scatter: standard deviation of the logarithm of n_eff from sample to sample.
+    """
     if not error.se > 0:
         return [(1.0, 0.0, error)]
-    squares = special.chdtri(max(error.n_eff - 1, 1.0), special.ndtr(-_NODES)) / max(error.n_eff - 1, 1.0)
+    freedom = max(error.n_eff - 1, 1.0)
+    squares = special.chdtri(freedom, special.ndtr(-_NODES)) / freedom
+    sizes = [(1.0, 1.0)] if not scatter else list(zip(_MASSES, np.exp(scatter * _NODES), strict=True))
     return [
-        (float(mass), error.se, replace(error, se=error.se * math.sqrt(square)))
+        (
+            float(mass * share),
+            error.se,
+            replace(error, se=error.se * math.sqrt(square), n_eff=error.n_eff * float(size)),
+        )
+        for share, size in sizes
         for mass, square in zip(_MASSES, squares, strict=True)
+    ]
+
+
+def samples_of_moves(moves: float, step: float, error: Spread) -> list[Sample]:
+    """Samples in which a number of rows, `moves` of them on average, move the difference by a step up or down."""
+    counts = np.arange(
+        max(0, math.floor(moves - 6 * math.sqrt(moves) - 1)), math.ceil(moves + 6 * math.sqrt(moves) + 6)
+    )
+    counts = counts[:: max(1, counts.size // _WINDOW)]
+    masses = np.exp(special.xlogy(counts, moves) - moves - special.gammaln(counts + 1))
+    return [
+        (float(mass), step * math.sqrt(count), replace(error, se=step * math.sqrt(count), n_eff=float(count)))
+        for count, mass in zip(counts, masses / masses.sum(), strict=True)
     ]
 
 
@@ -99,6 +153,38 @@ def smallest(chance: Callable[[float], float], *, power: float, low: float, high
         middle = (low + high) / 2
         low, high = (low, middle) if chance(middle) >= power else (middle, high)
     return high
+
+
+@dataclass(frozen=True)
+class Passing:
+    """How often equal models pass, by the tolerance. masses, sds, reaches: (samples,)."""
+
+    masses: Floats
+    sds: Floats
+    reaches: Floats
+
+    @classmethod
+    def from_samples(cls, tested: Tested, drawn: Sequence[Sample], *, alpha: float) -> Passing:
+        reaches = [tested.reach(error, alpha=alpha)[0] for _, _, error in drawn]
+        masses, sds = np.array([mass for mass, _, _ in drawn]), np.array([sd for _, sd, _ in drawn])
+        return cls(masses / masses.sum(), sds, np.array(reaches))
+
+    def chance(self, tolerance: float) -> float:
+        """That equal models pass at this tolerance."""
+        return float((self.masses * _below(self.reaches - tolerance, self.sds)).sum())
+
+    def tolerance(self, power: float) -> float:
+        """The smallest with this power; infinite where the test itself too often decides nothing."""
+        finite = np.isfinite(self.reaches)
+        if not finite.any():
+            return math.inf
+        high = float((self.reaches[finite] + 9 * self.sds[finite]).max())
+        return smallest(self.chance, power=power, low=0.0, high=high)
+
+
+def passing_of_equal(tested: Tested, *, scatter: float = 0.0, alpha: float) -> Passing:
+    """By the error of a summary of equal models, which n_eff rows carry; scatter: as of `samples`."""
+    return Passing.from_samples(tested, samples(tested.summary.error, scatter=scatter), alpha=alpha)
 
 
 def _below(distance: Floats, sd: Floats | float) -> Floats:
