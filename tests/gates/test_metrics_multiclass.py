@@ -204,3 +204,16 @@ def test_a_function_of_ones_own_is_given_places_of_classes(tmp_path: Any, monkey
     own, known = asked(tickets(), "found >= 0.5", "accuracy >= 0.5", functions=functions).findings
 
     assert own.observed == known.observed
+
+
+def test_the_log_loss_of_several_classes_has_a_clip_too() -> None:
+    """Of all classes and of one, whose name without `class=` is no clip."""
+    lines = ["log_loss <= 3", "log_loss(clip=0.1) <= 3", "log_loss(class=fraud, clip=0.1) <= 3", "log_loss(fraud) <= 3"]
+    table = tickets()
+    findings = asked(table, *lines).findings
+    own = np.choose(np.searchsorted(CLASSES, table["label"]), [table[name] for name in NEW.values()])
+
+    assert [finding.verdict for finding in findings] == [Verdict.PASS] * 4
+    assert [finding.detail["clip"] for finding in findings] == ["1e-06", "0.1", "0.1", "1e-06"]
+    assert findings[1].observed == pytest.approx(-np.log(np.maximum(own, 0.1)).mean())
+    assert findings[1].detail["clipped"] == (own < 0.1).sum() > 0

@@ -112,7 +112,7 @@ class Metrics(Gate):
         if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
             yield Context({"threshold_outside": outside})
         small = case.dataset(self.data).spec.small_slices
-        metrics = catalog.of_lines(lines)
+        metrics = catalog.of_lines(() if scored.classes else lines)
         if scored.classes:
             from lockgate.evaluation.metrics import multiclass
 

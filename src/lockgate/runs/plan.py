@@ -262,7 +262,7 @@ def _estimates(
     table: Scored, requirements: Requirements, small: Any, *, threshold: float | None, gaps: Sequence[str]
 ) -> dict[str, list[Estimate]]:
     """Estimates by requirement, of the slices that the gate would judge: small ones pooled where that is the policy."""
-    metrics = _metrics(line for _, line in requirements)
+    metrics = _metrics(() if table.classes else (line for _, line in requirements))
     if table.classes:
         metrics |= multiclass.metrics([line for _, line in requirements if line.subject in SUBJECTS], table.classes)
     if table.queries is not None:

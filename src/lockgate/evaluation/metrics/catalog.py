@@ -28,7 +28,10 @@ SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECL
 
 
 def of_lines(lines: Iterable[Requirement]) -> dict[str, Metric]:
-    """Those of labels and scores as they are, and by its subject with arguments each whose clip a line chooses."""
+    """Those of labels and scores as they are, and by its subject with arguments each whose clip a line chooses.
+
+    lines: on two classes; what is measured of several, `multiclass.metrics` makes of its own lines.
+    """
     metrics = dict(METRICS)
     for line in lines:
         metric = METRICS.get(line.subject)
