@@ -222,7 +222,7 @@ def test_small_slices_are_watched_in_the_open() -> None:
 
     assert {one.slice["geo"]: one.code for one in watched.findings} == {"BR": "watched", "US": "met"}
     assert watched.verdict is Verdict.PASS
-    assert watched.reason.startswith("1 proven, 1 under the no-harm check; a loss under 0.09519 would go unseen")
+    assert watched.reason.startswith("1 proven, 1 under the no-harm check; a loss under 0.09")
     assert {one.slice["geo"]: one.code for one in blocked.findings} == {"BR": "too_small", "US": "met"}
     assert blocked.verdict is Verdict.INCONCLUSIVE
 
