@@ -222,9 +222,13 @@ AHEAD = 7200  # seconds
 AT_ONCE = PromotionPolicy(soak="0s")
 
 
-@cache
 def evidence_of(version: str, champion: str, number: int = 0, model: str = MODEL) -> Evidence:
-    """Evidence from before everything; number 1 from an evaluator whose clock is ahead."""
+    """Evidence from before everything, the same each time; number 1 from an evaluator whose clock is ahead."""
+    return _evidence(version, champion, number, model)
+
+
+@cache
+def _evidence(version: str, champion: str, number: int, model: str) -> Evidence:
     digest = files_digest()
     finished = NOW - timedelta(hours=3) + timedelta(minutes=number and 9, seconds=AHEAD if number == 1 else 0)
     return evidence(
