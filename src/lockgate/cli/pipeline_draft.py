@@ -285,8 +285,12 @@ def _with(line: str, task: str, tolerance: float) -> str:
 
 def _requirements(task: str, counts: _RowCounts) -> tuple[list[str], str]:
     """Requirements with the smallest tolerances that the rows decide together, and the comment that explains them."""
+    from lockgate.evaluation.metrics.catalog import declared
     from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
 
+    see = "see `gate plan`"
+    if any(declared(subject).approximate for subject in _LINES[task]):
+        see += "; errors without a largest one have approximate bounds"
     lines, decided, together = [], counts.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
     for subject, (line, default) in _LINES[task].items():
         smallest = None
@@ -299,10 +303,10 @@ def _requirements(task: str, counts: _RowCounts) -> tuple[list[str], str]:
         tolerance = default if smallest is None else rounded_up(smallest)
         lines.append(_with(line, task, tolerance))
     if decided:
-        return lines, f"the smallest tolerances that {counts} can decide: see `gate plan`"
+        return lines, f"the smallest tolerances that {counts} can decide: {see}"
     if counts.rows:
-        return lines, f"{counts} are too few to decide any tolerance: see `gate plan`"
-    return lines, "a tolerance that your rows can decide: see `gate plan`"
+        return lines, f"{counts} are too few to decide any tolerance: {see}"
+    return lines, f"a tolerance that your rows can decide: {see}"
 
 
 def guess_task(dataset: Dataset) -> str:
