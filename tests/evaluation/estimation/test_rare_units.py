@@ -9,6 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from lockgate.testing import run_gate
+
 from .test_estimate import ask, people
 
 Table = dict[str, Any]
@@ -152,3 +154,21 @@ def test_a_better_model_never_loses(
         if change == "more" and (second.value < first.value) == (">=" in line) and second.value != first.value:
             continue
         assert first.p_pass > 0.05 or second.p_pass <= 0.05, (line, first, second)
+
+
+@pytest.mark.parametrize("line", ["brier <= champion + 0.01", "accuracy >= champion - 0.01"])
+@pytest.mark.parametrize("cluster", [None, "user"])
+def test_the_rows_that_are_said_to_be_needed_are_enough(line: str, cluster: str | None) -> None:
+    """Of models that are alike on these: 299 rows, or clusters, for a hundredth."""
+
+    def alike(n: int) -> Any:
+        scores = np.random.default_rng(0).random(n)
+        table = {"label": np.arange(n) % 2, "candidate": scores, "champion": scores, "user": np.arange(n) // 2}
+        result = run_gate("metrics", table=table, require=[line], task="binary", threshold=0.5, cluster=cluster)
+        return result.findings[0]
+
+    first = alike(60)
+    assert first.rows_needed is not None
+    assert alike(first.rows_needed + 1).verdict.value == "pass"  # one more makes clusters whole
+    assert first.rows_needed == (299 if cluster is None else 597)
+    assert alike(first.rows_needed - 4).verdict.value == "inconclusive"

@@ -8,7 +8,7 @@ Source: Kumar, Liang & Ma 2019 (debiased); Sun, Chaudhari, Barnett & Dobriban 20
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison
-from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined
+from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Rare, Undefined
+from lockgate.evaluation.uncertainty.rare_units import floored
+from lockgate.stats.effective_size import carriers, unseen_number
 
 BINS = 10
 MIN_ROWS_A_BIN = 5
@@ -54,6 +56,10 @@ class BinSums:
     def size(self) -> int:
         return int(self.bins.rows.sum())
 
+    def units(self, clusters: NDArray[Any] | None) -> float:
+        """The independent rows of it; sums are of such."""
+        return float(self.size)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Binned(MetricValue):
@@ -71,6 +77,10 @@ class Binned(MetricValue):
     @property
     def size(self) -> int:
         return self.psi.size
+
+    def units(self, clusters: NDArray[Any] | None) -> float:
+        """As many rows or clusters of one weight as show that so little was missed."""
+        return unseen_number(carriers(self.mass * self.bins.share[self.bin_of], clusters))
 
     @property
     def noise(self) -> Floats:
@@ -183,7 +193,7 @@ def decide(
     value, low, high = (math.sqrt(max(squared + sign * quantile * se, 0.0)) for sign in (0, -1, 1))
     statistic = (squared - max(null, 0.0) ** 2) / se
     bins = candidate.bins
-    return Comparison(
+    debiased_error = Comparison(
         value,
         low,
         high,
@@ -195,6 +205,10 @@ def decide(
         _too_few(bins, clusters),
         {"squared_error": repr(squared), "squared_error_se": repr(se), "bins": bins.gap.size},
     )
+    # A share s of all rows that lies in one bin moves its gap by s over the bin's share, and the root of the mean square so far.
+    rare = Rare(candidate.units(clusters), 1 / math.sqrt(float(bins.share.min())))
+    moved = floored(debiased_error, (rare, rare), null=null, confidence=confidence)
+    return replace(moved, low=max(moved.low, 0.0))
 
 
 def _too_few(bins: Bins, clusters: NDArray[Any] | None) -> str | None:

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.uncertainty.bootstrap import RESAMPLES, resampled
-from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
-from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Undefined
-from lockgate.stats.effective_size import carriers, effective_number
+from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison
+from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Rare, Undefined
+from lockgate.evaluation.uncertainty.rare_units import floored
+from lockgate.stats.effective_size import carriers, effective_number, unseen_number
 
 MIN_POSITIVES = 40  # below, simulated values lie above the truth by more than their error
 SEED = 0  # the same rows are drawn for both models and on every run
@@ -129,8 +130,7 @@ def decide(
     se = float(ordered.std(ddof=1))
     if se <= 1e-12:
         method += ", the same on every resample"
-        return unvaried(value, units, null=null, confidence=confidence, method=method, few=few)
-    return Comparison(
+    percentiles = Comparison(
         value,
         float(ordered[tail - 1]),
         float(ordered[-tail]),
@@ -142,6 +142,8 @@ def decide(
         few,
         {"resamples": int(ordered.size)},
     )
+    rare = Rare(unseen_number(carried))
+    return floored(percentiles, (rare, rare), null=null, confidence=confidence)
 
 
 def _too_few(positives: int, clusters: int | None) -> str | None:

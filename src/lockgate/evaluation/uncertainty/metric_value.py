@@ -62,12 +62,14 @@ class Rare:
     """Units that could behave otherwise without one of them having come.
 
     units: the independent ones that carry the value. reach: how far a share of them is taken to move it, for each of that share.
-    sharp: the same as its influence says, which may be less; 0 where it says no other.
+    sharp: the same as its influence says, which may be less; 0 where it says no other. crowded: whether one of them that is
+    ranked first lowers what all below it are worth.
     """
 
     units: float
     reach: float = 1.0
     sharp: float = 0.0
+    crowded: bool = False
 
 
 @dataclass(frozen=True)

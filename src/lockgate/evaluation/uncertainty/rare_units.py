@@ -22,7 +22,7 @@ _NORMAL = NormalDist()
 
 def floored(first: Comparison, rare: tuple[Rare, Rare], *, null: float, confidence: float) -> Comparison:
     """A comparison with each end at least as far away as units that did not come would move it. rare: down, up."""
-    down, up = (_Side(side) for side in rare)
+    down, up = (_Side(_grown(side, 1 - confidence)) for side in rare)
     return _moved(first, down, up, null=null, confidence=confidence)
 
 
@@ -31,8 +31,25 @@ def widened(by_t: Comparison, error: Spread, rare: tuple[Rare, Rare], *, null: f
 
     Where so few carry the variance that t shows next to nothing, the score test bounds it in its stead.
     """
-    down, up = (_BesideT(side, error.se**2, error.se**4 / max(error.n_eff, 1.0)) for side in rare)
+    down, up = (_beside_t(side, error.se, error.n_eff, 1 - confidence) for side in rare)
     return _moved(by_t, down, up, null=null, confidence=confidence)
+
+
+def _beside_t(rare: Rare, se: float, n_eff: float, alpha: float) -> _BesideT:
+    return _BesideT(_grown(rare, alpha), se**2, se**4 / max(n_eff, 1.0))
+
+
+def _grown(rare: Rare, alpha: float) -> Rare:
+    """The same, with the reach that units have of which each lowers what all ranked below it are worth.
+
+    Of ρ rows of the other class that are ranked first, for each of the class, the precision at a share u of that class is at
+    most u/(u + ρ), and the mean of what it lacks is ρ log(1 + 1/ρ).
+    """
+    if not rare.crowded:
+        return rare
+    ratio = -math.log(alpha) / max(rare.units, 1.0)
+    growth = ratio * math.log1p(1 / ratio) / _share(rare.units, alpha)
+    return replace(rare, reach=rare.reach * max(1.0, growth), crowded=False)
 
 
 def _moved(first: Comparison, down: _Side, up: _Side, *, null: float, confidence: float) -> Comparison:
@@ -46,9 +63,9 @@ def _moved(first: Comparison, down: _Side, up: _Side, *, null: float, confidence
     )
 
 
-def least_distance(rare: Rare, alpha: float) -> float:
-    """How far the share of the units that may all have stayed away would move a value."""
-    return float(rare.reach * (1 - alpha ** (1 / max(rare.units, 1.0))))
+def _share(units: float, alpha: float) -> float:
+    """The share of the units of which so many show none with the chance alpha."""
+    return float(1 - alpha ** (1 / max(units, 1.0)))
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class _Side:
         return math.isfinite(self.rare.reach)
 
     def width(self, first: float, alpha: float) -> float:
-        return max(first, least_distance(self.rare, alpha))
+        return max(first, self.rare.reach * _share(self.rare.units, alpha))
 
     def p(self, first: float, distance: float) -> float:
         """Of the claim that the truth lies less than this distance, above 0, away."""
@@ -106,26 +123,30 @@ class _BesideT(_Side):
 
     def _score(self, variance: float, distance: float) -> float:
         """distance² / (variance + step · distance · (1 − distance/reach)), a squared standard score."""
-        under_null = variance + self.step * distance * max(1 - distance / self.rare.reach, 0.0)
+        under_null = variance + self.step * distance * (1 - distance / self.rare.reach)
         return distance * distance / under_null if under_null > 0 else math.inf
 
     def _score_width(self, variance: float, critical: float) -> float:
         """The distance at which the squared score is critical."""
-        half, more = critical * self.step / 2, 1 + critical / max(self.rare.units, 1.0)
+        half, more = critical * self.step / 2, 1 + critical * self.step / self.rare.reach
         return (half + math.sqrt(half * half + more * critical * variance)) / more
 
 
 def _tail(squared: float, share: float) -> float:
     """The p-value of a squared score: exp(−z²), the chance that none came, and far out, by `share`, the larger one of the normal law."""
-    none, normal = math.exp(-squared), 0.5 * math.erfc(math.sqrt(squared / 2))
+    none, normal = math.exp(-squared), _normal_tail(squared)
     return none if none >= normal else float(none ** (1 - share) * normal**share)
+
+
+def _normal_tail(squared: float) -> float:
+    return 0.5 * math.erfc(math.sqrt(squared / 2))
 
 
 @lru_cache(4096)  # half of what is asked is the same for all slices
 def _critical(alpha: float, share: float) -> float:
     """The squared score of this p-value."""
     low = -math.log(alpha)
-    if _tail(low, 1.0) <= alpha:
+    if _normal_tail(low) <= alpha:
         return low
     high = _NORMAL.inv_cdf(1 - alpha) ** 2
     for _ in range(40):  # to more digits than are shown

@@ -19,7 +19,7 @@ from lockgate.evaluation.uncertainty.comparison import (
     unvaried,
 )
 from lockgate.evaluation.uncertainty.metric_value import Rare, Summary
-from lockgate.evaluation.uncertainty.rare_units import floored, least_distance, widened
+from lockgate.evaluation.uncertainty.rare_units import floored, widened
 from lockgate.hashing import number
 from lockgate.stats.influence import Scale, Spread, bound
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn_graubard, tango_interval, tango_p
@@ -63,7 +63,8 @@ def _by_influence(
     paired: bool = False,
 ) -> Comparison:
     """A value, or a difference, by t, and by what units that did not come would do. paired: whether it is a difference."""
-    rare = _crowded(rare, confidence) if metric.crowded else rare
+    if metric.crowded:
+        rare = replace(rare[0], crowded=True), replace(rare[1], crowded=True)
     bounded = all(math.isfinite(side.reach) for side in rare)
     if _is_still(value, rows):
         unit = "query" if metric.counted_in == "queries" else "row"
@@ -130,21 +131,6 @@ def _rare(value: Summary, bounds: tuple[float, float], factor: float = 0.0) -> t
     down, up = value.value - lowest, highest - value.value
     least = high - low if math.isfinite(high - low) else 0.0
     return Rare(value.units, max(least, down)), Rare(value.units, max(least, up))
-
-
-def _crowded(rare: tuple[Rare, Rare], confidence: float) -> tuple[Rare, Rare]:
-    """Where rows of the other class that are ranked first lower what each row below them is worth.
-
-    Of ρ such rows for each of the class, the precision at a share u of that class is at most u/(u + ρ), and the mean of what it
-    lacks is ρ log(1 + 1/ρ).
-    """
-
-    def reach(side: Rare) -> Rare:
-        ratio = -math.log(1 - confidence) / max(side.units, 1.0)
-        growth = ratio * math.log1p(1 / ratio) / least_distance(replace(side, reach=1.0), 1 - confidence)
-        return replace(side, reach=side.reach * max(1.0, growth))
-
-    return reach(rare[0]), reach(rare[1])
 
 
 def _tango(metric: Metric, difference: Summary, *, null: float, confidence: float, up: bool) -> Comparison:
