@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,17 @@ def test_a_file_that_extends_another_may_say_little(validator: Draft202012Valida
     assert validator.is_valid({"extends": "other.yaml", "data": {"holdout": {"label": "y"}}, "gates": [{"name": "a"}]})
     assert not validator.is_valid({"extends": "other.yaml", "modle": "x"})
     assert not validator.is_valid({"extends": "other.yaml", "gates": [{"name": "a", "require": ["auc > 1"]}]})
+
+
+def test_every_property_has_a_description() -> None:
+    """Of the pipeline, of the gates and registries that are installed, and of all their parts."""
+    assert [path for path, key in keys(schema(root=ROOT)) if not key.get("description")] == []
+
+
+def keys(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(path, schema) of each property, but those that only narrow a described one."""
+    for name, part in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if name == "properties":
+            yield from ((f"{path}/{key}", value) for key, value in part.items())
+        if name not in ("if", "dependentSchemas"):
+            yield from keys(part, f"{path}/{name}")

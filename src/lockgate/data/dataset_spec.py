@@ -52,21 +52,49 @@ Until = Annotated[
 class DatasetSpec(Config):
     """One entry of `data:`. The columns are named here; that the files have them is checked when they are read."""
 
-    path: Name
-    digest: Annotated[str, AfterValidator(_digest)] | None = None
-    label: Name | None = None
-    id: Name | None = None
-    cluster: Name | None = None
-    weight: Name | None = None
-    slices: SliceEntries = ()
-    small_slices: SmallSlices = SmallSlices()
-    last: Duration | None = None
-    until: Until | None = None
-    time: Name | None = None
-    keep_ids: bool = False
-    scores: dict[Role, Name | ClassColumns] | None = Field(default=None, min_length=1)
-    query: Name | None = None
-    max_repeated: Share | None = None
+    path: Name = Field(
+        description="A file, a folder, a glob or an address: `data/holdout.parquet`, `logs/*.jsonl.gz`, "
+        "`s3://bucket/holdout/`."
+    )
+    digest: Annotated[str, AfterValidator(_digest)] | None = Field(
+        default=None, description="SHA-256 that the data must have, `sha256:…`; else any bytes are taken."
+    )
+    label: Name | None = Field(default=None, description="Column that holds the truth.")
+    id: Name | None = Field(default=None, description="Column that names each row, once.")
+    cluster: Name | None = Field(
+        default=None,
+        description="Column of what rows belong together by, such as a user; their errors are taken to be dependent.",
+    )
+    weight: Name | None = Field(default=None, description="Column that says how much each row counts.")
+    slices: SliceEntries = Field(
+        default=(),
+        description="Parts of the rows that lines such as `on each slice` speak of: columns, or declared slices.",
+    )
+    small_slices: SmallSlices = Field(
+        default=SmallSlices(),
+        description="From how many rows on a slice is judged like a large one, and what becomes of the others.",
+    )
+    last: Duration | None = Field(
+        default=None,
+        description="Keeps the rows of this long before the run, such as `7d`; needs `time`. All rows by default.",
+    )
+    until: Until | None = Field(
+        default=None, description="Counts `last` back from this day or moment instead of the run, such as `2026-03-31`."
+    )
+    time: Name | None = Field(default=None, description="Column that says when a row was recorded.")
+    keep_ids: bool = Field(
+        default=False, description="Whether ids stand in the run's scored table as they are, instead of hashed."
+    )
+    scores: dict[Role, Name | ClassColumns] | None = Field(
+        default=None,
+        min_length=1,
+        description="Columns of recorded scores by role, such as `{candidate: new_score, champion: score}`; no model runs "
+        "for them.",
+    )
+    query: Name | None = Field(default=None, description="Column that says which rows are of one query; of a ranking.")
+    max_repeated: Share | None = Field(
+        default=None, description="Share of rows that may repeat an earlier one, such as `1%`; no limit by default."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetSpec:

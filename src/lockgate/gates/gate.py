@@ -38,15 +38,14 @@ RequirementField = Annotated[
 
 
 class Waiver(Config):
-    """An owner's word that a finding, or a whole gate, does not count until a day is over.
+    """An owner's word that a finding, or a whole gate, does not count until a day is over."""
 
-    finding: the id of a finding, or the name of a gate, which is then not run.
-    """
-
-    finding: str = Field(min_length=1)
-    owner: str = Field(min_length=1)
-    reason: str = Field(min_length=1)
-    until: date
+    finding: str = Field(
+        min_length=1, description="Id of a finding as reports show it, or name of a gate, which is then not run."
+    )
+    owner: str = Field(min_length=1, description="Who answers for it.")
+    reason: str = Field(min_length=1, description="Why it may be set aside.")
+    until: date = Field(description="Last day on which it holds, such as `2026-12-31`.")
 
     def expired(self, today: date) -> bool:
         return today > self.until
@@ -87,12 +86,27 @@ class Gate(Config):
     by_group: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = True
 
-    gate: str
-    name: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_\-]{0,63})?$")
-    needs: tuple[str, ...] = ()
-    severity: Literal["block", "warn"] = "block"
-    require: tuple[RequirementField, ...] | None = Field(default=None, min_length=1)
-    waive: tuple[Waiver, ...] = ()
+    gate: str = Field(
+        description="Kind of gate: an installed one (`gate kinds` lists them), or `./file.py:Class` of the project."
+    )
+    name: str = Field(
+        default="",
+        pattern=r"^([A-Za-z][A-Za-z0-9_\-]{0,63})?$",
+        description="Name in reports and commands; by default the kind. Needed where a kind stands twice.",
+    )
+    needs: tuple[str, ...] = Field(
+        default=(), description="Names of earlier gates that must pass before this one runs."
+    )
+    severity: Literal["block", "warn"] = Field(
+        default="block", description="`warn`: what it finds is reported and blocks nothing."
+    )
+    require: tuple[RequirementField, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="What must hold, one line each, such as `auc >= champion - 0.01 on each slice`; else the gate's own "
+        "lines.",
+    )
+    waive: tuple[Waiver, ...] = Field(default=(), description="Findings of this gate that do not count for a while.")
 
     # The names of these in release 0.1.
     asked: ClassVar[Any] = FormerName("requirements_for")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from lockgate.errors import GateBroken, RegistryError
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate
@@ -24,8 +26,7 @@ class Latency(Gate):
     """The time of one request in the model's own process, candidate and champion in one interleaved run.
 
     p50_ms … p999_ms, mean_ms, throughput_rps and error_rate are estimated; errors, max_ms, load_seconds,
-    first_prediction_ms, rss_mb, model_mb, cpu_seconds_per_1k and gpus are counted on this run. `data` gives the rows that
-    are sent; without it the first data set, else the input example.
+    first_prediction_ms, rss_mb, model_mb, cpu_seconds_per_1k and gpus are counted on this run.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = by_name(
@@ -50,9 +51,13 @@ class Latency(Gate):
     uses_models: ClassVar[bool] = True
 
     gate: Literal["latency"] = "latency"
-    data: str | None = None
-    load: Load = Load()
-    target: Target | None = None
+    data: str | None = Field(
+        default=None, description="Name of the data whose rows are sent; else the first data, else the input example."
+    )
+    load: Load = Field(default=Load(), description="How many requests are sent, how large, and when.")
+    target: Target | None = Field(
+        default=None, description="Where the models answer for this gate; the pipeline's `target` by default."
+    )
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         """Return the data whose rows are sent: its own, else the first."""

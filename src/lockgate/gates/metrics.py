@@ -43,8 +43,10 @@ class Metrics(Gate):
     by_group: ClassVar[bool] = True
 
     gate: Literal["metrics"] = "metrics"
-    data: str
-    functions: dict[FunctionName, custom.Function] = Field(default_factory=dict)
+    data: str = Field(description="Name of the labelled data to measure on.")
+    functions: dict[FunctionName, custom.Function] = Field(
+        default_factory=dict, description="Metrics of one's own, by the name that requirements use."
+    )
 
     _by_row: Mapping[str, RowMetric] = PrivateAttr(default_factory=dict)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
@@ -36,7 +38,7 @@ class Shadow(Gate):
     by_group: ClassVar[bool] = True
 
     gate: Literal["shadow"] = "shadow"
-    data: str
+    data: str = Field(description="Name of the data that holds the recorded requests.")
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate

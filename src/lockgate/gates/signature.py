@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
@@ -38,7 +40,7 @@ class Signature(Gate):
     """The candidate's signature and input example, compared with the champion's signature and the data.
 
     missing: of signature and input example. breaking_changes: columns removed, retyped or newly required since the
-    champion. data_mismatches: signature columns that `data` (else the first data set) lacks, has in another type, or
+    champion. data_mismatches: signature columns that `data` lacks, has in another type, or
     with values that the model's own process refuses. A leak, an input that is the label or says the same in every row, fails under the code `leak`.
     example_errors: rows of the input example that the candidate does not answer.
     """
@@ -53,7 +55,9 @@ class Signature(Gate):
     needs_rows: ClassVar[bool] = False
 
     gate: Literal["signature"] = "signature"
-    data: str | None = None
+    data: str | None = Field(
+        default=None, description="Name of the data that the signature is compared with; the first by default."
+    )
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         return (self.data,) if self.data else tuple(datasets[:1])

@@ -33,23 +33,42 @@ Rate = Annotated[
 class Closed(Config):
     """So many workers, each of which sends when its last request was answered: what is measured is service time."""
 
-    concurrency: int = Field(default=1, ge=1, le=1000)
+    concurrency: int = Field(default=1, ge=1, le=1000, description="How many requests are under way at a time.")
 
 
 class Load(Config):
-    """How requests arrive: an open loop at a rate (response time, from the intended send time), or a closed loop.
+    """How requests arrive: an open loop at a rate (response time, from the intended send time), or a closed loop."""
 
-    stall: how many requests in a row may be slow, or fail, together; percentiles and shares of errors count them as one.
-    """
-
-    rate: Rate | None = None
-    arrivals: Literal["poisson", "constant"] = "poisson"
-    closed: Closed | None = None
-    requests: int = Field(default=3000, ge=1, le=MOST)
-    warmup: int = Field(default=20, ge=0, le=100_000)
-    batch_size: int | tuple[int, ...] = Field(default=1)
-    duration: Duration | None = None
-    stall: int | None = Field(default=None, ge=1, le=MOST)
+    rate: Rate | None = Field(
+        default=None,
+        description="Open loop: requests that are sent in a time whatever became of those before, such as `100/s`; the "
+        "default is 100/s.",
+    )
+    arrivals: Literal["poisson", "constant"] = Field(
+        default="poisson", description="Of an open loop: as users come (`poisson`), or evenly spaced (`constant`)."
+    )
+    closed: Closed | None = Field(
+        default=None, description="Closed loop instead of `rate`: each worker sends when its last request was answered."
+    )
+    requests: int = Field(default=3000, ge=1, le=MOST, description="Requests for each model and batch size.")
+    warmup: int = Field(
+        default=20, ge=0, le=100_000, description="Requests before the first block that are not counted."
+    )
+    batch_size: int | tuple[int, ...] = Field(
+        default=1,
+        description="Rows in a request: a number, or several such as `[1, 32]`, which lines name as `p99_ms(batch=32)`.",
+    )
+    duration: Duration | None = Field(
+        default=None,
+        description="Instead of `requests`, how long each model is sent requests, for each batch size; 1s to 24h.",
+    )
+    stall: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST,
+        description="How many requests in a row may be slow, or fail, together; percentiles and error rates count them as "
+        "one.",
+    )
 
     @model_validator(mode="after")
     def _one_loop(self) -> Load:

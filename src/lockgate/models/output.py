@@ -24,11 +24,15 @@ def _numbered(value: Any) -> Any:
 
 
 class OutputPart(Config):
-    """The column that is the score, the class whose column or label it is, the method that is called."""
+    """Which part of an answer is the score, and of which method."""
 
-    column: Annotated[Name | None, BeforeValidator(_numbered)] = None
-    label: Scalar = Field(default=None, alias="class")
-    method: Name | None = None
+    column: Annotated[Name | None, BeforeValidator(_numbered)] = Field(
+        default=None, description="The column of the answer that is the score; of a matrix its number, from 0."
+    )
+    label: Scalar = Field(default=None, alias="class", description="The class whose column or label is the score.")
+    method: Name | None = Field(
+        default=None, description="The method that is called, such as `predict_proba`; `predict` by default."
+    )
 
     @model_validator(mode="after")
     def _column_or_class(self) -> OutputPart:
@@ -44,8 +48,8 @@ class OutputPart(Config):
 class OutputSpec(OutputPart):
     """`output:` of a pipeline, for both models, or for each by its role."""
 
-    candidate: OutputPart | None = None
-    champion: OutputPart | None = None
+    candidate: OutputPart | None = Field(default=None, description="The same for the candidate alone.")
+    champion: OutputPart | None = Field(default=None, description="The same for the champion alone.")
 
     @model_validator(mode="after")
     def _both_or_each(self) -> OutputSpec:

@@ -71,8 +71,8 @@ Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$")]
 class ByRole(Config):
     """A name that is not the same for candidate and champion."""
 
-    candidate: Part
-    champion: Part | None = None
+    candidate: Part = Field(description="Its name for the candidate.")
+    champion: Part | None = Field(default=None, description="Its name for the champion; the candidate's by default.")
 
 
 Named = Annotated[
@@ -87,34 +87,49 @@ Named = Annotated[
 class Serve(Config):
     """A server that we start from the version's files, on a free port of this machine, and end."""
 
-    serve: Literal["mlflow"]
-    ready: Duration = timedelta(minutes=3)
-    timeout: Duration = timedelta(seconds=60)
+    serve: Literal["mlflow"] = Field(description="What is started: `mlflow models serve`.")
+    ready: Duration = Field(default=timedelta(minutes=3), description="How long it may take to start.")
+    timeout: Duration = Field(default=timedelta(seconds=60), description="How long one answer may take.")
 
 
 class Server(Config):
-    """Servers that somebody else runs, one for the candidate and one for the champion.
+    """Servers that somebody else runs, one for the candidate and one for the champion."""
 
-    protocol: what they speak. model, version: their names in the path of v2 and v1. path: instead of the protocol's own.
-    tensor: v2 only, all columns as one tensor of that name. body, output: json only, what is sent, in which `$rows`
-    and its like stand for the rows, and where in the answer the predictions are. health: the path that answers 2xx when
-    the server is ready. ready: how long that may take. timeout: of one answer.
-    """
-
-    protocol: Literal["mlflow", "v2", "v1", "json"]
-    candidate: Url
-    champion: Url | None = None
-    model: Named | None = None
-    version: Named | None = None
-    tensor: str | None = Field(default=None, min_length=1)
-    path: UrlPath | None = None
-    health: UrlPath | None = None
-    headers: Headers = Field(default_factory=dict)
-    body: Any = None
-    output: str | None = Field(default=None, min_length=1)
-    ca: str | None = Field(default=None, min_length=1)
-    ready: Duration = timedelta(seconds=30)
-    timeout: Duration = timedelta(seconds=60)
+    protocol: Literal["mlflow", "v2", "v1", "json"] = Field(
+        description="What the servers speak: MLflow's `/invocations`, KServe's v2 or v1, or JSON as `body` and `output` "
+        "say."
+    )
+    candidate: Url = Field(description="Address of the candidate's server, such as `http://127.0.0.1:8080`.")
+    champion: Url | None = Field(default=None, description="Address of the champion's server.")
+    model: Named | None = Field(
+        default=None, description="Name of the model in the path of v2 and v1; one for both, or one for each role."
+    )
+    version: Named | None = Field(
+        default=None, description="Its version in the path of v2 and v1; one for both, or one for each role."
+    )
+    tensor: str | None = Field(
+        default=None, min_length=1, description="v2 only: all columns are sent as one tensor of this name."
+    )
+    path: UrlPath | None = Field(default=None, description="Path of the request, instead of the protocol's own.")
+    health: UrlPath | None = Field(default=None, description="Path that answers 2xx when the server is ready.")
+    headers: Headers = Field(
+        default_factory=dict, description='Headers of each request, such as `{Authorization: "Bearer ${TOKEN}"}`.'
+    )
+    body: Any = Field(
+        default=None,
+        description="json only: what is sent; `$rows`, `$records`, `$columns`, `$by_column`, `$row`, `$record` stand for "
+        "the rows.",
+    )
+    output: str | None = Field(
+        default=None, min_length=1, description="json only: where in the answer the predictions are."
+    )
+    ca: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File of the certificate authority that the server's certificate is checked with.",
+    )
+    ready: Duration = Field(default=timedelta(seconds=30), description="How long to wait for the servers to be ready.")
+    timeout: Duration = Field(default=timedelta(seconds=60), description="How long one answer may take.")
 
     @model_validator(mode="after")
     def _keys_of_the_protocol(self) -> Server:

@@ -120,8 +120,9 @@ def schema(*, root: Path | None = None) -> Json:
 def _document(whole: Json, gates: list[Json], defs: Mapping[str, Json]) -> Json:
     """A pipeline that is complete in one file, or one that extends another and need not be."""
     required, properties = whole.pop("required"), whole["properties"]
-    complete = {"type": "array", "minItems": 1, "items": {"anyOf": gates}}
-    partial = {"type": "array", "items": {"anyOf": [_part(gate) for gate in gates]}}
+    array = {"description": properties["gates"]["description"], "type": "array"}
+    complete = {**array, "minItems": 1, "items": {"anyOf": gates}}
+    partial = {**array, "items": {"anyOf": [_part(gate) for gate in gates]}}
     return {
         "$schema": DRAFT,
         "title": "lockgate pipeline",
@@ -161,7 +162,8 @@ def _registry(base: Json, kinds: Mapping[str, Json]) -> Json:
 
 
 def _kind(kind: str, own: Json, *, key: str = "gate") -> Json:
-    properties = {**own["properties"], key: {"const": kind}}
+    first_paragraph = str(own.get("description", own["title"])).partition("\n\n")[0]
+    properties = {**own["properties"], key: {"const": kind, "description": " ".join(first_paragraph.split())}}
     return {**own, "properties": properties, "required": sorted({*own.get("required", ()), key})}
 
 
@@ -169,7 +171,10 @@ def _foreign(base: Json, kinds: Mapping[str, Json]) -> list[Json]:
     """Gates whose fields are not known here: those in files, and those that are installed and cannot be loaded."""
     broken = [kind for kind in plugins.installed(plugins.GATES) if kind not in kinds]
     gates: list[Json] = [{"type": "string", "pattern": r"\.py:"}, *({"const": kind} for kind in broken)]
-    properties = {**base["properties"], "gate": {"anyOf": gates}}
+    properties = {
+        **base["properties"],
+        "gate": {"anyOf": gates, "description": base["properties"]["gate"]["description"]},
+    }
     return [{**base, "properties": properties, "additionalProperties": True}]
 
 

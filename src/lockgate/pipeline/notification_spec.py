@@ -66,10 +66,18 @@ class Notify(Config):
     """Post a short JSON document to `webhook` after each of the events.
 
     Its variables are read where something is sent, and only there: jobs that send nothing need not have them.
-    secret: signs what is sent, as the header X-Lockgate-Signature-256.
     """
 
-    webhook: Annotated[SecretStr, AfterValidator(_webhook)]
-    on: Annotated[tuple[Event, ...], Field(min_length=1), AfterValidator(_distinct)]
-    secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
-    headers: Headers = Field(default_factory=dict)
+    webhook: Annotated[SecretStr, AfterValidator(_webhook)] = Field(
+        description="Address to post to, https only; what is secret in it is written as `${VARIABLE}`."
+    )
+    on: Annotated[tuple[Event, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="Events after which something is sent, such as `[waiting, promoted]`."
+    )
+    secret: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(
+        default=None,
+        description="Signs what is sent, as the header X-Lockgate-Signature-256; written as `${VARIABLE}`.",
+    )
+    headers: Headers = Field(
+        default_factory=dict, description='Further headers, such as `{Authorization: "Bearer ${HOOK_TOKEN}"}`.'
+    )

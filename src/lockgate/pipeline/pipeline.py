@@ -55,21 +55,27 @@ def _task(task: Any) -> Any:
 class TagThreshold(Config):
     """The threshold that each version brings along, as the value of a tag."""
 
-    tag: str = Field(min_length=1)
+    tag: str = Field(min_length=1, description="Key of the registry tag whose value is each version's own threshold.")
 
 
 class PythonEnvironment(Config):
     """The interpreter that the models answer under."""
 
-    python: str = Field(min_length=1)
+    python: str = Field(min_length=1, description="Path of a Python interpreter, such as `.venv-model/bin/python`.")
 
 
 class InputSpec(Config):
     """Which data columns feed an input of the model: one, or those that make up a tensor; and how cells are decoded."""
 
-    column: str | None = Field(default=None, min_length=1)
-    columns: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)] | None = None
-    decode: Literal["image", "npy"] | None = None
+    column: str | None = Field(default=None, min_length=1, description="The data column that feeds the input.")
+    columns: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)] | None = Field(
+        default=None, description="The data columns that make up a tensor, in this order."
+    )
+    decode: Literal["image", "npy"] | None = Field(
+        default=None,
+        description="How cells are decoded: `image` (PNG, JPEG, …) or `npy` (what `numpy.save` wrote); not at all by "
+        "default.",
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> InputSpec:
@@ -115,9 +121,14 @@ Inputs = Annotated[
 
 
 class Reuse(Config):
-    """How often the same holdout may be evaluated. Each evaluation is tested at alpha / budget, so that all keep alpha."""
+    """How often the same holdout may be evaluated."""
 
-    budget: int = Field(ge=1, le=1000)
+    budget: int = Field(
+        ge=1,
+        le=1000,
+        description="How many evaluations of one holdout keep the error rate together; each is tested at 5 % divided by "
+        "this.",
+    )
 
 
 ClassName = Annotated[
@@ -146,37 +157,86 @@ class Origin:
 
 
 class Pipeline(Config):
-    """A validated pipeline. `load` reads one; relative paths in it are resolved by `resolve`.
+    """A validated pipeline. `load` reads one; relative paths in it are resolved by `resolve`."""
 
-    signoff is None where the pipeline does not say who signs: nothing can then be promoted. candidate is None where
-    the command line names it.
-    """
-
-    model: ModelName = Field(min_length=1)
-    description: str = ""
-    task: Annotated[Literal["binary", "multiclass", "regression", "ranking"], BeforeValidator(_task)]
-    positive: str | int | float | bool = 1
-    classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_distinct)] = ()
-    threshold: float | TagThreshold | None = None
-    registry: SerializeAsAny[RegistrySpec]
-    candidate: CandidateSelector | None = None
-    champion: Literal["none"] | ChampionSelector = "none"
-    data: dict[Name, DatasetSpec] = Field(default_factory=dict)
-    gates: tuple[SerializeAsAny[Gate], ...] = Field(min_length=1)
-    signoff: SignoffPolicy | None = None
-    promotion: PromotionPolicy = Field(default_factory=PromotionPolicy)
-    mode: Literal["observe"] | None = None
-    environment: Literal["current", "declared"] | PythonEnvironment = "current"
-    target: Target = "process"
-    isolation: Isolation = Field(default_factory=Isolation)
-    output: OutputSpec | None = None
-    inputs: Inputs = Field(default_factory=dict)
-    waive: tuple[Waiver, ...] = ()
-    locked: tuple[str, ...] = ()
-    extends: str | None = Field(default=None, min_length=1)
-    per_row: RowMetrics = Field(default_factory=dict)
-    reuse: Reuse | None = None
-    notify: tuple[Notify, ...] = ()
+    model: ModelName = Field(min_length=1, description="Name of the registered model.")
+    description: str = Field(default="", description="What the model is for, in words for people; decides nothing.")
+    task: Annotated[Literal["binary", "multiclass", "regression", "ranking"], BeforeValidator(_task)] = Field(
+        description="What the model does."
+    )
+    positive: str | int | float | bool = Field(
+        default=1, description='The label that high scores speak for, such as `">50K"`; of a binary task.'
+    )
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_distinct)] = Field(
+        default=(),
+        description="The classes of a multiclass task, in the order of the model's scores where it names none; else those "
+        "that the label column holds.",
+    )
+    threshold: float | TagThreshold | None = Field(
+        default=None,
+        description="From which score on a row is decided positive: a number, or `{tag: KEY}` where each version brings "
+        "its own.",
+    )
+    registry: SerializeAsAny[RegistrySpec] = Field(description="Where the models are registered.")
+    candidate: CandidateSelector | None = Field(
+        default=None, description="Which version is evaluated; else `gate run --candidate` names it."
+    )
+    champion: Literal["none"] | ChampionSelector = Field(
+        default="none",
+        description="Which version it is compared with, usually `{alias: production, else: none}`; `none` for no "
+        "comparison.",
+    )
+    data: dict[Name, DatasetSpec] = Field(
+        default_factory=dict, description="The data by names of your own, to which gates refer."
+    )
+    gates: tuple[SerializeAsAny[Gate], ...] = Field(min_length=1, description="The gates, run in this order.")
+    signoff: SignoffPolicy | None = Field(default=None, description="Who approves; without it nothing can be promoted.")
+    promotion: PromotionPolicy = Field(
+        default_factory=PromotionPolicy,
+        description="When and how a version moves, and how long the one before it stays within reach.",
+    )
+    mode: Literal["observe"] | None = Field(
+        default=None,
+        description="`observe`: runs show everything, exit with 0 and promote nothing.",
+    )
+    environment: Literal["current", "declared"] | PythonEnvironment = Field(
+        default="current",
+        description="The Python that models answer under: the job's, the one that each model declares, or `{python: "
+        "PATH}`.",
+    )
+    target: Target = Field(
+        default="process", description="Where models answer: `process`, `{serve: mlflow}`, or servers that you run."
+    )
+    isolation: Isolation = Field(
+        default_factory=Isolation, description="What a model's processes may read, write and reach."
+    )
+    output: OutputSpec | None = Field(
+        default=None,
+        description="Which part of a model's answer is the score, for both models or for each by its role.",
+    )
+    inputs: Inputs = Field(
+        default_factory=dict,
+        description="Which columns feed the model's inputs, where names differ or it has no signature: a map, or a list "
+        "in order.",
+    )
+    waive: tuple[Waiver, ...] = Field(default=(), description="Findings and gates that do not count for a while.")
+    locked: tuple[str, ...] = Field(
+        default=(),
+        description="Keys that no pipeline extending this one may set, such as `signoff` or `gates.metrics.require`.",
+    )
+    extends: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The pipeline that this one is merged into: a path beside this file or from the root, or "
+        "`package:acme_policy/tabular.yaml`.",
+    )
+    per_row: RowMetrics = Field(
+        default_factory=dict,
+        description="Metrics of one's own that are computed for each row beside the model: `./file.py:name`, or several "
+        "by name.",
+    )
+    reuse: Reuse | None = Field(default=None, description="How often the same holdout may be evaluated.")
+    notify: tuple[Notify, ...] = Field(default=(), description="Webhooks that are told of events.")
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

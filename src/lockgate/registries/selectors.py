@@ -39,16 +39,20 @@ Version = Annotated[int | str, AfterValidator(_as_number)]
 
 
 class CandidateSelector(Config):
-    """Which version is the candidate: exactly one of the keys. `version` and `alias` of the registry, `file` holds one
-    version, `git_commit` (a hash, or `head`) and `tag` pick the newest version that carries them, `newest` the newest
-    of all."""
+    """Which version is the candidate: exactly one of the keys."""
 
-    file: str | None = None
-    version: Version | None = None
-    alias: str | None = None
-    git_commit: str | None = None
-    tag: dict[str, str] | None = None
-    newest: Literal[True] | None = None
+    file: str | None = Field(
+        default=None, description="A file of the repository that holds one version, such as `models/fraud.version`."
+    )
+    version: Version | None = Field(default=None, description="The version itself, such as `8`.")
+    alias: str | None = Field(default=None, description="The version that has this alias in the registry.")
+    git_commit: str | None = Field(
+        default=None, description="The newest version that was logged from this commit: a hash, or `head`."
+    )
+    tag: dict[str, str] | None = Field(
+        default=None, description="The newest version with this tag, such as `{release: may}`."
+    )
+    newest: Literal[True] | None = Field(default=None, description="The newest version of all.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> CandidateSelector:
@@ -63,11 +67,17 @@ class CandidateSelector(Config):
 
 
 class ChampionSelector(Config):
-    """Which version is the champion. `else: none`: where there is none yet, requirements relative to it are left out."""
+    """Which version is the champion."""
 
-    alias: str | None = None
-    version: Version | None = None
-    otherwise: Literal["none"] | None = Field(default=None, alias="else")
+    alias: str | None = Field(
+        default=None, description="The version that has this alias in the registry, usually `production`."
+    )
+    version: Version | None = Field(default=None, description="The version itself, such as `7`.")
+    otherwise: Literal["none"] | None = Field(
+        default=None,
+        alias="else",
+        description="`none`: where there is no such version yet, lines that compare with the champion are left out.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ChampionSelector:

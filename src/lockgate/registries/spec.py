@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import ModelWrapValidatorHandler, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from lockgate import plugins
 from lockgate.config import Config
@@ -15,9 +15,9 @@ from lockgate.registries.ports import Registry
 
 
 class RegistrySpec(Config):
-    """Where the models are registered. `kind` is an entry point of the group lockgate.registries.
+    """Where the models are registered.
 
-    The module that the entry point names holds the fields of the kind as `Spec`, a subclass of this that is found without
+    The module that the entry point of its `kind` names holds the fields of the kind as `Spec`, a subclass of this that is found without
     loading the registry; kinds without one have those of `UriSpec`. version_pattern: what a version looks like there, as
     a regular expression; version_form: the same for people; version_type: the type that pipelines write it in.
     """
@@ -26,7 +26,10 @@ class RegistrySpec(Config):
     version_form: ClassVar[str] = "one word"
     version_type: ClassVar[type] = str
 
-    kind: str = "mlflow"
+    kind: str = Field(
+        default="mlflow",
+        description="Kind of registry, an entry point of the group `lockgate.registries`; `gate kinds` lists them.",
+    )
 
     @classmethod
     def variant(cls, value: Any) -> type[Config]:
@@ -52,8 +55,12 @@ class RegistrySpec(Config):
 class UriSpec(RegistrySpec):
     """Where the models are registered, for a kind of registry that brings no fields of its own."""
 
-    uri: str
-    lifecycle: Literal["aliases", "stages"] = "aliases"
+    uri: str = Field(
+        description="Address of the registry, such as `https://mlflow.example.org` or `sqlite:///mlflow.db`."
+    )
+    lifecycle: Literal["aliases", "stages"] = Field(
+        default="aliases", description="How Production is shown there: by aliases alone, or by MLflow's stages too."
+    )
 
     def open(self, root: Path) -> Registry:
         registry: Registry = plugins.load(plugins.REGISTRIES, self.kind)(self.uri, lifecycle=self.lifecycle)

@@ -32,15 +32,19 @@ def fingerprint(key: str) -> str:
 
 
 class Owner(Config):
-    """One person of a group, by the accounts and keys that are theirs. A login is for reading; the id is what counts.
+    """One person of a group, by the accounts and keys that are theirs."""
 
-    email: what their commits carry, where neither the key's comment nor a GitHub noreply address says it.
-    """
-
-    github: str | None = None
-    id: int | None = Field(default=None, gt=0)
-    key: str | None = None
-    email: str | None = None
+    github: str | None = Field(default=None, description="Login on GitHub, for reading; needs `id`.")
+    id: int | None = Field(
+        default=None,
+        gt=0,
+        description="Number of the GitHub account, which is what counts: `gh api users/LOGIN --jq .id`.",
+    )
+    key: str | None = Field(default=None, description="Public SSH key that signs, the line of a .pub file.")
+    email: str | None = Field(
+        default=None,
+        description="Address in their commits, where neither the key's comment nor a GitHub noreply address says it.",
+    )
 
     @field_validator("key")
     @classmethod
@@ -98,18 +102,27 @@ class Owner(Config):
 
 
 class SignoffPolicy(Config):
-    """Who must sign. `require: {owners: 0}` says that nobody does; without `require` nothing is promoted.
+    """Who must sign; without `require` nothing is promoted."""
 
-    override: who must sign, with a key, to override unmet preconditions; None where nobody may.
-    rollback: whether an owner must approve a rollback.
-    """
-
-    groups: dict[str, tuple[Owner, ...]] = Field(default_factory=dict)
-    require: dict[str, int] = Field(default_factory=dict)
-    separation_of_duties: bool = True
-    expires: Duration = timedelta(days=7)
-    override: dict[str, int] | None = None
-    rollback: Literal["none", "owner"] = "none"
+    groups: dict[str, tuple[Owner, ...]] = Field(
+        default_factory=dict,
+        description="Names of groups and the people in them, such as `{owners: [{github: octocat, id: 583231}]}`.",
+    )
+    require: dict[str, int] = Field(
+        default_factory=dict,
+        description="How many of each group must approve, such as `{owners: 1}`; `{owners: 0}` says that nobody does.",
+    )
+    separation_of_duties: bool = Field(
+        default=True, description="Whether approvals of people who had a hand in the candidate do not count."
+    )
+    expires: Duration = Field(
+        default=timedelta(days=7), description="How long an approval, and the evidence it is about, count."
+    )
+    override: dict[str, int] | None = Field(
+        default=None,
+        description="How many of each group must sign, with a key, to promote over what blocks; without it nobody may.",
+    )
+    rollback: Literal["none", "owner"] = Field(default="none", description="Whether an owner must approve a rollback.")
 
     @model_validator(mode="after")
     def _can_be_met(self) -> SignoffPolicy:

@@ -58,13 +58,13 @@ Name = Annotated[str, AfterValidator(_given_name)]
 class Condition(Config):
     """What a column's value must meet, all of it; a missing value meets nothing."""
 
-    lt: Scalar = None
-    le: Scalar = None
-    gt: Scalar = None
-    ge: Scalar = None
-    eq: Scalar = None
-    ne: Scalar = None
-    among: tuple[Scalar, ...] | None = Field(default=None, alias="in", min_length=1)
+    lt: Scalar = Field(default=None, description="Below this number or day.")
+    le: Scalar = Field(default=None, description="This number or day, or below.")
+    gt: Scalar = Field(default=None, description="Above this number or day.")
+    ge: Scalar = Field(default=None, description="This number or day, or above.")
+    eq: Scalar = Field(default=None, description="Equal to this; a value alone says the same.")
+    ne: Scalar = Field(default=None, description="Any value but this.")
+    among: tuple[Scalar, ...] | None = Field(default=None, alias="in", min_length=1, description="One of these values.")
 
     @model_validator(mode="after")
     def _says_something(self) -> Condition:
@@ -89,33 +89,55 @@ WhereCondition = Annotated[
 
 
 class FindSpec(Config):
-    """Which conjunctions of the other slices are searched for losses; what is found is shown and never judged.
+    """Which conjunctions of the other slices are searched for losses; what is found is shown and never judged."""
 
-    depth: of how many slices at most one value each. worst: how many are shown. min_rows: of a conjunction.
-    """
-
-    depth: int = Field(default=2, ge=1, le=3)
-    worst: int = Field(default=10, ge=1, le=200)
-    min_rows: int = Field(default=50, ge=10)
+    depth: int = Field(default=2, ge=1, le=3, description="Of how many slices at most one value each is combined.")
+    worst: int = Field(default=10, ge=1, le=200, description="How many combinations are shown.")
+    min_rows: int = Field(default=50, ge=10, description="Rows of a combination at least.")
 
 
 class SliceSpec(Config):
     """One entry of `slices:`: every value of a column, declared values, bins of a number, a condition on rows, or a
-    crossing of other entries; or, with `find`, a search among the others.
+    crossing of other entries; or, with `find`, a search among the others."""
 
-    quantiles: how many bins of about as many rows; their edges come from the data of the run. max: how many values or
-    crossed values a run may find before it refuses, 1,000 by default.
-    """
-
-    column: Name | None = None
-    name: Name | None = None
-    values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
-    bins: tuple[Edge, ...] | None = Field(default=None, min_length=1)
-    quantiles: int | None = Field(default=None, ge=2, le=100)
-    where: dict[Name, WhereCondition] | None = Field(default=None, min_length=1)
-    cross: tuple[Name, ...] | None = None
-    max: int | None = Field(default=None, ge=1)
-    find: FindSpec | None = None
+    column: Name | None = Field(default=None, description="Column whose values make the slices.")
+    name: Name | None = Field(
+        default=None, description="Name in lines and reports; by default the column, or the crossed slices."
+    )
+    values: tuple[Scalar, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="The values, whether the data have them or not; else all that they have.",
+    )
+    bins: tuple[Edge, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Edges of bins of a number, in increasing order, such as `[0, 50, 200]`; rows beyond them get slices "
+        "of their own.",
+    )
+    quantiles: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="How many bins of about as many rows; their edges come from the data of the run.",
+    )
+    where: dict[Name, WhereCondition] | None = Field(
+        default=None,
+        min_length=1,
+        description="Conditions on columns that its rows meet, such as `{age: {lt: 30}, country: BR}`.",
+    )
+    cross: tuple[Name, ...] | None = Field(
+        default=None, description="Names of two to four other slices whose values are combined."
+    )
+    max: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many values, or crossed values, a run may find before it refuses; 1,000 by default.",
+    )
+    find: FindSpec | None = Field(
+        default=None,
+        description="Searches the other slices' combinations for losses; what is found is shown and never judged.",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> SliceSpec:
@@ -220,12 +242,15 @@ SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_fit_each_other)
 
 
 class SmallSlices(Config):
-    """From how many rows and positives on a slice is judged like a large one, and what becomes of the others.
+    """From how many rows and positives on a slice is judged like a large one, and what becomes of the others."""
 
-    watch: tested for the weaker claim `no_harm` alone. merge: pooled into one slice `other`, which is then
-    judged like any other; declared values and `where` slices stay by themselves. block: inconclusive, with the rows needed.
-    """
-
-    min_rows: int = Field(default=0, ge=0)
-    min_positives: int = Field(default=0, ge=0)
-    below: Literal["watch", "merge", "block"] = "block"
+    min_rows: int = Field(default=0, ge=0, description="Rows from which on a slice is judged like a large one.")
+    min_positives: int = Field(
+        default=0, ge=0, description="Positive rows from which on a slice is judged like a large one."
+    )
+    below: Literal["watch", "merge", "block"] = Field(
+        default="block",
+        description="What becomes of smaller ones: `block` (inconclusive, with the rows needed), `watch` (tested for harm "
+        "alone), `merge` (pooled into one slice `other`; declared values and `where` slices stay by "
+        "themselves).",
+    )

@@ -26,18 +26,29 @@ Compute = Callable[[Any, Any, Columns], Any]
 class Function(Config):
     """A function as a pipeline declares it: where it is, which way is better, and which columns it reads.
 
-    function: `./file.py:name` below the project's root, or the name of an entry point of the group `lockgate.metrics`.
-
     It is called with labels (bool, or float for a regression), one model's scores and `rows`, the named columns of the
     data; all are numpy arrays of the same rows. It answers one number, or with `per_row` one for each row.
     """
 
-    function: str = Field(pattern=r"^([^:]+\.py:[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_\-]*)$")
-    better: Literal["higher", "lower"]
-    per_row: bool = False
-    columns: tuple[str, ...] = ()
-    bounds: tuple[float | None, float | None] = (None, None)
-    unit: str = ""
+    function: str = Field(
+        pattern=r"^([^:]+\.py:[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_\-]*)$",
+        description="Where the function is: `./file.py:name` below the project's root, or an entry point of the group "
+        "`lockgate.metrics`.",
+    )
+    better: Literal["higher", "lower"] = Field(description="Which way is better; there is no default.")
+    per_row: bool = Field(
+        default=False,
+        description="Whether it answers one number for each row, whose mean is taken, instead of one for all rows.",
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="Columns of the data that it gets as `rows`, such as `[amount]`."
+    )
+    bounds: tuple[float | None, float | None] = Field(
+        default=(None, None),
+        description="Least and largest value that it can have, such as `[0, 1]` or `[0, null]`; needed for a factor of "
+        "the champion.",
+    )
+    unit: str = Field(default="", description="What stands behind its numbers in reports, such as `EUR`.")
 
     def subject(self, name: str) -> Subject:
         return Subject(

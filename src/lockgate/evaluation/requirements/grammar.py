@@ -55,15 +55,49 @@ JSON_SCHEMA: Mapping[str, Any] = {
         {
             "type": "object",
             "properties": {
-                "metric": {"type": "string", "pattern": f"^{SUBJECT_PATTERN}$"},
-                "at_least": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
-                "at_most": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
-                "on": {"type": "string", "pattern": rf"^\s*{SCOPE_PATTERN}\s*$"},
-                "gap_over": {"type": "string", "minLength": 1},
-                "claim": {"enum": list(CLAIMS)},
-                "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
-                "min_rows": {"type": "integer", "minimum": 1},
-                "if_inconclusive": {"const": "ask"},
+                "metric": {
+                    "description": "The metric or other subject of the gate, such as `auc` or `p99_ms(batch=32)`.",
+                    "type": "string",
+                    "pattern": f"^{SUBJECT_PATTERN}$",
+                },
+                "at_least": {
+                    "description": "The least that it may be: a number, a share, or `champion - 0.01`.",
+                    "anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}],
+                },
+                "at_most": {
+                    "description": "The most that it may be: a number, a share, or `champion * 1.2`.",
+                    "anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}],
+                },
+                "on": {
+                    "description": "Where it is measured: `overall` by default, `each slice`, `each country`, `country=BR`.",
+                    "type": "string",
+                    "pattern": rf"^\s*{SCOPE_PATTERN}\s*$",
+                },
+                "gap_over": {
+                    "description": "Name of a slice between whose values the largest difference is bounded.",
+                    "type": "string",
+                    "minLength": 1,
+                },
+                "claim": {
+                    "description": "What a pass claims: `not_worse` (the default: the limit is met), `superior` (better than the "
+                    "champion), `no_harm` (no loss was seen), `point` (the two numbers compare so; no error rate).",
+                    "enum": list(CLAIMS),
+                },
+                "confidence": {
+                    "description": "Confidence of a pass, one-sided; 0.95 by default.",
+                    "type": "number",
+                    "exclusiveMinimum": 0.5,
+                    "exclusiveMaximum": 1,
+                },
+                "min_rows": {
+                    "description": "Rows below which it is inconclusive.",
+                    "type": "integer",
+                    "minimum": 1,
+                },
+                "if_inconclusive": {
+                    "description": "`ask`: where it is inconclusive, an approval may accept that.",
+                    "const": "ask",
+                },
             },
             "required": ["metric"],
             "oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}],

@@ -27,19 +27,27 @@ _FUNCTION = r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class RowMetric(Config):
-    """What a pipeline says of a function of (inputs, answer, labels) that answers one float for each row of a batch.
+    """What a pipeline says of a function of (inputs, answer, labels) that answers one float for each row of a batch."""
 
-    function: `./file.py:name` below the project's root. better: which way, None where the requirement alone says.
-    columns: of the data, which the inputs get besides the model's own. read: files and folders that the function may read
-    in its box, and the model may not.
-    """
-
-    function: str = Field(pattern=_FUNCTION)
-    better: Literal["higher", "lower"] | None
-    columns: tuple[str, ...] = ()
-    read: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    bounds: tuple[float | None, float | None] = (None, None)
-    unit: str = ""
+    function: str = Field(
+        pattern=_FUNCTION,
+        description="Where the function is: `./file.py:name` below the project's root. It runs beside the model.",
+    )
+    better: Literal["higher", "lower"] | None = Field(
+        description="Which way is better; `null` where the requirement alone says so."
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="Columns of the data that its inputs hold besides those that the model is given."
+    )
+    read: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Files and folders that it may read in its box, and the model may not."
+    )
+    bounds: tuple[float | None, float | None] = Field(
+        default=(None, None),
+        description="Least and largest value of a row, such as `[0, 1]` or `[0, null]`; needed for a factor of the "
+        "champion.",
+    )
+    unit: str = Field(default="", description="What stands behind its numbers in reports, such as `dB`.")
 
     def subject(self, name: str) -> Subject:
         return Subject(name, self.better, unit=self.unit, bounds=self.bounds, needs=("score",), proportion=False)

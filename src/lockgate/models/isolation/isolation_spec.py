@@ -33,19 +33,27 @@ Bytes = Annotated[
 
 
 class Isolation(Config):
-    """How a model is kept in its box.
+    """How a model is kept in its box."""
 
-    require: `box` is an error where this machine has none, `best_effort` takes what there is and says so. read: files and
-    folders besides what every model reads. connect: hosts that it may reach. devices: of the machine. memory: resident
-    bytes of all its processes together. disk: bytes in its scratch folder.
-    """
-
-    require: Literal["box", "best_effort", "off"] = "best_effort"
-    read: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    connect: tuple[Address, ...] = ()
-    devices: tuple[Literal["nvidia"], ...] = ()
-    memory: Bytes | None = None
-    disk: Bytes = 2**34
+    require: Literal["box", "best_effort", "off"] = Field(
+        default="best_effort",
+        description="`box` is an error where this machine has none, `best_effort` takes what there is and says so, `off` "
+        "goes without.",
+    )
+    read: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="Files and folders that models may read besides what every model reads."
+    )
+    connect: tuple[Address, ...] = Field(
+        default=(), description="Hosts that models may reach, such as `[features.example.org:443]`; none by default."
+    )
+    devices: tuple[Literal["nvidia"], ...] = Field(
+        default=(), description="Devices of the machine that models may use; none by default."
+    )
+    memory: Bytes | None = Field(
+        default=None,
+        description="Most resident memory of all its processes together, such as `8GB`; no limit by default.",
+    )
+    disk: Bytes = Field(default=2**34, description="Most bytes in its scratch folder, such as `16GB`.")
 
     @property
     def ports(self) -> tuple[int, ...]:

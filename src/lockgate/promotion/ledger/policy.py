@@ -49,18 +49,19 @@ def parse_waiver(text: str) -> ProofWaiver | None:
 class Expect(Config):
     """What an answer must be: its status, and a text that its body contains."""
 
-    status: int = Field(default=200, ge=100, le=599)
-    text: str | None = Field(default=None, min_length=1)
+    status: int = Field(default=200, ge=100, le=599, description="HTTP status of the answer.")
+    text: str | None = Field(default=None, min_length=1, description="A text that the body contains.")
 
 
 class CheckSpec(Config):
-    """Ask `url` until the answer is as expected. `{version}` and `{model}` in url and text stand for what is served.
+    """Ask an address until the answer is as expected. `{version}` and `{model}` in url and text stand for what is served."""
 
-    expect: a text that the body of an answer 200 contains, or a mapping with status and text.
-    """
-
-    url: str
-    expect: str | Expect = Field(default_factory=Expect)
+    url: str = Field(description="Address that is asked, such as `https://fraud.example.org/version`.")
+    expect: str | Expect = Field(
+        default_factory=Expect,
+        description="What it must answer: a text in the body of a 200, such as `'{version}'`, or a mapping with status "
+        "and text.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -88,11 +89,17 @@ class CheckSpec(Config):
 
 
 class SwitchSpec(Config):
-    """run: a command and its arguments, no shell. timeout: for the command and the check together."""
+    """How traffic is switched to the version that is Production now: a command, a check, or both."""
 
-    run: tuple[str, ...] = ()
-    timeout: Duration = timedelta(seconds=90)
-    check: CheckSpec | None = None
+    run: tuple[str, ...] = Field(
+        default=(), description="A command and its arguments, no shell: `[./switch.sh, production]`."
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=90), description="How long command and check may take together, 1h at most."
+    )
+    check: CheckSpec | None = Field(
+        default=None, description="Asks an address until it answers that the version is served."
+    )
 
     @field_validator("run")
     @classmethod
@@ -116,20 +123,40 @@ class SwitchSpec(Config):
 
 
 class PromotionPolicy(Config):
-    """When a version moves, and how long the one before it stays within reach.
+    """When a version moves, and how long the one before it stays within reach."""
 
-    branch: into which a commit is merged, where that is another than the default branch of `origin`, or not known.
-    copy_to: another registered model, into which the evaluated version is copied to become Production there.
-    """
-
-    when: Literal["approved", "merged"] = "approved"
-    branch: str | None = Field(default=None, pattern=r"^[^\s~^:?*\[\\]+$")
-    soak: Duration = timedelta(hours=48)
-    retain: Duration = RETAIN_FLOOR
-    lease: Duration = timedelta(minutes=1)
-    way_back: str = "prove"
-    switch: SwitchSpec | None = None
-    copy_to: ModelName | None = Field(default=None, min_length=1)
+    when: Literal["approved", "merged"] = Field(
+        default="approved", description="Whether a version may move once it is approved, or once its commit is merged."
+    )
+    branch: str | None = Field(
+        default=None,
+        pattern=r"^[^\s~^:?*\[\\]+$",
+        description="Branch that the commit is merged into, with `when: merged`; the default branch of `origin` by "
+        "default.",
+    )
+    soak: Duration = Field(
+        default=timedelta(hours=48),
+        description="How long a version must hold Production before the previous one may be archived.",
+    )
+    retain: Duration = Field(
+        default=RETAIN_FLOOR, description="How long a version that left Production can be rolled back to, 30d at least."
+    )
+    lease: Duration = Field(
+        default=timedelta(minutes=1),
+        description="How long others leave an unfinished move to a process that they cannot see.",
+    )
+    way_back: str = Field(
+        default="prove",
+        description='`prove`: a rollback is tried before each promotion; or `"waived: REASON, until 2026-12-31"`.',
+    )
+    switch: SwitchSpec | None = Field(
+        default=None, description="What switches traffic to the new version, and how that is checked."
+    )
+    copy_to: ModelName | None = Field(
+        default=None,
+        min_length=1,
+        description="Another registered model, into which the version is copied to become Production there.",
+    )
 
     @field_validator("way_back")
     @classmethod

@@ -6,19 +6,23 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import Field
+
 from lockgate.errors import RegistryError
 from lockgate.registries.ports import Registry
 from lockgate.registries.spec import UriSpec
 
 
 class MlflowSpec(UriSpec):
-    """An MLflow server, or a database such as `sqlite:///mlflow.db`. tracking_uri: of the runs, where they are elsewhere."""
+    """An MLflow server, or a database."""
 
     version_pattern: ClassVar[str] = "[1-9][0-9]{0,17}"  # a 64-bit integer in MLflow's database
     version_form: ClassVar[str] = "one integer"
     version_type: ClassVar[type] = int
 
-    tracking_uri: str | None = None
+    tracking_uri: str | None = Field(
+        default=None, description="Address of the server that holds the runs, where it is not `uri`."
+    )
 
     def open(self, root: Path) -> Registry:
         """A relative SQLite path begins at the root. Raises RegistryError where the database file does not exist."""
