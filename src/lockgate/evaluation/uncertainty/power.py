@@ -19,6 +19,7 @@ from lockgate.evaluation.uncertainty.metric_value import Floats, Summary
 from lockgate.evaluation.uncertainty.significance import Minority, own, p_of_shares, paired
 from lockgate.stats.influence import Spread
 from lockgate.stats.power import margin_by_t
+from lockgate.stats.proportions import tango_p
 
 # Centres and masses of intervals of 0.8 standard deviations: they stand for a law that is nearly normal.
 _NODES = np.arange(-2.8, 3.5, 0.8)
@@ -328,7 +329,10 @@ def _least_worse(better: float, n: int, least: int, *, tolerance: float, alpha: 
     """With how many rows that the candidate alone gets wrong the test says *worse*; n + 1 where with none. least: too few, or just enough."""
 
     def says(worse: int) -> bool:
-        return p_of_shares(better, worse, n, tolerance)[1] <= alpha
+        # Units that did not come only enlarge the p-value of the score test: looked at where that alone would say so.
+        return (
+            tango_p(better, worse, n, -tolerance)[1] <= alpha and p_of_shares(better, worse, n, tolerance)[1] <= alpha
+        )
 
     step, high = 1, least
     while high <= n - better and not says(high):
