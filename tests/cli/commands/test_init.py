@@ -126,7 +126,7 @@ def table(rows: int, positives: int) -> None:
 @pytest.mark.parametrize(
     ("rows", "positives", "lines", "said"),
     [
-        (3000, 300, ["auc >= champion - 0.019", "average_precision >= champion - 0.039", "auc >= 0.6"], "smallest tolerances that 3,000 rows, 300 of"),
+        (3000, 300, ["auc >= champion - 0.02", "average_precision >= champion - 0.066", "auc >= 0.6"], "smallest tolerances that 3,000 rows, 300 of"),
         (100000, 5000, ["auc >= champion - 0.0045", "average_precision >= champion - 0.0093", "auc >= 0.6"], "that 100,000 rows, 5,000 of"),
         (3000, 9, ["auc >= champion - 0.03", "average_precision >= champion - 0.05", "auc >= 0.6"], "3,000 rows, 9 of them positive, are too few"),
     ],
@@ -216,7 +216,7 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
     assert written.classes == ("billing", "fraud", "it's")
     assert [str(line) for line in written.gates[1].lines] == [
         "accuracy >= champion - 0.014",
-        "recall(average=macro) >= champion - 0.018",
+        "recall(average=macro) >= champion - 0.019",
         "recall(average=macro) >= 0.34",
     ]
     assert "that 3,000 rows, 300 of them fraud, can decide" in Path("gates/tickets.yaml").read_text()
