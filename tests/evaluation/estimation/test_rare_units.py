@@ -172,3 +172,22 @@ def test_the_rows_that_are_said_to_be_needed_are_enough(line: str, cluster: str 
     assert alike(first.rows_needed + 1).verdict.value == "pass"  # one more makes clusters whole
     assert first.rows_needed == (299 if cluster is None else 597)
     assert alike(first.rows_needed - 4).verdict.value == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("line", "end"),
+    [("brier <= {}", "high"), ("f1 >= {}", "low"), ("auc >= {}", "low"), ("brier <= champion + {}", "high")],
+)
+@pytest.mark.parametrize("wrong", [1, 3, 30])
+def test_a_line_passes_exactly_where_its_end_meets_the_limit(line: str, end: str, wrong: int) -> None:
+    """Whether few rows or many are wrong."""
+    label = np.arange(400) % 2
+    scores = np.where((np.arange(400) < wrong) == (label == 1), 0.1, 0.9)
+    table = {"y": label, "candidate": scores, "champion": np.where(label == 1, 0.9, 0.1)}
+    limit = getattr(ask([line.format(0.5)], table)[0], end)
+    inside = 1e-6 if end == "high" else -1e-6
+
+    for step, passes in ((inside, True), (-inside, False)):
+        p_pass = ask([line.format(f"{limit + step:.12f}")], table)[0].p_pass
+        assert p_pass is not None
+        assert (p_pass <= 0.05) is passes
