@@ -36,7 +36,12 @@ def widened(by_t: Comparison, error: Spread, rare: tuple[Rare, Rare], *, null: f
 
 
 def _beside_t(rare: Rare, se: float, n_eff: float, alpha: float) -> _BesideT:
-    return _BesideT(_grown(rare, alpha), se**2, se**4 / max(n_eff, 1.0))
+    rare = _grown(rare, alpha)
+    variance, step = se * se, (rare.sharp or rare.reach) / max(rare.units, 1.0)
+    # All of it where so few make it that t is no judge, and the less of it, the more do.
+    few = min((MIN_EFFECTIVE_ROWS / max(n_eff, 1.0)) ** 1.5, 1.0)
+    extreme = min(variance, max(variance * variance / max(n_eff, 1.0) / step**2, variance * few))
+    return _BesideT(rare, variance, step, extreme, math.sqrt(extreme / (extreme + step * step)))
 
 
 def _grown(rare: Rare, alpha: float) -> Rare:
@@ -89,37 +94,22 @@ class _Side:
 
 @dataclass(frozen=True)
 class _BesideT(_Side):
-    """variance: of the value. fourth: Σψ⁴/n⁴, which tells how much of it comes from units that moved the value as far as can be."""
+    """variance: of the value. step: how far a single unit moves it at most. extreme: the part of the variance that units make which
+    each moved it by a step, or which are few. share: from 0 to 1, how much the normal law tells of these; of none, nothing.
+    """
 
     variance: float
-    fourth: float
-
-    @property
-    def step(self) -> float:
-        """How far a single unit moves the value at most."""
-        return (self.rare.sharp or self.rare.reach) / max(self.rare.units, 1.0)
-
-    @property
-    def extreme(self) -> float:
-        """The part of the variance that units make which each moved the value by a step; all of it where so few make it that t is
-        no judge, and the less of it, the more do."""
-        n_eff = self.variance**2 / self.fourth if self.fourth > 0 else math.inf
-        few = math.sqrt(MIN_EFFECTIVE_ROWS / n_eff) ** 3
-        return min(self.variance, max(self.fourth / self.step**2, self.variance * few))
+    step: float
+    extreme: float
+    share: float
 
     def width(self, first: float, alpha: float) -> float:
-        few = self._score_width(self.extreme, _critical(alpha, self._share))
+        few = self._score_width(self.extreme, _critical(alpha, self.share))
         return super().width(max(few, min(first, self._score_width(self.variance, _critical(alpha, 1.0)))), alpha)
 
     def p(self, first: float, distance: float) -> float:
-        few = _tail(self._score(self.extreme, distance), self._share)
+        few = _tail(self._score(self.extreme, distance), self.share)
         return super().p(max(few, min(first, _tail(self._score(self.variance, distance), 1.0))), distance)
-
-    @property
-    def _share(self) -> float:
-        """From 0 to 1: how much the normal law tells of the units that came and moved the value by a step; of none, nothing."""
-        count = self.extreme / self.step**2
-        return math.sqrt(count / (1 + count))
 
     def _score(self, variance: float, distance: float) -> float:
         """distance² / (variance + step · distance · (1 − distance/reach)), a squared standard score."""
