@@ -62,6 +62,18 @@ def test_every_property_has_a_description() -> None:
     assert [path for path, key in keys(schema(root=ROOT)) if not key.get("description")] == []
 
 
+def test_every_default_may_be_written_where_it_stands() -> None:
+    """An editor that fills one in writes what is accepted; an empty list is that of a key which is left out."""
+    whole = schema(root=ROOT)
+    defaults = [(path, key, key["default"]) for path, key in keys(whole) if key.get("default")]
+
+    assert [
+        path
+        for path, key, default in defaults
+        if not Draft202012Validator({**key, "$defs": whole["$defs"]}).is_valid(default)
+    ] == []
+
+
 def keys(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(path, schema) of each property, but those that only narrow a described one."""
     for name, part in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():

@@ -6,11 +6,12 @@ It is made of the same types as the parser. It cannot express positions, names t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from lockgate import plugins
 from lockgate.data.dataset_spec import DatasetSpec
@@ -24,6 +25,7 @@ from lockgate.promotion.ledger.policy import CheckSpec, PromotionPolicy, SwitchS
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 from lockgate.registries.spec import RegistrySpec, spec_class
 from lockgate.signoff.policy import Owner, SignoffPolicy
+from lockgate.units import duration_text
 
 Json = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -86,13 +88,21 @@ _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
 }
 
 
+class AsWritten(GenerateJsonSchema):
+    """Shows the default of a duration as a pipeline would write it."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return duration_text(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
 def schema(*, root: Path | None = None) -> Json:
     """The JSON Schema of a pipeline with the gates that are installed here."""
     classes = _installed(root or Path())
     specs = {kind: spec_class(kind) for kind in plugins.installed(plugins.REGISTRIES)}
     models: list[type[Any]] = [Pipeline, Gate, RegistrySpec, *_MORE, *_MORE_PROPERTIES]
     models += [*classes.values(), *specs.values()]
-    refs, definitions = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
+    modes: list[Any] = [(model, "validation") for model in dict.fromkeys(models)]
+    refs, definitions = models_json_schema(modes, schema_generator=AsWritten)
     defs: dict[str, Json] = definitions["$defs"]
     name = {model: refs[model, "validation"]["$ref"].rpartition("/")[2] for model in dict.fromkeys(models)}
     for model, more in _MORE.items():

@@ -27,8 +27,12 @@ def _size(value: Any) -> Any:
 Address = Annotated[str, AfterValidator(_address)]
 Bytes = Annotated[
     int,
-    BeforeValidator(_size, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[KMGT]?i?B\s*$")]),
     Field(ge=2**20),
+    BeforeValidator(
+        _size,
+        json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[KMGT]?i?B\s*$")]
+        | Annotated[int, Field(ge=2**20)],
+    ),
 ]
 
 
@@ -53,7 +57,9 @@ class Isolation(Config):
         default=None,
         description="Most resident memory of all its processes together, such as `8GB`; no limit by default.",
     )
-    disk: Bytes = Field(default=2**34, description="Most bytes in its scratch folder, such as `16GB`.")
+    disk: Bytes = Field(
+        default=2**34, description="Most that it may write into its scratch folder, such as `32GB`; 16 GiB by default."
+    )
 
     @property
     def ports(self) -> tuple[int, ...]:
