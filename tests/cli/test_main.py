@@ -50,6 +50,22 @@ def test_help_names_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
     assert "0 pass or done, 1 fail or refused, 2 wrong usage or pipeline, 3 inconclusive" in " ".join(out.split())
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_are_given_a_script_that_completes(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the variable that docs/pipeline.md names for each."""
+    page = (Path(__file__).parents[2] / "docs" / "pipeline.md").read_text(encoding="utf-8")
+    monkeypatch.setenv("_GATE_COMPLETE", f"{shell}_source")
+
+    with pytest.raises(SystemExit) as end:
+        cli.run([])
+
+    assert end.value.code == 0
+    assert f"_GATE_COMPLETE={shell}_source gate" in page
+    assert f"_GATE_COMPLETE={shell}_complete" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And every option of it says what it does."""

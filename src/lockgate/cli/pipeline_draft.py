@@ -20,6 +20,7 @@ from lockgate.evaluation.judging.number_format import rounded_up
 from lockgate.pipeline import validation_messages, variables, yaml_reader
 
 _TEMPLATE = """\
+# yaml-language-server: $schema=schema.json
 # What a new version of {model} must show before it moves. `gate check` checks this file, `gate run` runs it.
 model: {model_text}
 task: {task}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,18 +16,19 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from scipy import special
 
 from bench.decisions.asking import ask
 from helpers.promoting import ssh_key
 from helpers.reference import FILES
 from helpers.web import Request, reply, serving
-from lockgate.cli.commands import check
+from lockgate.cli.commands import check, schema
 from lockgate.cli.commands.init import command
 from lockgate.data.formats import parquet
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence.finding import Verdict
-from lockgate.pipeline import loader
+from lockgate.pipeline import loader, yaml_reader
 from lockgate.pipeline.pipeline import Pipeline
 
 
@@ -47,11 +49,22 @@ def test_what_is_written_passes_the_check(task: str) -> None:
 
     assert found.stdout == (
         "wrote gates/fraud.yaml\n"
+        "wrote gates/schema.json, which editors read: gate schema > gates/schema.json renews it after an upgrade\n"
         "wrote models/fraud.version: write the candidate's version there\n"
         "next: edit gates/fraud.yaml, then gate check, then gate run\n"
     )
     assert (written.model, written.task, written.signoff) == ("fraud", task, None)
     assert Path("models/fraud.version").read_text() == "1\n"
+
+
+def test_editors_read_a_schema_of_what_is_written() -> None:
+    """Its first line names the file beside it, which accepts it and prints as `gate schema` does."""
+    init("--model", "fraud", "--yes")
+    path = Path("gates/fraud.yaml")
+    named = path.parent / path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+
+    assert named.read_text() == CliRunner().invoke(schema.command).stdout
+    assert Draft202012Validator(json.loads(named.read_text())).is_valid(yaml_reader.load(path)[0].data)
 
 
 @pytest.mark.parametrize("model", ["no", "007", "my model", "a'b\"c", "naïve", "{x}", "# x", "..", "${X"])

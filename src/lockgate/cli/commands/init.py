@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -94,6 +95,7 @@ def command(
     numbers = _numbers(owners)
     _write(path, pipeline_text(model, draft, version=version, owners=numbers))
     show(f"wrote {path}")
+    _write_schema(path.with_name("schema.json"))
     for login in (login for login, number in numbers.items() if number is None):
         show(f"{path} needs the id of {login}, which GitHub did not tell: gh api users/{login} --jq .id")
     for key, problem in (("positive", draft.unsure), ("label", draft.unnamed)):
@@ -196,6 +198,14 @@ def _write(path: Path, text: str) -> None:
         complaints = (_POSITION.sub("", complaint) for complaint in error.complaints)
         raise PipelineError(f"nothing is written: {complaint}" for complaint in complaints) from error
     path.write_text(text, encoding="utf-8")
+
+
+def _write_schema(path: Path) -> None:
+    """Write what editors read of a pipeline, which names it in its first line."""
+    from lockgate.pipeline.json_schema import schema
+
+    path.write_text(json.dumps(schema(root=_root()), indent=1) + "\n", encoding="utf-8")
+    show(f"wrote {path}, which editors read: gate schema > {path} renews it after an upgrade")
 
 
 def _numbers(logins: Sequence[str]) -> dict[str, int | None]:
