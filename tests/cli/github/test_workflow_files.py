@@ -214,7 +214,8 @@ def test_below_the_root_of_a_checkout_its_workflows_are_written_at_the_root(
 
     assert written.exception is None
     assert "wrote ../../.github/workflows/gate.yml" in written.output
-    assert files == [*sorted(f".github/workflows/{name}" for name in NAMES), "gates/fraud.yaml", "models/fraud.version"]
+    beside = ["gates/fraud.yaml", "gates/schema.json", "models/fraud.version"]
+    assert files == [*sorted(f".github/workflows/{name}" for name in NAMES), *beside]
     assert 'pipeline: "gates/fraud.yaml"' in (tmp_path / files[0]).read_text()
     assert "'services/fraud/gates/own.yaml' cannot stand in a workflow" in str(own.exception)
     assert not (below / ".github").exists()
