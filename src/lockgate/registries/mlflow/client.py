@@ -47,7 +47,8 @@ T = TypeVar("T")
 
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 _VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
-_BEHIND_A_SERVER = ("", "http", "https", "mlflow-artifacts", "models", "runs")  # of files
+_OF_THE_SERVER = ("", "mlflow-artifacts", "models", "runs")  # addresses of files that name no server
+_BEHIND_A_SERVER = (*_OF_THE_SERVER, "http", "https")
 
 
 class Stores:
@@ -210,7 +211,7 @@ class MlflowClient:
         """Who is asked: a store of files by its own address where that names one, else the store that was used last."""
         if not store:
             return self._stores.latest
-        return store if "://" in store else self.tracking_uri
+        return self.tracking_uri if store.partition(":")[0] in _OF_THE_SERVER else store
 
     def _call(self, call: Callable[[Stores], T]) -> T:
         with warnings.catch_warnings():
