@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,7 @@ class SummedMetrics:
             if metric.sums.clip is not None:
                 clipped = self._sums.moments[slicing, metric.name, ("clipped", role)].mean[code]
                 detail = metric.sums.clip.detail(round(float(clipped) * rows))
-            return replace(_summary(float(moments.mean[code]), sums, rows, units=rows), detail=detail)
+            return _summary(float(moments.mean[code]), sums, rows, units=rows, detail=detail)
         if metric.sums == "bins":
             value = self.bins(slice_code).bins.root_mean_square_gap
             return Summary(value, NO_SPREAD, abs(value), rows)
@@ -113,7 +112,7 @@ class SummedMetrics:
         size = max(candidate.size, abs(champion.value))
         if isinstance(metric.sums, RowLoss):
             sums = self._sums.moments[slicing, metric.name, factor].sums(code).scaled(small_sample(rows))
-            return replace(_summary(value, sums, rows, units=rows, size=size), detail=clipped_beside(champion.detail))
+            return _summary(value, sums, rows, units=rows, size=size, detail=clipped_beside(champion.detail))
         if not isinstance(metric.sums, Share):
             sums = self._sums.ranks[slice_code].pairs[metric.name, factor]
             return _summary(value, sums, rows, units=min(positives, rows - positives), size=size)
@@ -160,11 +159,12 @@ def _summary(
     units: int,
     size: float | None = None,
     rare: tuple[Rare, Rare] | None = None,
+    detail: Mapping[str, Any] | None = None,
 ) -> Summary:
     # The fourth root of Σψ⁴ is at least the largest |ψ|, which itself was not kept; parts that are pooled by
     # differences may leave a little less than nothing.
     largest = max(abs(value) if size is None else size, max(sums.fourth, 0.0) ** 0.25)
-    return Summary(value, sums.spread(rows), largest, units, rare=rare)
+    return Summary(value, sums.spread(rows), largest, units, rare=rare, detail=detail or {})
 
 
 def _share(share: Share, counts: Ints, rows: int) -> Summary:
@@ -177,9 +177,9 @@ def _share(share: Share, counts: Ints, rows: int) -> Summary:
     units = int(counts[below > 0].sum())
     psi = _ratio_influence(share, counts, value, rows)
     sums = Sums.from_influence(psi.ravel(), counts.ravel().astype(np.float64))
-    summary = _summary(value, sums, rows, units=units, rare=_rare(psi, rows, units))
     if not share.plain:
-        return summary
+        return _summary(value, sums, rows, units=units, rare=_rare(psi, rows, units))
+    summary = _summary(value, sums, rows, units=units)
     return Summary(value, summary.error, summary.size, units, counts=(int((above * counts).sum()), units))
 
 

@@ -9,7 +9,7 @@ Source: Clopper & Pearson 1934 where none came; Wilson 1927 for the score test o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -54,17 +54,22 @@ def _grown(rare: Rare, alpha: float) -> Rare:
         return rare
     ratio = -math.log(alpha) / max(rare.units, 1.0)
     growth = ratio * math.log1p(1 / ratio) / _share(rare.units, alpha)
-    return replace(rare, reach=rare.reach * max(1.0, growth), crowded=False)
+    return Rare(rare.units, rare.reach * max(1.0, growth), rare.sharp)
 
 
 def _moved(first: Comparison, down: _Side, up: _Side, *, null: float, confidence: float) -> Comparison:
     value, alpha = first.value, 1 - confidence
-    return replace(
-        first,
-        low=value - down.width(value - first.low, alpha) if down.bounded else first.low,
-        high=value + up.width(first.high - value, alpha) if up.bounded else first.high,
-        p_above=down.p(first.p_above, value - null) if value > null and down.bounded else first.p_above,
-        p_below=up.p(first.p_below, null - value) if value < null and up.bounded else first.p_below,
+    return Comparison(  # written out: `replace` of as many as there are slices takes longer than what is worked out
+        value,
+        value - down.width(value - first.low, alpha) if down.bounded else first.low,
+        value + up.width(first.high - value, alpha) if up.bounded else first.high,
+        down.p(first.p_above, value - null) if value > null and down.bounded else first.p_above,
+        up.p(first.p_below, null - value) if value < null and up.bounded else first.p_below,
+        first.se,
+        first.n_eff,
+        first.method,
+        first.too_few,
+        first.detail,
     )
 
 
@@ -73,7 +78,7 @@ def _share(units: float, alpha: float) -> float:
     return float(1 - alpha ** (1 / max(units, 1.0)))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Side:
     """One direction in which units that behave otherwise would move a value."""
 
@@ -92,7 +97,7 @@ class _Side:
         return max(first, float((1 - min(distance / self.rare.reach, 1.0)) ** self.rare.units))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _BesideT(_Side):
     """variance: of the value. step: how far a single unit moves it at most. extreme: the part of the variance that units make which
     each moved it by a step, or which are few. share: from 0 to 1, how much the normal law tells of these; of none, nothing.

@@ -47,6 +47,8 @@ def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: fl
 
 def _within(metric: Metric, comparison: Comparison) -> Comparison:
     lowest, highest = metric.bounds
+    if lowest <= comparison.low and comparison.high <= highest:
+        return comparison
     return replace(comparison, low=max(lowest, comparison.low), high=min(highest, comparison.high))
 
 
@@ -64,7 +66,8 @@ def _by_influence(
 ) -> Comparison:
     """A value, or a difference, by t, and by what units that did not come would do. paired: whether it is a difference."""
     if metric.crowded:
-        rare = replace(rare[0], crowded=True), replace(rare[1], crowded=True)
+        down, up = (Rare(side.units, side.reach, side.sharp, crowded=True) for side in rare)
+        rare = down, up
     bounded = all(math.isfinite(side.reach) for side in rare)
     if _is_still(value, rows):
         unit = "query" if metric.counted_in == "queries" else "row"
