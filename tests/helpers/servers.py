@@ -21,7 +21,6 @@ from pathlib import Path
 
 import pytest
 
-from helpers import blank
 from helpers.warm_python import OWN
 
 PATIENCE_S = 120
@@ -211,7 +210,7 @@ def installed() -> Path | None:
 def sqlite_server(tmp_path_factory: pytest.TempPathFactory, warm_gate: str) -> Iterator[MlflowServer]:
     """A server on SQLite that all tests of a worker share; whoever freezes it wakes it again."""
     folder = tmp_path_factory.mktemp("sqlite-server")
-    yield from while_needed(MlflowServer(folder, blank.copied(folder / "m.db"), python=warm_gate))
+    yield from while_needed(MlflowServer(folder, f"sqlite:///{folder}/m.db", python=warm_gate))
 
 
 @pytest.fixture(scope="session")

@@ -164,6 +164,9 @@ def assert_close(fast: Estimate, exact: Estimate) -> None:
     least = 1e-8 if exact.required == CALIBRATED else 1e-12  # the root of next to nothing
     for name in FIELDS:
         found, wanted = getattr(fast, name), getattr(exact, name)
+        if name in ("p_pass", "p_fail") and None not in (found, wanted):
+            # A value on its limit lies above or below it by the last digit; one half and one both show nothing.
+            found, wanted = min(found, 0.5), min(wanted, 0.5)
         if wanted is not None and (isinstance(wanted, float) or name == "interval"):
             assert near(found, wanted, rel=1e-5 if few else 1e-9, least=least), (name, fast, exact)
         elif name == "detail":
