@@ -89,3 +89,28 @@ def test_clusters_that_weigh_like_fewer_than_ten_decide_nothing() -> None:
 
     assert one.too_few == "60 clusters carry as much as 6.5 equal ones; the test needs 10"
     assert (one.n_eff or 0) <= 6.5
+
+
+def test_losses_on_heavy_rows_count_as_large_as_they_are() -> None:
+    """The candidate errs on heavy rows alone and the champion on light ones, exactly at the limit: at most 5 % pass, + 3 SE.
+
+    A score test that counts effective rows of one size lets 9 % pass.
+    """
+    runs, n, weight, share, lost, won = 400, 500, 20.0, 0.02, 0.5, 0.1
+    draw = np.random.default_rng(2)
+    heavy, label = draw.random(runs * n) < share, draw.random(runs * n) < 0.4
+    ours, theirs = heavy & (draw.random(runs * n) < lost), ~heavy & (draw.random(runs * n) < won)
+    margin = (share * weight * lost - (1 - share) * won) / (share * weight + 1 - share)
+    table = {
+        "label": label.astype(int),
+        "candidate": np.where(ours != label, 0.8, 0.2),
+        "champion": np.where(theirs != label, 0.8, 0.2),
+        "weight": np.where(heavy, weight, 1.0),
+        "run": np.repeat([f"run {number}" for number in range(runs)], n),
+    }
+    line = f"accuracy >= champion - {margin:.12f} on each run"
+    result = run_gate("metrics", table=table, require=[line], slices=["run"], weight="weight", task="binary")
+
+    passed = sum(finding.verdict.value == "pass" for finding in result.findings)
+    assert len(result.findings) == runs
+    assert passed <= runs * 0.05 + 3 * (runs * 0.05 * 0.95) ** 0.5

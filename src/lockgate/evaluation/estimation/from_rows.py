@@ -150,10 +150,14 @@ class SliceRows:
         psi = candidate.psi - factor * champion.psi
         first, second, judged = candidate.hits, champion.hits, candidate.base
         independent = metric.paired_share and factor == 1.0 and self.scored.clusters is None
-        if not independent or first is None or second is None or judged is None:
+
+        def by_influence(**more: Any) -> Summary:
             rare = self._rare(metric, candidate, champion, factor)
             detail = clipped_beside(champion.detail)
-            return self._summary(metric, value, psi, candidate, champion, base=base, rare=rare, detail=detail)
+            return self._summary(metric, value, psi, candidate, champion, base=base, rare=rare, detail=detail, **more)
+
+        if not independent or first is None or second is None or judged is None:
+            return by_influence()
         kinds = first & ~second & judged, second & ~first & judged, judged
         weighing = None if self.weights is None else self._weighing(judged)
         if weighing is None or not weighing.uneven:
@@ -162,7 +166,7 @@ class SliceRows:
         weights = weighing.weights
         more, less = (float(weights[kind].sum() / weights.sum()) for kind in kinds[:2])
         n = effective_rows(psi, weighing.effective, variance=more + less - (more - less) ** 2)
-        return Summary(value, NO_SPREAD, 0.0, *weighing.count, disagree=(more * n, less * n, n))
+        return by_influence(disagree=(more * n, less * n, n))
 
     def _value(self, role: str, requirement: Requirement) -> MetricValue:
         metric = requirement.pick(self.metrics)

@@ -80,7 +80,7 @@ class Summary:
     clusters that carry the value, those of the smaller class where it needs both; where they weigh unlike, which is
     `uneven`, as many alike as would show that so little was missed. counts: (k, n) of a plain share of independent rows, effective ones where they are uneven. disagree: (only
     the candidate's, only the champion's, n) hits of a difference of two such shares; `error` is not looked at where either
-    is there. rare: (those that would move the value down the farthest, up), None where any of `units` may
+    is there, but beside a `disagree` of uneven rows. rare: (those that would move the value down the farthest, up), None where any of `units` may
     move it as far as the metric is wide. detail: what a finding
     shows besides.
     """

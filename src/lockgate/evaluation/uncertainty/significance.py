@@ -115,12 +115,26 @@ def paired(
 ) -> Comparison:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
     if difference.disagree is not None:
-        return _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
+        score = _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
+        if not difference.uneven:
+            return score
     # A difference of two values within 0 and 1 lies within −1 and 1: there is no logit of it.
     scale: Scale = "skew" if metric.scale in ("skew", "root") or metric.mean else "plain"
     rare = difference.rare or _rare(difference, metric.bounds, requirement.limit.factor)
-    return _by_influence(
+    by_influence = _by_influence(
         metric, difference, scale, rare, rows=rows, fewest=fewest, null=null, confidence=confidence, paired=True
+    )
+    return by_influence if difference.disagree is None else _wider(score, by_influence)
+
+
+def _wider(score: Comparison, by_influence: Comparison) -> Comparison:
+    """What both show: a score test counts rows of one size, and where the few that are lost are the heavy ones it shows too much."""
+    return replace(
+        score,
+        low=min(score.low, by_influence.low),
+        high=max(score.high, by_influence.high),
+        p_above=max(score.p_above, by_influence.p_above),
+        p_below=max(score.p_below, by_influence.p_below),
     )
 
 
