@@ -17,8 +17,6 @@ from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.testing import run_gate
 
-_ROLES = ("label", "weight", "cluster", "query")  # columns that are no features
-
 
 @dataclass(frozen=True)
 class Evaluation:

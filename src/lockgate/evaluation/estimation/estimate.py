@@ -213,7 +213,7 @@ def _estimate(
             test = rows.compare(requirement, paired=True, null=null, confidence=confidence)
             if test is None:
                 difference = rows.contrast(requirement, factor)
-                tested = Tested(metric, requirement, difference, rows.rows, fewest, model=candidate)
+                tested = Tested(metric, requirement, difference, rows.rows, fewest)
                 fields["detail"] = {**candidate.detail, **difference.detail}
                 test = paired(
                     metric,

@@ -32,7 +32,7 @@ _WINDOW = 32  # so many counts of a binomial law are looked at; of more, each st
 class Tested:
     """A comparison as its test saw it, so that the same test says what other samples would have shown.
 
-    summary: of the value, or of the difference. rows, fewest: as `own` and `paired` take them. model: the candidate's own.
+    summary: of the value, or of the difference. rows, fewest: as `own` and `paired` take them.
     """
 
     metric: Metric
@@ -40,7 +40,6 @@ class Tested:
     summary: Summary
     rows: int
     fewest: Minority = None
-    model: Summary | None = None
 
     @property
     def up(self) -> bool:
