@@ -83,7 +83,7 @@ def judge(
             estimate,
             subjects.get(by_id[estimate.requirement].subject),
             p_fail_holm=adjusted.get(index),
-            tested=len(tested | {index: None}),
+            tested=len(tested) + (index not in tested),
             slices=slices[estimate.requirement],
             small=small,
         )
