@@ -7,6 +7,7 @@ a percentile or a share is shown by as many requests more as a stall is long.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
@@ -32,8 +33,5 @@ def stall_detail(
 
 
 def _longest(p_pass: Callable[[float], float], requests: int, *, alpha: float) -> int:
-    low, high = 1, max(requests, 2)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if p_pass(float(middle)) <= alpha else (low, middle)
-    return low
+    longer = range(2, max(requests, 2))
+    return 1 + bisect_left(longer, x=True, key=lambda length: p_pass(float(length)) > alpha)

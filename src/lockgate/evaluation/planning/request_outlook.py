@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -95,11 +96,7 @@ def most_beyond(requests: int, share: float, *, alpha: float, stall: int = 1) ->
 
 def _edge(top: int, holds: Callable[[int], bool]) -> int:
     """The smallest number from 0 to top + 1 from which on it holds."""
-    low, high = -1, top + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return bisect_left(range(top + 1), x=True, key=holds)
 
 
 def _true_rate(units: float, most: float) -> float:

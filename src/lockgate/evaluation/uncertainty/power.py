@@ -7,6 +7,7 @@ each how far it bounds its value. Losses and tolerances are distances from equal
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -377,10 +378,6 @@ def _edge_of_failure(tested: Tested, limit: float, units: int, first: int, *, al
         test = own(tested.metric, summary, rows=tested.rows, fewest=tested.fewest, null=limit, confidence=1 - alpha)
         return test.too_few is None and (test.p_below if tested.up else test.p_above) <= alpha
 
-    last = units
-    if not fails(last):
+    if not fails(units):
         return None
-    while last - first > 1:
-        middle = (first + last) // 2
-        first, last = (first, middle) if fails(middle) else (middle, last)
-    return last
+    return min(units, first + 1 + bisect_left(range(first + 1, units), x=True, key=fails))
