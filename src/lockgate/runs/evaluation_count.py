@@ -49,10 +49,11 @@ Evaluations = Mapping[str, EvaluationCount]  # by data name
 
 def judged_data(pipeline: Pipeline, gates: Iterable[Gate]) -> tuple[str, ...]:
     """The data whose rows these gates judge by, in the order of the gates."""
-    return tuple(dict.fromkeys(name for gate in gates if (name := _judged_by(pipeline, gate)) is not None))
+    return tuple(dict.fromkeys(name for gate in gates if (name := judged_by(pipeline, gate)) is not None))
 
 
-def _judged_by(pipeline: Pipeline, gate: Gate) -> str | None:
+def judged_by(pipeline: Pipeline, gate: Gate) -> str | None:
+    """The data whose rows this gate judges by, None where it judges by none."""
     return pipeline.data_of(gate) if any(spends_reuse_budget(gate, line) for line in gate.lines) else None
 
 
@@ -104,7 +105,7 @@ def end(
     gates = {gate.title: gate for gate in pipeline.gates}
     judged: dict[str, bool] = {}
     for result in results:
-        name = _judged_by(pipeline, gates[result.name]) if result.name in gates else None
+        name = judged_by(pipeline, gates[result.name]) if result.name in gates else None
         decided = (finding.decided for finding in result.findings)
         if (
             name is not None
@@ -130,7 +131,7 @@ def _evaluation(
     rows = inputs.get("data", {}).get(name)
     spec = pipeline.data.get(name)
     moving = spec is not None and spec.last is not None and spec.until is None
-    settled = all(gate.repeatable for gate in gates if _judged_by(pipeline, gate) == name)
+    settled = all(gate.repeatable for gate in gates if judged_by(pipeline, gate) == name)
     if not is_digest(str(rows)):
         return Evaluation(name, None, f"run {run_id}")
     if moving or not settled:

@@ -11,13 +11,13 @@ from lockgate.evaluation.judging.number_format import percent
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.pipeline import Pipeline, spends_reuse_budget
-from lockgate.runs.evaluation_count import Evaluations
+from lockgate.runs.evaluation_count import Evaluations, judged_by
 
 
 def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> str | None:
     """`evaluation no. 2 of the 5 allowed on holdout, tested at 99 % confidence`: the end of a gate's first sentence where there is a budget."""
-    data = pipeline.data_of(gate)
-    if pipeline.reuse is None or data is None or not any(spends_reuse_budget(gate, line) for line in gate.lines):
+    data = judged_by(pipeline, gate)
+    if pipeline.reuse is None or data is None:
         return None
     budget, count = pipeline.reuse.budget, evaluations.get(data)
     levels = [line.confidence for line in gate.lines if spends_reuse_budget(gate, line) and line.confidence is not None]
