@@ -12,7 +12,7 @@ from lockgate.promotion.ledger.entry import Entry, Kind
 from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.registries.ports import Registry, Stages
+from lockgate.registries.ports import LedgerStore, Registry, Stages
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.vote import CLOCK_SKEW
 from lockgate.units import utc_text
@@ -112,5 +112,9 @@ def read_state(registry: Registry, model: str) -> RegistryState:
 def stored_chain(registry: Registry, model: str) -> Chain:
     """The ledger as it stands, and who carries out its last entry. Raises Refused where it is deleted."""
     ledger = registry.ledger(model)
-    chain = read_chain(ledger.keys())
-    return replace(chain, holder=Holder.read(ledger.holder()))
+    return held_chain(ledger, ledger.keys())
+
+
+def held_chain(ledger: LedgerStore, keys: Mapping[str, str]) -> Chain:
+    """The ledger of these keys, and who carries out its last entry."""
+    return replace(read_chain(keys), holder=Holder.read(ledger.holder()))

@@ -19,7 +19,7 @@ from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovere
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.promotion.operator import stored_chain
+from lockgate.promotion.operator import held_chain
 from lockgate.promotion.registry_writes import storable
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.text import counted
@@ -102,14 +102,16 @@ def verify(
     Raises Unavailable where the registry does not answer: that says nothing about anybody's hand.
     """
     try:
-        chain = stored_chain(registry, model)
+        ledger = registry.ledger(model)
+        keys = ledger.keys()
+        chain = held_chain(ledger, keys)
     except Refused as refused:
         gone = Discrepancy("ledger_deleted", f"the ledger of {model}", refused.message, refused.remedy or "restore it")
         return Verification(model, now, Chain(), (gone,))
     now, unfinished = registry.time() or now, chain.unfinished
     discrepancies: list[Discrepancy] = []
     if exported is not None:
-        discrepancies += changed_since(registry.ledger(model).keys(), exported, name="the copy")
+        discrepancies += changed_since(keys, exported, name="the copy")
     if chain.bad is not None:
         discrepancies.append(
             Discrepancy(
