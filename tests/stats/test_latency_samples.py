@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.percentiles import autocorrelation_time
-from lockgate.evaluation.latency.percentile_estimates import quantile_test
+from lockgate.evaluation.latency.order_statistics import quantile_test
 from lockgate.stats.latency import aa_noise, mean, percentile, pooled_ratio
 from lockgate.stats.latency_samples import LAGS, WIDTH, Exact, pooled, resemblance, spanned, times
 

@@ -26,13 +26,18 @@ def quantile_test(times: Times, p: float, *, effect: float) -> Callable[[float],
     counts as over the limit for the one claim where it may be, for the other where it must be.
     Source: binomial test of a quantile (Conover 1999, Practical Nonparametric Statistics, §3.2).
     """
-    n = len(times) / effect
+    return lambda limit: limit_test(times, p, limit)(effect)
 
-    def p_values(limit: float) -> tuple[float, float]:
+
+def limit_test(times: Times, p: float, limit: float) -> Callable[[float], tuple[float, float]]:
+    """Return effect → (p_pass, p_fail) as of `quantile_test`: what lies over the limit is counted once for all effects."""
+    total, over = len(times), times.over(limit)
+
+    def p_values(effect: float) -> tuple[float, float]:
         # Were the quantile exactly the limit, Binomial(n, 1 - p) values would lie over it: p_pass is the probability of as
         # few as these, p_fail of as many, and `effect` leaves fractions of them.
-        surely, possibly = (count / effect for count in times.over(limit))
-        return binomial_at_most(possibly, n, 1 - p), binomial_at_least(surely, n, 1 - p)
+        surely, possibly = (count / effect for count in over)
+        return binomial_at_most(possibly, total / effect, 1 - p), binomial_at_least(surely, total / effect, 1 - p)
 
     return p_values
 
@@ -80,15 +85,17 @@ class RatioFloor:
             for blocks, threshold in thresholds
         )
 
-    def p_values(self, limit: float, *, effect: float) -> tuple[float, float]:
-        """The least p-values of the claims that the ratio lies below the limit, and that it lies above."""
+    def limit_test(self, limit: float) -> Callable[[float], tuple[float, float]]:
+        """Return effect → the least p-values of the claims that the ratio lies below the limit, and that it lies above."""
         if limit <= 0:
-            return 1.0, 1.0
-        ours, theirs = (quantile_test(times, self.percentile.p, effect=effect) for times in self._pooled)
+            return lambda _: (1.0, 1.0)
+        (ours, theirs), p = self._pooled, self.percentile.p
         (low, high), (champion_low, champion_high) = self._values
-        return (
-            max(ours(limit * champion_low)[0], theirs(high / limit)[1]),
-            max(ours(limit * champion_high)[1], theirs(low / limit)[0]),
+        below = limit_test(ours, p, limit * champion_low), limit_test(theirs, p, high / limit)
+        above = limit_test(ours, p, limit * champion_high), limit_test(theirs, p, low / limit)
+        return lambda effect: (
+            max(below[0](effect)[0], below[1](effect)[1]),
+            max(above[0](effect)[1], above[1](effect)[0]),
         )
 
     def ends(self, *, effect: float, alpha: float) -> Ends:

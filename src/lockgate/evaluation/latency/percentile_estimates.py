@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
-from lockgate.evaluation.latency.order_statistics import RatioFloor, counted_as_one, quantile_ends, quantile_test
+from lockgate.evaluation.latency.order_statistics import RatioFloor, counted_as_one, limit_test, quantile_ends
 from lockgate.evaluation.latency.request_limits import PERCENTILES
 from lockgate.evaluation.latency.unseen_stalls import stall_detail
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -147,15 +147,15 @@ def estimate_ratio(
         floor = RatioFloor(candidate, champion, value)
         measured = floor.resemblance(limit)
         effect = max(stall or 1, measured)
-        floors = floor.p_values(limit, effect=effect)
+        p_values, own = floor.limit_test(limit), below
+        floors = p_values(effect)
         below, above = max(below, floors[0]), max(above, floors[1])
         low, high = floor.ends(effect=effect, alpha=1 - confidence)
-        own = ratio.p_values(limit)[0]
         stalls = stall_detail(
             requirement,
             rows,
             stall=stall,
-            p_pass=lambda length: max(own, floor.p_values(limit, effect=max(length, measured))[0]),
+            p_pass=lambda length: max(own, p_values(max(length, measured))[0]),
         )
         estimate = replace(estimate, low=_outer(min, ratio.low, low), high=_outer(max, ratio.high, high))
         method = f"{RATIO}; order statistics of each model"
@@ -268,12 +268,13 @@ def _percentile(
     )
     effect = max(stall or 1, measured)
     low, high = quantile_ends(whole, p, effect=effect, alpha=1 - (requirement.confidence or CONFIDENCE))
-    p_pass, p_fail = quantile_test(whole, p, effect=effect)(limit)
+    p_values = limit_test(whole, p, limit)
+    p_pass, p_fail = p_values(effect)
     stalls = stall_detail(
         requirement,
         len(whole),
         stall=stall,
-        p_pass=lambda length: quantile_test(whole, p, effect=max(length, measured))(limit)[0],
+        p_pass=lambda length: p_values(max(length, measured))[0],
     )
     return replace(
         blank,
