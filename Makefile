@@ -47,7 +47,7 @@ $(VENV)/.servers: $(VENV)/.dev $(wildcard tests/environments/*)
 	$(BIN)/python tests/environments/build.py
 	touch $@
 
-# Seeded simulations of the gate's decisions, their tables and bars (docs/decisions.md); SIMS=n for fewer or more.
+# Seeded simulations of the gate's decisions, their tables and bars (docs/internals/decisions.md); SIMS=n for fewer or more.
 bench-decisions: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.decisions
 
@@ -55,7 +55,7 @@ bench-decisions: $(VENV)/.dev
 bench-latency: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.latency
 
-# Promotions and rollbacks by eight processes that are killed and whose answers get lost (docs/promotion.md); at most ten
+# Promotions and rollbacks by eight processes that are killed and whose answers get lost (docs/internals/faults.md); at most ten
 # minutes on each backend, half of them with aliases and half with stages. SOAK_PROMOTIONS=n or SOAK_MINUTES=n for fewer.
 soak: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.soak

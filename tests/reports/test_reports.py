@@ -64,7 +64,7 @@ Compared with version 6. It blocks promotion.
 * policy `sha256:p`
 
 If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, \
-however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/decisions.md. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
+however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/internals/decisions.md. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
 """
 
 JUNIT = """\

@@ -128,7 +128,7 @@ def before(count: int) -> Any:
 
 RATE = (
     "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, "
-    "however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/decisions.md. {} Facts counted on this run carry no such rate."
+    "however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/internals/decisions.md. {} Facts counted on this run carry no such rate."
 )
 
 

@@ -1,4 +1,4 @@
-"""The attacks that come by registry, runner or workspace; the table is in docs/sign-off.md."""
+"""The attacks that come by registry, runner or workspace; the table is in docs/internals/attacks.md."""
 
 from __future__ import annotations
 

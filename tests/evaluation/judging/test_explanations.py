@@ -242,7 +242,7 @@ PASSED = judged("auc >= 0.7", replace(OWN, required=(">=", 0.7), p_pass=0.001, p
 RATE = (
     "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most "
     "{} %, however many there are: the most that was measured where 5 % is declared, for the kinds of data in "
-    "docs/decisions.md. {}Facts counted on this run carry no such rate."
+    "docs/internals/decisions.md. {}Facts counted on this run carry no such rate."
 )
 
 
@@ -277,7 +277,7 @@ class TestRisk:
         assert said == (
             "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most "
             "10 %, however many there are, as far as lines that are not tested at 5 % keep what they declare: it was measured "
-            "there alone (at most 7.8 %, for the kinds of data in docs/decisions.md). Facts counted on this run carry no such rate."
+            "there alone (at most 7.8 %, for the kinds of data in docs/internals/decisions.md). Facts counted on this run carry no such rate."
         )
 
     def test_latencies_have_rates_of_their_own_and_use_no_holdout_up(self) -> None:
@@ -288,7 +288,7 @@ class TestRisk:
 
         assert "at most 6 %, however many" in str(risk_sentence(run_of(gate)))
         assert "at most 7.8 %, however many" in said
-        assert "for the kinds of data in docs/decisions.md and docs/gates/latency.md." in said
+        assert "for the kinds of data in docs/internals/decisions.md and docs/gates/latency.md." in said
         assert "risk ≤ 15.6 % over the 2 that are counted" in said
 
     @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def planned(line: Any, *counts: Estimate, **more: Any) -> list[Outlook]:
     ],
 )  # fmt: skip
 def test_the_smallest_tolerance_is_that_of_the_enumeration(rows: int, slices: int, tolerance: float) -> None:
-    """Accuracy, models that disagree on 5 % of rows, 90 % power for all slices (docs/decisions.md): never less, at most 4 % more."""
+    """Accuracy, models that disagree on 5 % of rows, 90 % power for all slices (docs/internals/decisions.md): never less, at most 4 % more."""
     counts = [counted(rows, geo=str(place)) for place in range(slices)]
     [first, *_] = planned("accuracy >= champion - 0.01 on each slice", *counts)
 

@@ -1,4 +1,4 @@
-"""Every attack that comes by comments, votes or what they rest on is played; the table is in docs/sign-off.md."""
+"""Every attack that comes by comments, votes or what they rest on is played; the table is in docs/internals/attacks.md."""
 
 from __future__ import annotations
 

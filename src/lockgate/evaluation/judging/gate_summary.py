@@ -182,7 +182,7 @@ def risk_sentence(evidence: Evidence) -> str | None:
 
 def _rate_sentence(covered: Sequence[Finding], timed: bool) -> str:
     """timed: whether some of them are of latencies."""
-    data = f"for the kinds of data in docs/decisions.md{' and docs/gates/latency.md' if timed else ''}"
+    data = f"for the kinds of data in docs/internals/decisions.md{' and docs/gates/latency.md' if timed else ''}"
     at_most = max(map(_rate, covered))
     other = [finding for finding in covered if not _is_at_measured_level(finding)]
     measured = max((_measured(finding.decided.method) or 0.0 for finding in covered if finding.decided), default=0.0)

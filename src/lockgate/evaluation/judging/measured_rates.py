@@ -1,6 +1,6 @@
 """How often a candidate that lies exactly at a limit passed at most, by method, where one time in twenty is declared.
 
-The worst of the laws that `make bench-decisions` simulates (docs/decisions.md), which fails where one is exceeded.
+The worst of the laws that `make bench-decisions` simulates (docs/internals/decisions.md), which fails where one is exceeded.
 """
 
 from __future__ import annotations
