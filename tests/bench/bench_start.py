@@ -15,7 +15,7 @@ BARE = "a bare python"
 COMMANDS = {
     BARE: [sys.executable, "-c", "pass"],
     "gate --help": [*GATE, "--help"],
-    "gate check gates/demo.yaml": [*GATE, "check", "gates/demo.yaml"],
+    "gate check gates/fraud.yaml": [*GATE, "check", "gates/fraud.yaml"],
 }
 
 

@@ -190,12 +190,12 @@ def _quoted(text: str) -> str:
 
 
 def _policy() -> Path:
-    """gates/demo.yaml, as installed with the package or in the checkout that it is installed from."""
+    """gates/fraud.yaml, as installed with the package or in the checkout that it is installed from."""
     package = Path(lockgate.__file__).parent
-    for path in (package / "pipelines" / "demo.yaml", package.parents[1] / "gates" / "demo.yaml"):
+    for path in (package / "pipelines" / "fraud.yaml", package.parents[1] / "gates" / "fraud.yaml"):
         if path.is_file():
             return path
-    raise _UnexpectedEnd("gates/demo.yaml is not installed")
+    raise _UnexpectedEnd("gates/fraud.yaml is not installed")
 
 
 def _quiet(arguments: list[str], folder: Path) -> str:

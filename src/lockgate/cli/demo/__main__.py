@@ -1,4 +1,4 @@
-"""`python -m lockgate.cli.demo`: the demo's data and models in the working directory, for gates/demo.yaml."""
+"""`python -m lockgate.cli.demo`: the demo's data and models in the working directory, for gates/fraud.yaml."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from lockgate.cli.demo.data import TRAIN_ROWS, DemoModel, Payments, models, paym
 
 
 def prepare(folder: Path, *, commit: str) -> tuple[DemoModel, ...]:
-    """Write the data and register the models, versions 1 to 3 of `fraud`, where gates/demo.yaml looks for them."""
+    """Write the data and register the models, versions 1 to 3 of `fraud`, where gates/fraud.yaml looks for them."""
     write_data(folder / "data")
     data = payments(TRAIN_ROWS, seed=1)
     trained = models(data)
