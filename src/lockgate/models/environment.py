@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from lockgate.errors import UsageError
 
+_LOG = logging.getLogger(__name__)
+# Like the host, it may find the library by PYTHONPATH, and not in the working folder.
+_HAS_MLFLOW = (
+    "import sys; sys.path = [each for each in sys.path if each]; from importlib.util import find_spec; "
+    "sys.exit(find_spec('mlflow') is None)"
+)
+_PROBE_S = 30.0
 _SECRET_PARTS = re.compile("SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK")
 _SECRET_WORDS = re.compile("(^|_)(TOKENS?|KEYS?|PAT|AUTH|JWT|CREDS?|BEARER)(_|$)|(^|_)(PWD|PASS)$(?<!^PWD)")
 # Two words in one, as in MYAPIKEY, DBPASS or authtoken; MONKEY, KEYBOARD and TOKENIZERS are none of them.
@@ -26,7 +37,8 @@ _URL_WITH_PASSWORD = re.compile(r"://(?P<user>[^/\s:@]*):(?P<password>[^/\s]+)@"
 def job_python(environ: Mapping[str, str]) -> str:
     """Find the job's own python: `$GATE_PYTHON`, else `$VIRTUAL_ENV/bin/python`, else `python` or `python3` on its PATH.
 
-    Raises UsageError.
+    Where that one on PATH has no mlflow, without which no model loads, and `gate` was called by its path in an environment
+    that nobody activated, it is the python of that environment. Raises UsageError.
     """
     if environ.get("GATE_PYTHON"):
         named = shutil.which(environ["GATE_PYTHON"], path=environ.get("PATH", os.defpath))
@@ -40,14 +52,46 @@ def job_python(environ: Mapping[str, str]) -> str:
         own = Path(environ["VIRTUAL_ENV"]) / "bin" / "python"
         if os.access(own, os.X_OK):
             return str(own)
-    for name in ("python", "python3"):
-        path = shutil.which(name, path=environ.get("PATH", os.defpath))
-        if path:
-            return path
+    on_path = filter(None, (shutil.which(name, path=environ.get("PATH", os.defpath)) for name in ("python", "python3")))
+    path, beside = next(on_path, None), _python_beside_gate()
+    if beside is not None and (path is None or not _has_mlflow(path, tuple(sorted(environ.items())))):
+        _say_beside(path, beside)
+        return beside
+    if path is not None:
+        return path
     raise UsageError(
         "no python was found for the models: VIRTUAL_ENV is not set, and neither python nor python3 is on PATH",
         remedy="activate the environment that the models need, or name its python with environment: {python: PATH}",
     )
+
+
+def _python_beside_gate() -> str | None:
+    """The python of the environment whose `gate` was called; None where the call came from elsewhere, as by a link."""
+    command, python = Path(sys.argv[0]), Path(sys.executable)
+    try:
+        return sys.executable if command.stem == "gate" and command.parent.samefile(python.parent) else None
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=8)
+def _has_mlflow(python: str, environ: tuple[tuple[str, str], ...]) -> bool:
+    """Whether mlflow can be imported there; also where that cannot be found out, as the model's process will say."""
+    try:
+        done = subprocess.run(
+            [python, "-c", _HAS_MLFLOW], env=dict(environ), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            timeout=_PROBE_S,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode != 1
+
+
+@lru_cache(maxsize=8)
+def _say_beside(path: str | None, beside: str) -> None:
+    """Said once a command: versions of libraries decide what a model answers."""
+    lacks = "there is no python on PATH" if path is None else f"{path}, the python on PATH, has no mlflow"
+    _LOG.info("%s; models answer under %s, where gate is installed", lacks, beside)
 
 
 def interpreter(python: str) -> str:

@@ -461,6 +461,27 @@ def test_the_jobs_python_is_that_of_its_environment(tmp_path: Path) -> None:
         job_python({"PATH": str(tmp_path)})
 
 
+def test_gate_called_by_its_path_finds_the_python_of_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is activated and the python on PATH has no mlflow; one that has it is the job's own, as before."""
+    for folder, code in (("bare", 1), ("job", 0), ("venv", 0)):
+        python = tmp_path / folder / "python"
+        python.parent.mkdir()
+        python.write_text(f"#!/bin/sh\nexit {code}\n")
+        python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/python"))
+    bare, job = ({"PATH": str(tmp_path / folder)} for folder in ("bare", "job"))
+    assert job_python(bare) == str(tmp_path / "bare/python")
+
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "job/../venv/gate"), "run"])
+
+    assert job_python(bare) == job_python({"PATH": ""}) == str(tmp_path / "venv/python")
+    assert job_python(job) == str(tmp_path / "job/python")
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "job/gate"), "run"])
+    assert job_python(bare) == str(tmp_path / "bare/python")
+
+
 def test_a_python_without_mlflow_is_refused_with_the_command_that_adds_it(tmp_path: Path) -> None:
     """The fault names the module and that python."""
     bare = tmp_path / "bare"
