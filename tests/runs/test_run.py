@@ -147,6 +147,32 @@ def test_a_gate_whose_need_did_not_pass_is_not_asked_and_counts(run: Run) -> Non
     assert all(result.counts for result in session.results)
 
 
+class SaysSlowly(Says):
+    """One that takes long."""
+
+    takes_long: ClassVar[bool] = True
+
+
+def test_what_takes_long_is_left_out_where_an_earlier_gate_is_in_error(tmp_path: Path) -> None:
+    """A failure is worth knowing how slow the model is, a breakdown is not; a resumed run asks once that is mended."""
+    names = {"a": Says, "b": SaysSlowly, "c": Says}
+    gates = [cls.model_validate({"gate": "says", "name": name}) for name, cls in names.items()]
+
+    def asked(first: Any, *, resumed: bool = False) -> PipelineRun:
+        SAYS.update({"a": [first], "b": [finding("b", V.PASS)], "c": [finding("c", V.PASS)]})
+        ASKED.clear()
+        session = asking(case_of(tmp_path, alone=True), *gates, key=b"key", resumed=resumed)
+        session.run_gates()
+        return session
+
+    broken = asked(ModelFault("killed"))
+    assert ASKED == ["a", "c"]
+    assert told(broken)["b"] == ("inconclusive", "not run because a ended in error, which decides this run")
+    assert broken.results[1].counts
+    assert told(asked(finding("a", V.FAIL), resumed=True))["b"][0] == "pass"
+    assert ASKED == ["a", "b"]
+
+
 def test_a_warning_is_shown_and_does_not_count(run: Run) -> None:
     """Unless the gate broke: that is no opinion on the model."""
     warn = {"b": {"severity": "warn"}}

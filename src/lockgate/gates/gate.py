@@ -17,7 +17,7 @@ from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, parse, read, t
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Finding
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.plugins import FormerName
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lockgate.evaluation.case import Case
     from lockgate.evaluation.metrics.custom import Function
     from lockgate.evaluation.scoring.row_metrics import RowMetric
+    from lockgate.evidence.evidence import GateResult
     from lockgate.models.load_spec import Load
     from lockgate.models.target_spec import Target
 
@@ -76,6 +77,7 @@ class Gate(Config):
     re-evaluated before a promotion, and must not contradict the evidence. by_group: whether it measures the rows of `data`
     by group, so that slices may be pooled, crossed and compared with each other, and `gate plan` can count them.
     needs_rows: whether it can say nothing without recent rows where its data has `last`; not so where it reads columns only.
+    takes_long: whether it takes so long that it is left out where an earlier gate that counts is in error.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
@@ -85,6 +87,7 @@ class Gate(Config):
     repeatable: ClassVar[bool] = False
     by_group: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = True
+    takes_long: ClassVar[bool] = False
 
     gate: str = Field(
         description="Kind of gate: an installed one (`gate kinds` lists them), or `./file.py:Class` of the project."
@@ -171,6 +174,19 @@ class Gate(Config):
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         """The names of the data that `check` opens, of all that the pipeline has."""
         return (self.own_data,) if self.own_data else ()
+
+    def obstacle(self, earlier: Sequence[GateResult]) -> str | None:
+        """Why it is not run after what earlier gates found, to be read behind *not run*; None where it is run."""
+        verdicts = {result.name: result.verdict for result in earlier}
+        unmet = [
+            f"{name} ({verdicts.get(name, 'not run')})" for name in self.needs if verdicts.get(name) != Verdict.PASS
+        ]
+        if unmet:
+            return f": it needs {', '.join(unmet)}"
+        broken = [result.name for result in earlier if result.counts and result.verdict is Verdict.ERROR]
+        if self.takes_long and broken:
+            return f" because {', '.join(broken)} ended in error, which decides this run"
+        return None
 
     def with_metadata_defaults(self, case: Case) -> Gate:
         """The gate with the requirements that the candidate's own metadata brings where `require` is left out; else itself.

@@ -49,6 +49,7 @@ class Latency(Gate):
         "write require, or log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32, 'rss_mb': 500}}"
     )
     uses_models: ClassVar[bool] = True
+    takes_long: ClassVar[bool] = True
 
     gate: Literal["latency"] = "latency"
     data: str | None = Field(

@@ -101,12 +101,9 @@ class PipelineRun:
         if waiver is not None:
             reason = f"skipped: waived by {waiver.owner} until {waiver.until}: {waiver.reason}"
             return replace(blank, counts=False, reason=reason)
-        verdicts = {result.name: str(result.verdict) for result in self.results}
-        unmet = [
-            f"{name} ({verdicts.get(name, 'not run')})" for name in gate.needs if verdicts.get(name) != Verdict.PASS
-        ]
-        if unmet:
-            return replace(blank, reason=f"not run: it needs {', '.join(unmet)}")
+        obstacle = gate.obstacle(self.results)
+        if obstacle is not None:
+            return replace(blank, reason=f"not run{obstacle}")
         origin: dict[str, Any] = {}
         if gate.require is None:
             try:
@@ -238,8 +235,8 @@ class PipelineRun:
         return replace(exhibit, columns=tuple(columns), points=tuple(map(tuple, points)))
 
     def _store_result(self, gate: Gate, result: GateResult) -> None:
-        """For people, and sealed for a resumed run; a gate that broke is run again."""
-        if result.verdict is Verdict.ERROR:
+        """For people, and sealed for a resumed run; a gate that broke is run again, and so is one that was left out."""
+        if result.verdict is Verdict.ERROR or gate.obstacle(self.results) is not None:
             return
         document = {
             "result": result.to_json(),
