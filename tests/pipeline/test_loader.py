@@ -103,6 +103,19 @@ def test_lines_of_a_gate_itself_stand_in_no_line(tmp_path: Path) -> None:
     assert {asked.line for asked in found.requirements_of("metadata")} == {None}
 
 
+def test_default_lines_that_take_a_champion_leave_where_there_is_none(tmp_path: Path) -> None:
+    """A bare gate can be written before there is anything to compare with, and a line that somebody wrote is refused."""
+    alone = BASE.replace("{alias: production, else: none}", "none").replace("champion - 0.01 on each slice", "0.7")
+    bare = load(alone + "  - gate: signature\n", tmp_path)
+
+    assert [line.text for line in bare.requirements_of("signature")][
+        1
+    ] == "breaking_changes <= 0"  # r2, and not decided
+    assert refusal(alone + "  - {gate: signature, require: [breaking_changes <= 0]}\n", tmp_path)[0].startswith(
+        "p.yaml:14:33: 'breaking_changes <= 0': breaking_changes compares with a champion, and there is none here"
+    )
+
+
 def test_requirements_of_a_parent_name_its_file(tmp_path: Path) -> None:
     """`file` is an index into the list of files."""
     (tmp_path / "parent.yaml").write_text(BASE)

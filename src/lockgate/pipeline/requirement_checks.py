@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from lockgate.data.dataset_spec import DatasetSpec
@@ -38,9 +38,20 @@ class RequirementChecks:
 
     def complaints(self) -> Complaints:
         yield from self._data()
-        for path, node, line in self.draft.lines():
+        for path, node, line in self._lines():
             for message in self._line(line):
                 yield path, Complaint(node.at, message)
+
+    def _lines(self) -> Sequence[tuple[NodePath, Node, Requirement]]:
+        """The lines of the gate; of its default ones, where there is no champion, those that can do without, if any can."""
+        lines = list(self.draft.lines())
+        if self._champion or self.draft.node.child("require") is not None:
+            return lines
+        return [entry for entry in lines if not _compares(entry[2], self.subjects.get(entry[2].subject))] or lines
+
+    @property
+    def _champion(self) -> bool:
+        return self.pipeline.has_champion or ("champion",) in self.refused
 
     def _data(self) -> Complaints:
         name, declared = self.draft.text("data"), ", ".join(self.declared) or "none"
@@ -84,13 +95,12 @@ class RequirementChecks:
                 f"{str(line)!r}: if_inconclusive: ask needs somebody who can accept it, and nobody signs here; "
                 "leave it out, or write signoff with require: {owners: 1}"
             )
-        champion = self.pipeline.has_champion or ("champion",) in self.refused
-        if "champion" in subject.needs and not champion and not line.limit.relative:
+        if "champion" in subject.needs and not self._champion and not line.limit.relative:
             yield (
                 f"{str(line)!r}: {subject.name} compares with a champion, and there is none here; "
                 "give the pipeline champion: {alias: production, else: none}"
             )
-        yield from satisfiability.refusals(line, subject, champion=champion, confidence=CONFIDENCE)
+        yield from satisfiability.refusals(line, subject, champion=self._champion, confidence=CONFIDENCE)
 
     def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
         yield from subject.misfits(line)
@@ -131,8 +141,7 @@ class RequirementChecks:
                 f"{text}: {subject.name} needs a score of each class, and {where}.scores.{labels_only[0]} "
                 f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
             )
-        compares = line.limit.relative or "champion" in subject.needs
-        if dataset.scores is not None and "champion" not in scores and compares:
+        if dataset.scores is not None and "champion" not in scores and _compares(line, subject):
             yield f"{text} compares with a champion, and {where}.scores names no column of its scores"
 
     def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
@@ -199,3 +208,8 @@ class RequirementChecks:
             yield (
                 f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {declared}{guess(value, values)}"
             )
+
+
+def _compares(line: Requirement, subject: Subject | None) -> bool:
+    """Whether a line takes a champion, by its limit or by its subject."""
+    return line.limit.relative or (subject is not None and "champion" in subject.needs)
