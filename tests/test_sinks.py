@@ -207,7 +207,7 @@ def test_the_screen_of_a_run_shows_text(text: str) -> None:
         for gate in tainted(text).evidence.gates:
             screen.show_gate(gate)
         screen.say(text)
-        screen.show_evidence(tainted(text).evidence, Path("x"), observing=False)
+        screen.show_run(tainted(text).evidence, Path("x"), observed=False)
 
     shown = printed(show)
     assert not FORBIDDEN.search(shown)

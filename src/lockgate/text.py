@@ -24,6 +24,11 @@ _ADDRESS = re.compile(
 _CUT = re.compile(r"\?…[.,:;)\]]*")
 _SHORTEST_SECRET = 6
 _JOINT = "\u200b"
+# What stands for our own signs on a terminal that lacks them.
+_LOOKS_LIKE = {
+    "–": "-", "—": "-", "…": "...", "’": "'", "“": '"', "”": '"', "×": "x", "·": ".", "→": "->",
+    "─": "-", "│": "|", "●": "*", "○": "o", "█": "#", "░": ".",
+}  # fmt: skip
 _OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
 _OUTPUT_NAME = re.compile(r"[a-z]+(-[a-z]+)*")
 
@@ -42,6 +47,20 @@ def terminal_line(value: str) -> str:
     """The same for what must stay one line."""
     line = plain(" ".join(value.splitlines()) if value else value).replace("\n", " ")
     return _RUNNER_COMMAND.sub(lambda match: match[0] + "\\", line)
+
+
+def encodable(value: str, encoding: str) -> str:
+    """Text in signs that an encoding carries: a sign like it stands for one of ours, a number for any other."""
+    try:
+        value.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_encodable_sign(sign, encoding) for sign in value)
+    return value
+
+
+def _encodable_sign(sign: str, encoding: str) -> str:
+    written = sign.encode(encoding, "backslashreplace").decode(encoding)
+    return written if written == sign else _LOOKS_LIKE.get(sign, written)
 
 
 def json_text(encoded: str) -> str:

@@ -1,4 +1,4 @@
-"""Show people progress, a line a gate, and the verdict, on stderr."""
+"""Show people how far a run is, and what came of it, on stderr."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from lockgate.cli.output import show_json, show_lines
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evidence.evidence import Evidence, GateResult
-from lockgate.evidence.finding import Verdict
-from lockgate.reports.blockers import blockers
-from lockgate.reports.waivers import idle_waivers
-from lockgate.text import one_line, terminal, terminal_line
+from lockgate.reports.terminal import STYLES, run_page
+from lockgate.reports.terminal_layout import Medium, Span, assembled, padded
+from lockgate.text import terminal
 
-_STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
-_MAX_BLOCKERS, _MAX_SLICES = 12, 6
-_MAX_STDERR_LINES, _MAX_WIDTH = 8, 300
+_LOG_WIDTH, _MAX_WIDTH = 100, 120
+_BAR_WIDTH = 24
 _TELL_SECONDS = 10.0
+_REFRESHES_A_SECOND = 4  # rarely enough not to disturb what is timed
+
+Progress = Callable[[str, int, int | None], None]
 
 
 class Shown(Protocol):
@@ -49,6 +48,17 @@ class Screen:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._board = _Board(())
+
+    @property
+    def medium(self) -> Medium:
+        """As wide as the terminal, as long as lines stay readable."""
+        live = self.console.is_terminal
+        return Medium(
+            width=min(self.console.width, _MAX_WIDTH) if live else _LOG_WIDTH,
+            encoding=self.console.encoding,
+            folds=live,
+        )
 
     def say(self, text: str, *, style: str = "") -> None:
         self.console.print(Text(terminal(text), style=style))
@@ -61,71 +71,94 @@ class Screen:
         self.say(f"{case.candidate.version} against {against}")
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[str, int, int | None], None]]:
-        """A function that shows how far something is: bars on a terminal, a line every ten seconds in a log."""
+    def progress(self, gates: Sequence[str] = ()) -> Iterator[Progress]:
+        """A function that shows how far something is: a line a gate on a terminal, a line every ten seconds in a log."""
         if not self.console.is_terminal:
             yield _LogOfProgress(self.say).update
             return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.live import Live
 
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=self.console, transient=True
-        ) as bars:
-            tasks: dict[str, Any] = {}
-
-            def update(text: str, done: int, total: int | None) -> None:
-                if text not in tasks:
-                    tasks[text] = bars.add_task(escape(terminal_line(text)), total=total)
-                bars.update(tasks[text], completed=done, total=total)
-                if total is not None and done >= total:
-                    bars.remove_task(tasks.pop(text))
-
-            yield update
+        self._board = board = _Board(tuple(gates))
+        with Live(
+            get_renderable=lambda: board.page(self.medium),
+            console=self.console,
+            transient=True,
+            refresh_per_second=_REFRESHES_A_SECOND,
+        ) as live:
+            board.changed = live.refresh
+            yield board.update
 
     def show_gate(self, result: GateResult) -> None:
-        """One gate: its verdict and first sentence, then what blocks promotion, then what would help."""
-        suffix = "" if result.counts else " (does not count)"
-        self._headline(result.verdict, result.name + suffix, result.reason)
-        listed = blockers(result, named=_MAX_SLICES)
-        remedies: set[str] = set()
-        for blocker in listed[:_MAX_BLOCKERS]:
-            if blocker.reason not in result.reason:
-                self.say(f"{'':14}- {one_line(blocker.reason)}", style=_STYLE[blocker.verdict.value])
-            if blocker.remedy and blocker.remedy not in remedies:
-                remedies.add(blocker.remedy)
-                self.say(f"{'':16}{one_line(blocker.remedy)}", style="dim")
-        hidden = sum(len(blocker.findings) for blocker in listed[_MAX_BLOCKERS:])
-        if hidden > 0:
-            self.say(f"{'':14}… and {hidden} more; see the report", style="dim")
-        broken = result.context.get("broken") or {}
-        if broken.get("remedy"):
-            self.say(f"{'':14}{one_line(str(broken['remedy']))}", style="dim")
-        for line in _last_lines(str(broken.get("stderr") or "")):
-            self.say(f"{'':14}| {line}", style="dim")
+        """That a gate came to its end, and how."""
+        self._board.end(result)
+        if not self.console.is_terminal:
+            self.say(f"gate: {result.name}: {result.verdict}")
 
-    def _headline(self, verdict: Verdict, name: str, reason: str) -> None:
-        line = Text(f"{verdict.value:13} ", style=_STYLE[verdict.value])
-        line.append(f"{terminal_line(name):10} ", style="bold")
-        line.append(terminal_line(reason), style="default")
-        self.console.print(line)
-
-    def show_evidence(self, evidence: Evidence, folder: Path, *, observing: bool) -> None:
-        """The verdict of the run, and the digest."""
-        line = Text(f"{evidence.verdict.value}", style=_STYLE[evidence.verdict.value])
-        line.append(terminal_line(f"  {evidence.model} version {evidence.candidate['version']}"), style="default")
-        if observing:
-            line.append("  (observed only: nothing is promoted, exit 0)", style="default")
-        elif evidence.opens == "by_owner":
-            line.append(f"  ({len(evidence.asks)} undecided, which the owner may accept)", style="default")
-        self.console.print(line)
-        risk = risk_sentence(evidence)
-        if risk is not None and evidence.verdict.value == "pass":
-            self.say(risk, style="dim")
+    def show_run(self, evidence: Evidence, folder: Path, *, observed: bool) -> None:
+        """What came of a run, and where its report is."""
         here = Path.cwd()
         path = folder.relative_to(here) if folder.is_relative_to(here) else folder
-        self.say(f"evidence {evidence.digest}\nreport   {path / 'report.md'}")
-        for waiver in idle_waivers(evidence):
-            self.say(f"warning  {waiver}", style="yellow")
+        self.console.print(run_page(evidence, self.medium, observed=observed))
+        self.say(f"report   {path / 'report.md'}")
+
+
+@dataclass
+class _Board:
+    """One line a gate: what came of it, how far it is, or that it waits."""
+
+    gates: Sequence[str]
+    changed: Callable[[], object] = lambda: None
+    _ended: dict[str, GateResult] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)
+    _activity: tuple[str, int, int | None] = ("", 0, None)
+    _began: float = field(default_factory=lambda: time.monotonic())
+    _gate_began: float = field(default_factory=lambda: time.monotonic())
+
+    def update(self, text: str, done: int, total: int | None) -> None:
+        """How far something is that the gate in turn does."""
+        begins = text != self._activity[0]
+        self._began = time.monotonic() if begins else self._began
+        self._activity = (text, done, total)
+        if begins:
+            self.changed()
+
+    def end(self, result: GateResult) -> None:
+        """One gate came to its end, and the next one is in turn."""
+        now = time.monotonic()
+        self._seconds[result.name], self._gate_began = now - self._gate_began, now
+        self._ended[result.name] = result
+        self._activity = ("", 0, None)
+
+    def page(self, medium: Medium) -> Text:
+        """The lines at this moment, none wider than the terminal."""
+        now = time.monotonic()
+        width = max(map(len, self.gates), default=0)
+        running = next((name for name in self.gates if name not in self._ended), None)
+        lines: list[list[Span]] = []
+        for name in self.gates:
+            line: list[Span] = [(padded(medium.plain(name), width) + "  ", "bold")]
+            if name in self._ended:
+                verdict = self._ended[name].verdict.value
+                line += [(f"{verdict:12}  ", STYLES[verdict]), (_duration(self._seconds[name]), "dim")]
+            elif name == running:
+                line += self._running(medium, now)
+            else:
+                line.append(("waits", "dim"))
+            lines.append(line)
+        text = assembled(lines)
+        for line_text in (parts := text.split("\n")):
+            line_text.truncate(medium.width - 1)
+        return Text("\n").join(parts)
+
+    def _running(self, medium: Medium, now: float) -> list[Span]:
+        text, done, total = self._activity
+        if not text:
+            return [(f"{'running':12}  {_duration(now - self._gate_began)}", "")]
+        if not total:
+            return [(f"{medium.plain(text)}  {_duration(now - self._began)}", "")]
+        filled = round(_BAR_WIDTH * min(1.0, done / total))
+        bar = medium.plain("█" * filled + "░" * (_BAR_WIDTH - filled))
+        return [(f"{medium.plain(text)}  {bar}  ", ""), (_left(now - self._began, done, total), "dim")]
 
 
 @dataclass
@@ -143,16 +176,14 @@ class _LogOfProgress:
             return
         self._last = now
         line = text if total is None else f"{text}: {done:,} of {total:,}"
-        if total is not None and done:
-            seconds = (now - began) * (total - done) / done
-            line += f", about {seconds / 60:.0f} min left" if seconds >= 100 else f", about {seconds:.0f} s left"
-        self.say(f"gate: {line}")
+        left = "" if total is None else _left(now - began, done, total)
+        self.say(f"gate: {line}{', ' if left else ''}{left}")
 
 
-def _last_lines(stderr: str) -> list[str]:
-    """What a model wrote last, as plain text; of a crash also what it wrote before the dump of its threads."""
-    plain = ("".join(filter(str.isprintable, Text.from_ansi(line).plain)) for line in stderr.splitlines())
-    lines = [line for line in plain if line.strip() and not line.startswith("Extension modules: ")]
-    crash = next((index for index, line in enumerate(lines) if line.startswith("Fatal Python error: ")), None)
-    last = lines[-_MAX_STDERR_LINES:] if crash is None else lines[max(0, crash - 2) : crash - 2 + _MAX_STDERR_LINES]
-    return [line if len(line) <= _MAX_WIDTH else line[:_MAX_WIDTH] + "…" for line in last]
+def _left(seconds: float, done: int, total: int) -> str:
+    """How long the rest takes at the pace so far; empty before there is one."""
+    return f"about {_duration(seconds * (total - done) / done)} left" if done else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"

@@ -134,7 +134,7 @@ def run_pipeline(
         unrecorded=not publishing and leaves_no_record(os.environ),
     )
     evidence, folder = session.evaluate()
-    session.screen.show_evidence(evidence, folder.path, observing=observing)
+    session.screen.show_run(evidence, folder.path, observed=observing)
     call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]
     call += [] if candidate is None else ["--candidate", candidate]
     return FinishedRun(
@@ -220,7 +220,7 @@ class _RunSession:
         record: what a resumed run began with, None where the run begins now.
         """
         with (
-            self.screen.progress() as progress,
+            self.screen.progress(self._gates) as progress,
             open_case(
                 self.pipeline,
                 self.registry,
@@ -297,6 +297,11 @@ class _RunSession:
         """The pipeline's file, seen from the root: another job may have the checkout elsewhere."""
         path, root = self.pipeline.path.absolute(), self.pipeline.root
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+    @property
+    def _gates(self) -> list[str]:
+        """Titles of the gates that are chosen, in their order."""
+        return [gate.title for gate in self.pipeline.gates if not self.only or gate.title in self.only]
 
     @property
     def _options(self) -> list[str]:

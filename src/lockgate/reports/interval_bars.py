@@ -14,7 +14,7 @@ LEGEND = "`│` is the limit, `●` the value, `─` its interval"
 _EMPTY, _INTERVAL, _LIMIT, _MEASURED, _LIMIT_MEASURED = "·", "─", "│", "●", "○"
 
 
-def bars(findings: Sequence[Finding]) -> list[str]:
+def bars(findings: Sequence[Finding], *, width: int = WIDTH) -> list[str]:
     """One bar a finding, empty text where nothing was compared; the same column means the same number in all of them.
 
     An end that is unbounded, or far off, reaches the edge.
@@ -23,10 +23,10 @@ def bars(findings: Sequence[Finding]) -> list[str]:
     compared = [decided for decided in comparisons if decided is not None]
     if not compared:
         return [""] * len(findings)
-    low, high = _range(compared)
+    low, high = _range(compared, width)
     if not 0 < high - low < math.inf:
         return [""] * len(findings)
-    return ["" if decided is None else _bar(decided, low, high) for decided in comparisons]
+    return ["" if decided is None else _bar(decided, low, high, width) for decided in comparisons]
 
 
 def _comparison(finding: Finding) -> Decided | None:
@@ -34,7 +34,7 @@ def _comparison(finding: Finding) -> Decided | None:
     return None if decided is None or decided.estimate is None or not math.isfinite(decided.estimate) else decided
 
 
-def _range(compared: Sequence[Decided]) -> tuple[float, float]:
+def _range(compared: Sequence[Decided], width: int) -> tuple[float, float]:
     """(lowest, highest) number of the scale; one wide interval does not squeeze all others to a point."""
     points = [decided.required[1] for decided in compared]
     points += [decided.estimate for decided in compared if decided.estimate is not None]
@@ -45,19 +45,19 @@ def _range(compared: Sequence[Decided]) -> tuple[float, float]:
     near = [end for end in ends if min(points) - reach <= end <= max(points) + reach]
     low, high = min([*points, *near]), max([*points, *near])
     # one column of room on both sides, so that an end on the scale differs from one beyond it
-    edge = (high - low) / (WIDTH - 2) or max(abs(high), 1.0) / WIDTH
+    edge = (high - low) / (width - 2) or max(abs(high), 1.0) / width
     return low - edge, high + edge
 
 
-def _bar(decided: Decided, low: float, high: float) -> str:
+def _bar(decided: Decided, low: float, high: float, width: int) -> str:
     def column(value: float | None, otherwise: int) -> int:
         if value is None or not math.isfinite(value):
             return otherwise
-        return round(min(1.0, max(0.0, (value - low) / (high - low))) * (WIDTH - 1))
+        return round(min(1.0, max(0.0, (value - low) / (high - low))) * (width - 1))
 
-    signs = [_EMPTY] * WIDTH
+    signs = [_EMPTY] * width
     if decided.low is not None or decided.high is not None:
-        start, end = column(decided.low, 0), column(decided.high, WIDTH - 1)
+        start, end = column(decided.low, 0), column(decided.high, width - 1)
         signs[start : end + 1] = _INTERVAL * (end - start + 1)
     limit, measured = column(decided.required[1], 0), column(decided.estimate, 0)
     signs[limit] = _LIMIT

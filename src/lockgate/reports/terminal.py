@@ -1,0 +1,230 @@
+"""A run as a terminal shows it: gates and numbers in a table, what stands in the way, slices as bars, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from rich.cells import cell_len, chop_cells
+from rich.text import Text
+
+from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evaluation.judging.number_format import percent, slice_words
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.reports.blockers import Blocker, blockers
+from lockgate.reports.interval_bars import bars
+from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
+from lockgate.reports.terminal_rows import NOTHING, Row, gate_rows, limit_distance, notes, values, waived_ids
+from lockgate.reports.waivers import idle_waivers
+
+STYLES = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta", "": ""}
+_WORST, _SLICES = 3, 6
+_MAX_NAME, _MAX_NUMBER, _MAX_SLICE, _MIN_NAME, _MIN_LINE = 14, 12, 28, 14, 18
+_BAR_WIDTH, _NARROW_BAR_WIDTH = 15, 11
+_STDERR_LINES, _STDERR_WIDTH = 8, 300
+_HEAD, _NUMBERS = ("gate", "verdict", "line that decided"), ("candidate", "champion", "limit")
+
+Lines = list[list[Span]]
+
+
+def run_page(evidence: Evidence, medium: Medium, *, observed: bool = False) -> Text:
+    """Everything that a person reads of a run before the next command. observed: it was only to be looked at."""
+    waived = waived_ids(evidence)
+    blocks = [
+        _table(evidence, medium, waived),
+        [line for gate in evidence.gates for line in _notes(gate, medium, waived)],
+        _in_the_way(evidence, medium, waived),
+        _slices(evidence, medium, waived),
+        _verdict(evidence, medium, observed=observed),
+    ]
+    lines: Lines = []
+    for block in filter(None, blocks):
+        lines += [[], *block] if lines else block
+    return assembled(lines)
+
+
+def _table(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
+    rows = [(gate, gate_rows(gate, waived)) for gate in evidence.gates]
+    compared = any(row.values and row.values[1] != NOTHING for _, each in rows for row in each)
+    numbers = slice(0, 3) if compared else slice(0, 3, 2)
+    table = [("", [*_HEAD, *_NUMBERS[numbers]])]
+    for gate, each in rows:
+        names = [gate.name, *[""] * (len(each) - 1)]
+        table += [
+            (row.style, list(map(medium.plain, (name, row.verdict, row.line, *(row.values or ())[numbers]))))
+            for name, row in zip(names, each, strict=True)
+        ]
+    widths = _widths(table, medium.width)
+    if medium.narrow or widths[2] < _MIN_LINE:
+        return [line for gate, each in rows for line in _stacked(gate, each, medium)]
+    lines: Lines = []
+    for style, cells in table:
+        styles = ("bold", STYLES[style], "") if lines else ("dim",) * 3
+        fitting = widths if len(cells) > 3 else [*widths[:2], sum(widths[2:]) + 2 * len(widths[3:])]
+        padding = ("dim" if not lines else "",) * len(cells)
+        lines += columns(list(zip(cells, fitting, [*styles, *padding], strict=False)), right_from=3)
+    return lines
+
+
+def _widths(table: Sequence[tuple[str, Sequence[str]]], width: int) -> list[int]:
+    """Columns of each cell: names, verdicts and numbers as wide as they are, within bounds, and the line has the rest."""
+    whole = [cells for _, cells in table if len(cells) > 3]
+    name = min(_MAX_NAME, max(cell_len(cells[0]) for _, cells in table))
+    verdict = max(cell_len(cells[1]) for _, cells in table)
+    numbers = [min(_MAX_NUMBER, max(map(cell_len, column))) for column in list(zip(*whole, strict=True))[3:]]
+    return [name, verdict, width - name - verdict - sum(numbers) - 2 * (2 + len(numbers)), *numbers]
+
+
+def _stacked(gate: GateResult, rows: Sequence[Row], medium: Medium) -> Lines:
+    """The rows of a gate where a table has no room: one under the other."""
+    lines = medium.sentence(gate.name, style="bold")
+    for row in rows:
+        verdict = medium.plain(row.verdict)
+        sentence = medium.sentence(row.line, first=f"  {verdict}  " if verdict else "  ", hang=6)
+        lines += [[(f"  {verdict}", STYLES[row.style]), (sentence[0][0][0][2 + len(verdict) :], "")], *sentence[1:]]
+        if row.values:
+            candidate, champion, limit = row.values
+            against = f", champion {champion}" if champion != NOTHING else ""
+            lines += medium.sentence(f"candidate {candidate}{against}, limit {limit}", first="    ", hang=6)
+    return lines
+
+
+def _notes(gate: GateResult, medium: Medium, waived: Collection[str]) -> Lines:
+    note = notes(gate, waived)
+    return medium.sentence(note, first=f"{medium.plain(gate.name)}: ", hang=2, style="yellow") if note else []
+
+
+def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
+    """The worst findings as sentences, each with what would help."""
+    blocked = [(gate, blocker) for gate in evidence.gates for blocker in _blockers(gate, waived)]
+    blocked.sort(key=lambda pair: (not pair[0].counts, -pair[1].verdict.rank))
+    if not blocked:
+        return []
+    lines: Lines = [[("What stands in the way", "bold")]]
+    remedies: set[str] = set()
+    for gate, blocker in blocked[:_WORST]:
+        first = f"  {medium.plain(gate.name)}: "
+        lines += medium.sentence(blocker.reason, first=first, hang=4, style=STYLES[blocker.verdict.value])
+        if blocker.remedy and blocker.remedy not in remedies:
+            remedies.add(blocker.remedy)
+            lines += medium.sentence(blocker.remedy, first=f"    {medium.plain('→')} ", hang=6)
+        if not blocker.findings:
+            broken = gate.context.get("broken") or {}
+            for line in _last_lines(str(broken.get("stderr") or "")):
+                parts = chop_cells(medium.plain(line), medium.width - 6) if medium.folds else [medium.plain(line)]
+                lines += [[(f"    | {part}", "dim")] for part in parts]
+    hidden = sum(max(1, len(blocker.findings)) for _, blocker in blocked[_WORST:])
+    return (
+        [*lines, *medium.sentence(f"… and {hidden} more, in the report", first="  ", style="dim")] if hidden else lines
+    )
+
+
+def _blockers(gate: GateResult, waived: Collection[str]) -> Iterator[Blocker]:
+    """Why a gate broke, and its findings that are no pass and are not waived."""
+    broken = gate.context.get("broken")
+    if gate.verdict is Verdict.ERROR and isinstance(broken, dict):
+        yield Blocker(gate.verdict, gate.reason, str(broken.get("remedy") or "") or None, ())
+    if gate.name not in waived:
+        for blocker in blockers(gate, named=_SLICES):
+            if not all(finding.id in waived for finding in blocker.findings):
+                yield blocker
+
+
+def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
+    """The line that is worst of those judged by slice, as bars on one scale; what is no pass comes first."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for gate in evidence.gates:
+        for finding in gate.findings:
+            if finding.slice and finding.decided is not None and finding.id not in waived:
+                groups.setdefault((gate.name, finding.requirement), []).append(finding)
+    several = [group for group in groups.values() if len(group) > 1]
+    if not several:
+        return []
+    group = max(several, key=lambda group: max(finding.verdict.rank for finding in group))
+    passed = sorted((finding for finding in group if finding.verdict is Verdict.PASS), key=limit_distance)
+    ordered = [*worst_first(group), *passed]
+    first, listed, hidden = ordered[0], ordered[:_SLICES], ordered[_SLICES:]
+    title = f"{first.subject} {first.limit.op} {first.limit.text} on each slice"
+    lines = [*medium.sentence(title, style="bold"), *medium.sentence(_legend(listed), first="  ", style="dim")]
+    lines += _slice_lines(listed, medium)
+    if hidden:
+        worse = sum(finding.verdict is not Verdict.PASS for finding in hidden)
+        ending = f"{worse} of them no pass" if worse else "all pass"
+        lines += medium.sentence(f"… and {len(hidden)} more, {ending}, in the report", first="  ", style="dim")
+    return lines
+
+
+def _slice_lines(findings: Sequence[Finding], medium: Medium) -> Lines:
+    """Name, bar, candidate, champion and verdict of each; below the name, without the champion, where there is no room."""
+    names = [medium.plain(slice_words(tuple(finding.slice.items()))) for finding in findings]
+    numbers = [
+        list(map(medium.plain, values(finding)[: 1 if findings[0].champion is None else 2])) for finding in findings
+    ]
+    room = medium.width - _BAR_WIDTH - 10 * len(numbers[0]) - len("    inconclusive") - 2
+    stacked = room < _MIN_NAME
+    name_width = min(room, _MAX_SLICE, max(map(cell_len, names)))
+    bar_width = _NARROW_BAR_WIDTH if stacked else _BAR_WIDTH
+    drawn = bars(findings, width=bar_width)
+    lines: Lines = []
+    for finding, name, texts, bar in zip(findings, names, numbers, drawn, strict=True):
+        cells = [
+            padded(medium.plain(bar), bar_width),
+            *(padded(text, 8, right=True) for text in texts[: 1 if stacked else 2]),
+        ]
+        word = "watched" if finding.code == "watched" else str(finding.verdict)
+        line = [("  ".join([*cells, ""]), ""), (word, STYLES[finding.verdict.value])]
+        if stacked:
+            lines += [*medium.sentence(name, first="  ", hang=4), [("    ", ""), *line]]
+        else:
+            first, *others = columns([(name, name_width, "")], right_from=1)
+            lines.append([("  " + padded(first[0][0], name_width) + "  ", ""), *line])
+            lines += [[("  ", ""), *other] for other in others]
+    return lines
+
+
+def _legend(findings: Sequence[Finding]) -> str:
+    decided = findings[0].decided
+    contrasts = {"difference": "candidate minus champion", "ratio": "candidate divided by champion"}
+    value = contrasts.get(decided.on, "candidate") if decided is not None else "candidate"
+    side = "left" if findings[0].limit.op == ">=" else "right"
+    confidence = None if decided is None else decided.confidence
+    interval = "" if confidence is None else f", ─ its {percent(2 * confidence - 1)} interval"
+    watched = (
+        "; watched: too small to judge, no loss was seen" if any(each.code == "watched" for each in findings) else ""
+    )
+    return f"● {value}{interval}, │ limit: {side} of it fails{watched}"
+
+
+def _verdict(evidence: Evidence, medium: Medium, *, observed: bool) -> Lines:
+    verdict = evidence.verdict
+    version = f"{evidence.model} version {evidence.candidate['version']}"
+    counted = [gate for gate in evidence.gates if gate.counts]
+    if verdict is Verdict.PASS:
+        text = f"{version} passes {'its only gate' if len(counted) == 1 else f'all {len(counted)} gates'}"
+    else:
+        words = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "could not be decided"}
+        named = [
+            f"{' and '.join(gate.name for gate in counted if gate.verdict is each)} {word}"
+            for each, word in words.items()
+            if any(gate.verdict is each for gate in counted)
+        ]
+        text = f"{version} does not pass: {'; '.join(named)}" if named else f"{version} does not pass"
+    if observed:
+        text += " (observed only: nothing is promoted, exit 0)"
+    elif (evidence.document.get("policy") or {}).get("only"):
+        text += " (not every gate ran, so it can promote nothing)"
+    elif evidence.opens == "by_owner":
+        text += f" ({len(evidence.asks)} undecided, which the owner may accept)"
+    lines = medium.sentence(text, first=f"{verdict.value.upper()}  ", hang=2, style=STYLES[verdict.value])
+    for waiver in idle_waivers(evidence):
+        lines += medium.sentence(str(waiver), first="warning  ", hang=9, style="yellow")
+    return lines
+
+
+def _last_lines(stderr: str) -> list[str]:
+    """What a model wrote last, as plain text; of a crash also what it wrote before the dump of its threads."""
+    plain = ("".join(filter(str.isprintable, Text.from_ansi(line).plain)) for line in stderr.splitlines())
+    lines = [line for line in plain if line.strip() and not line.startswith("Extension modules: ")]
+    crash = next((index for index, line in enumerate(lines) if line.startswith("Fatal Python error: ")), None)
+    last = lines[-_STDERR_LINES:] if crash is None else lines[max(0, crash - 2) : crash - 2 + _STDERR_LINES]
+    return [line if len(line) <= _STDERR_WIDTH else line[:_STDERR_WIDTH] + "…" for line in last]

@@ -1,0 +1,144 @@
+"""Rows of the table that a terminal shows of a run: for each gate the findings that decided it, with their numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from lockgate.evaluation.judging.gate_summary import summary, worst_first
+from lockgate.evaluation.judging.number_format import short, slice_words
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.text import cut
+
+NOTHING = "–"
+_MAX_REASON = 60
+_MAX_ROWS = 6  # of a gate; what is left out has passed or stands among the sentences below
+_BUDGET = ("evaluation no. ", "one evaluation of the ")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a pipeline that was judged. verdict: its word; style: the verdict whose colour it has, or none.
+
+    values: candidate, champion, limit; None where `line` is a sentence about the whole gate.
+    """
+
+    verdict: str
+    style: str
+    line: str
+    values: tuple[str, str, str] | None = None
+
+
+def waived_ids(evidence: Evidence) -> set[str]:
+    """Findings and gates whose waiver held on the day of the run."""
+    return {str(waiver["finding"]) for waiver in evidence.document.get("waivers") or () if not waiver.get("expired")}
+
+
+def gate_rows(gate: GateResult, waived: Collection[str]) -> list[Row]:
+    """The rows of a gate, the worst first; of each requirement the slice that is worst, or nearest to the limit.
+
+    What was counted and passed, as of a signature, shares a row where the limit is the same.
+    """
+    if gate.verdict is Verdict.ERROR or not gate.findings:
+        # why a gate broke stands whole below the table
+        reason = cut(gate.reason, _MAX_REASON) if "broken" in gate.context else gate.reason
+        rows = [Row(str(gate.verdict), gate.verdict.value, reason)]
+    else:
+        rows = []
+    groups: dict[str, list[Finding]] = {}
+    for finding in gate.findings:
+        groups.setdefault(finding.requirement, []).append(finding)
+    counted: dict[str, list[Finding]] = {}
+    judged: list[tuple[Finding, int]] = []
+    for group in groups.values():
+        if _is_met_count(group) and group[0].id not in waived:
+            counted.setdefault(values(group[0])[2], []).append(group[0])
+        else:
+            judged.append((_deciding(group), len(group)))
+    judged.sort(key=lambda pair: (pair[0].id in waived, -pair[0].verdict.rank))
+    rows += [_row(finding, count, waived=finding.id in waived) for finding, count in judged]
+    rows += [_counted_row(findings) for findings in counted.values()]
+    if not gate.counts:
+        rows[0] = replace(rows[0], line=f"{rows[0].line} (does not count)")
+    hidden = len(rows) - _MAX_ROWS
+    if hidden > 1:
+        rows[_MAX_ROWS:] = [Row("", "", f"… and {hidden} more lines; see the report")]
+    return [*rows, *_not_asked(gate, groups)]
+
+
+def notes(gate: GateResult, waived: Collection[str]) -> str:
+    """What a gate says of its data and answers beside its findings: repeated rows, answers that cannot be repeated."""
+    counted = [finding for finding in gate.findings if finding.id not in waived]
+    absent = len(gate.requirements) - len({finding.requirement for finding in gate.findings})
+    sentence = summary(counted, not_asked=max(0, absent))
+    if not counted or sentence not in gate.reason:
+        return ""
+    rest = gate.reason.partition(sentence)[2].removeprefix("; ")
+    return rest.partition("; ")[2] if rest.startswith(_BUDGET) else rest
+
+
+def limit_distance(finding: Finding) -> float:
+    """How far the end of the interval that is nearer to the limit is inside of it; negative outside, inf without one."""
+    decided = finding.decided
+    if decided is None:
+        return -math.inf
+    op, required = decided.required
+    end = decided.low if op == ">=" else decided.high
+    end = decided.estimate if end is None or not math.isfinite(end) else end
+    if end is None:
+        return -math.inf
+    return end - required if op == ">=" else required - end
+
+
+def _slice_phrase(finding: Finding) -> str:
+    """` on country=BR`, nothing for all rows."""
+    name = slice_words(tuple(finding.slice.items()))
+    return f" on {name}" if name else ""
+
+
+def values(finding: Finding) -> tuple[str, str, str]:
+    """Candidate, champion and limit for the eye; the limit of a line relative to the champion is what it came to."""
+    candidate = NOTHING if finding.observed is None else short(finding.observed)
+    champion = NOTHING if finding.champion is None else short(finding.champion)
+    limit = finding.limit
+    return candidate, champion, f"{limit.op} {limit.text if limit.value is None else short(limit.value)}"
+
+
+def _deciding(group: Sequence[Finding]) -> Finding:
+    """The finding that a requirement's verdict rests on: its worst one, of passes the one nearest to the limit."""
+    bad = worst_first(group)
+    return bad[0] if bad else min(group, key=limit_distance)
+
+
+def _row(finding: Finding, count: int, *, waived: bool) -> Row:
+    line = f"{finding.subject} {finding.limit.op} {finding.limit.text}{_slice_phrase(finding)}"
+    if count > 1:
+        line += f", worst of {count}"
+    verdict = "waived" if waived else str(finding.verdict)
+    return Row(verdict, "" if waived else finding.verdict.value, line, values(finding))
+
+
+def _is_met_count(group: Sequence[Finding]) -> bool:
+    finding = group[0]
+    counted = finding.decided is not None and finding.decided.on == "count"
+    return len(group) == 1 and counted and finding.verdict is Verdict.PASS
+
+
+def _counted_row(findings: Sequence[Finding]) -> Row:
+    candidate, champion, limit = (
+        column[0] if len(set(column)) == 1 else f"{column[0]}{NOTHING}{column[-1]}"
+        for column in map(sorted, zip(*map(values, findings), strict=True))
+    )
+    names = [finding.subject for finding in findings]
+    more = [f"{names[0]} and {len(names) - 1} more"] if len(names) > 2 else [" and ".join(names)]
+    return Row("pass", "pass", more[0], (candidate, champion, limit))
+
+
+def _not_asked(gate: GateResult, groups: Collection[str]) -> list[Row]:
+    """The requirements of which nothing was found, although the gate ran: there is no champion to compare with."""
+    if not groups or gate.verdict is Verdict.ERROR:
+        return []
+    absent = [requirement.text for requirement in gate.requirements if requirement.id not in groups]
+    return [Row("not asked", "", f"{text}: there is no champion yet") for text in absent]

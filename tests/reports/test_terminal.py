@@ -1,0 +1,189 @@
+"""What a terminal shows of a run, as wide as it is and in the signs that it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from helpers import report_evidence
+from helpers.report_story import ASKING, BR, METADATA, METRICS, PASSING, SIGNATURE, STOPPED, told
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.reports.terminal import run_page
+from lockgate.reports.terminal_layout import Medium, columns, wrapped
+
+EVIDENCE = (STOPPED, ASKING, PASSING, report_evidence.WHOLE, report_evidence.EVIL)
+
+
+def page(evidence: Evidence, width: int = 80, encoding: str = "utf-8", *, folds: bool = True) -> str:
+    return run_page(evidence, Medium(width, encoding, folds)).plain
+
+
+def test_a_stopped_candidate_is_shown_on_one_page() -> None:
+    """The table, the three worst findings, the slices of the worst line, and the verdict last."""
+    assert page(STOPPED) == STOPPED_AT_80
+
+
+def test_a_pass_shows_its_numbers() -> None:
+    """Of each line the slice nearest to the limit, with both values and the limit."""
+    row = next(line for line in page(PASSING, 120).splitlines() if line.startswith("metrics"))
+
+    assert row.split() == (
+        [
+            "metrics",
+            "pass",
+            "average_precision",
+            ">=",
+            "champion",
+            "-",
+            "0.03",
+            "on",
+            "geography=LU,",
+            "worst",
+            "of",
+            "5",
+            "0.8",
+            "0.81",
+            ">=",
+            "0.78",
+        ]
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_line_is_wider_than_the_terminal(width: int, encoding: str) -> None:
+    """And every sign of it can be written there, whatever a model or a pipeline wrote."""
+    for evidence in EVIDENCE:
+        text = page(evidence, width, encoding)
+
+        assert max(map(cell_len, text.splitlines())) <= width
+        assert text.encode(encoding)
+
+
+def test_where_blocks_cannot_be_written_bars_are_drawn_in_ascii() -> None:
+    """The same bars in the same columns."""
+    drawn = next(line for line in page(STOPPED).splitlines() if line.startswith("  geography=BR"))
+    in_ascii = next(line for line in page(STOPPED, encoding="ascii").splitlines() if line.startswith("  geography=BR"))
+
+    assert in_ascii == drawn.translate(str.maketrans("·─│●○", ".-|*o"))
+
+
+def test_a_log_breaks_no_sentence() -> None:
+    """What is searched for there stands on one line."""
+    assert f"  metrics: {BR.reason}" in page(STOPPED, 100, folds=False).splitlines()
+
+
+def test_without_a_champion_there_is_no_column_for_it() -> None:
+    """And a line that compares with it is named as not asked."""
+    alone = replace(BR, slice={}, champion=None, requirement="r2", id="metrics/r2/overall")
+    gate = replace(METRICS, findings=(alone,), reason="")
+    head, *rows = page(told(gate)).splitlines()[:4]
+
+    assert head.split() == ["gate", "verdict", "line", "that", "decided", "candidate", "limit"]
+    assert any("not asked" in row for row in rows)
+
+
+def test_what_a_gate_says_of_its_data_stands_below_the_table() -> None:
+    """Not how it was judged, nor how often the data was evaluated: that is in the report."""
+    noted = replace(
+        SIGNATURE, findings=(count("missing"),),
+        reason="1 requirement met; evaluation no. 2 of the 5 allowed on holdout; 5 of 90 rows of holdout repeat an earlier one",
+    )  # fmt: skip
+
+    assert "signature: 5 of 90 rows of holdout repeat an earlier one" in page(told(noted)).splitlines()
+
+
+def test_counts_that_are_met_share_a_row() -> None:
+    """As long as their limit is the same."""
+    gate = replace(SIGNATURE, findings=(count("missing"), count("breaking_changes"), count("errors")))
+
+    assert page(told(gate)).splitlines()[1].split() == [
+        "signature",
+        "pass",
+        "missing",
+        "and",
+        "2",
+        "more",
+        "0",
+        "<=",
+        "0",
+    ]
+
+
+def test_a_gate_that_does_not_count_says_so() -> None:
+    """And does not stop the run."""
+    text = page(told(METADATA, replace(SIGNATURE, findings=(count("missing"),))))
+
+    assert "the version has no description (does not count)" in text
+    assert text.splitlines()[-1] == "PASS  fraud version 7 passes its only gate"
+
+
+def test_a_gate_that_broke_shows_the_last_words_of_the_model() -> None:
+    """Below the reason and what would help."""
+    broken = GateResult(
+        "shadow", "shadow", True, Verdict.ERROR, "candidate was killed",
+        context={"broken": {"remedy": "give it more memory", "stderr": "loading\n\x1b[31mKilled\x1b[0m\n"}},
+    )  # fmt: skip
+
+    assert page(told(broken)).splitlines()[-6:] == [
+        "  shadow: candidate was killed",
+        "    → give it more memory",
+        "    | loading",
+        "    | Killed",
+        "",
+        "ERROR  fraud version 7 does not pass: shadow broke",
+    ]
+
+
+def test_words_are_cut_where_they_join_and_lines_hang() -> None:
+    """Wide signs count as two columns, and no line begins what a CI runner takes for a command."""
+    assert wrapped("on native_country=Guatemala, the worst", 18) == ["on native_country=", "Guatemala, the", "worst"]
+    assert wrapped("数据很好", 4) == ["数据", "很好"]
+    assert wrapped("abc ::error::x", 11) == ["abc", "\\::error::x"]
+    assert columns([("a b", 3, ""), ("c", 3, "")], right_from=1) == [[("a b  ", ""), ("  c", "")]]
+
+
+def count(subject: str) -> Finding:
+    """A count of none where none is allowed."""
+    decided = replace(report_evidence.PASSED.decided or BR.decided, on="count", confidence=None)  # type: ignore[type-var]
+    return report_evidence.finding(
+        id=f"signature/{subject}/overall", requirement=subject, subject=subject, slice={}, observed=0.0, champion=None,
+        verdict=Verdict.PASS, decided=decided, limit=replace(BR.limit, op="<=", value=0.0, text="0"), remedy=None,
+    )  # fmt: skip
+
+
+STOPPED_AT_80 = """\
+gate       verdict       line that decided        candidate  champion      limit
+signature  pass          all 3 requirements met
+metrics    fail          average_precision >=         0.771    0.8222  >= 0.7922
+                           champion - 0.03 on
+                           geography=BR, worst
+                           of 8
+latency    fail          p99_ms <= champion *          48.9      31.2   <= 34.32
+                           1.10
+metadata   inconclusive  the version has no description (does not count)
+
+What stands in the way
+  metrics: average_precision on geography=BR is 0.771, 0.0512 below the
+    champion's 0.8222
+  metrics: average_precision on geography=NG is 0.69, 0.105 below the champion's
+    0.795
+  latency: p99_ms is 48.9 ms, 1.567 times the champion's 31.2 ms (90 % interval
+    1.44–1.69); at most 1.1 times is allowed
+  … and 1 more, in the report
+
+average_precision >= champion - 0.03 on each slice
+  ● candidate minus champion, ─ its 90 % interval, │ limit: left of it fails;
+  watched: too small to judge, no loss was seen
+  geography=BR  ·····─○········     0.771    0.8222  fail
+  geography=NG  ···─●─│········      0.69     0.795  fail
+  geography=PT  ······│●─······     0.801      0.82  inconclusive
+  geography=LU  ·─────│●──────·       0.8      0.81  watched
+  geography=MT  ·─────│●──────·       0.8      0.81  watched
+  geography=IS  ·─────│●──────·       0.8      0.81  watched
+  … and 2 more, all pass, in the report
+
+FAIL  fraud version 7 does not pass: metrics and latency failed"""
