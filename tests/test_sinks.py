@@ -22,6 +22,7 @@ from helpers.mutated import examples
 from helpers.promoting import CI, NOW, POLICY
 from helpers.report_evidence import WHOLE
 from lockgate.cli import main, output
+from lockgate.cli.commands.status import Waiting, status_page
 from lockgate.cli.console import Screen
 from lockgate.cli.github import actions_runner
 from lockgate.errors import LockgateError, UsageError
@@ -37,6 +38,7 @@ from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.outcome import Outcome, require_reason
 from lockgate.reports import FORMATS
+from lockgate.reports.terminal_layout import Medium
 from lockgate.signoff.decision import IgnoredVote, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
@@ -99,7 +101,11 @@ def people(text: str) -> dict[str, list[str]]:
     return {
         "history": History(text, NOW, chain, (), ((text, vote),), (text,)).lines,
         "history --at": PastProduction(text, NOW, chain, current, True, entry, entry, None, (vote,), (text,)).lines,
-        "status": ModelStatus(text, NOW, policy, chain, current, {}, (text,), None).lines,
+        "status": [
+            line
+            for _, lines in ModelStatus(text, NOW, policy, chain, current, {}, (text,), None).sections
+            for line in lines
+        ],
         "outcome": Outcome(text, entry, current, notes=(text,)).lines,
         "verify": [str(Discrepancy("x", text, text, text))],
         "waiting": missing_text({"owners": 1}, ignored, unread=(text,)).split("\n"),
@@ -212,6 +218,26 @@ def test_the_screen_of_a_run_shows_text(text: str) -> None:
     shown = printed(show)
     assert not FORBIDDEN.search(shown)
     assert not COMMAND.search(shown)
+
+
+@examples(15)
+@given(hostile)
+@example("".join(ATTACKS))
+def test_the_page_of_a_status_shows_text(text: str) -> None:
+    """Whoever moved what, and what is wrong, on as many lines as of harmless text in a log."""
+
+    def page(words: str) -> str:
+        chain = read_chain(ledger(words))
+        state = ModelStatus(words, NOW, PromotionPolicy(), chain, chain.standing, {}, (words,), None)
+        medium = Medium(folds=False)
+        return printed(
+            lambda: output.show_page(status_page(state, Waiting(words, [(words, words)]), medium, signed=True).plain)
+        )
+
+    shown = page(text)
+    assert not FORBIDDEN.search(shown)
+    assert not COMMAND.search(shown)
+    assert shown.count("\n") == page("harmless").count("\n")
 
 
 @examples(15)

@@ -75,6 +75,11 @@ def utc_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def minute_text(moment: datetime) -> str:
+    """A moment for the eye: `2026-11-21 03:42 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def utc(text: str) -> datetime:
     """The moment that such a text names; any ISO 8601 text with a zone is read. Raises ValueError."""
     moment = datetime.fromisoformat(text)

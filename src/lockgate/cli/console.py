@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from lockgate.cli.output import show_json, show_lines
+from lockgate.cli.output import show_json, show_lines, show_page
 from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.reports.terminal import STYLES, run_page
@@ -46,8 +46,8 @@ def show_outcome(outcome: Shown, *, as_json: bool) -> None:
 class Screen:
     """A terminal, or a log: colours and bars only where there is a terminal; NO_COLOR is kept by rich."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, *, stderr: bool = True) -> None:
+        self.console = Console(stderr=stderr, highlight=False, soft_wrap=True)
         self._board = _Board(())
 
     @property
@@ -62,6 +62,15 @@ class Screen:
 
     def say(self, text: str, *, style: str = "") -> None:
         self.console.print(Text(terminal(text), style=style))
+
+    def show(self, page: Text) -> None:
+        """Print a page that was laid out for this medium; where stdout cannot take it, raise MachineFault."""
+        if self.console.stderr:
+            self.console.print(page)
+            return
+        with self.console.capture() as captured:
+            self.console.print(page)
+        show_page(captured.get())
 
     def show_versions(self, case: Case) -> None:
         """Which versions are compared."""
@@ -98,7 +107,7 @@ class Screen:
         """What came of a run, and where its report is."""
         here = Path.cwd()
         path = folder.relative_to(here) if folder.is_relative_to(here) else folder
-        self.console.print(run_page(evidence, self.medium, observed=observed))
+        self.show(run_page(evidence, self.medium, observed=observed))
         self.say(f"report   {path / 'report.md'}")
 
 

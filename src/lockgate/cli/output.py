@@ -66,6 +66,11 @@ def show_lines(lines: Iterable[str], *, err: bool = False) -> None:
     _echo("\n".join(terminal_line(masked(line)) for line in lines), err=err)
 
 
+def show_page(page: str) -> None:
+    """Print a page that was laid out, escaped and coloured for stdout."""
+    _echo(page, nl=False)
+
+
 def show_json(document: Any, *, err: bool = False) -> None:
     """Print one JSON document."""
     _echo(json_text(json.dumps(document, indent=1)), err=err)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
@@ -14,6 +14,7 @@ from lockgate.text import encodable, terminal_line
 _NARROW = 60  # columns
 _WORDS = re.compile(r"\S+")
 _JOINTS = "=/_-&,("
+_LABEL = 12  # columns
 Span = tuple[str, str]  # text, and its style; "" for none
 
 
@@ -32,6 +33,11 @@ class Medium:
     def narrow(self) -> bool:
         return self.width < _NARROW
 
+    @property
+    def unfolded(self) -> Medium:
+        """The same for what is copied whole, such as a command."""
+        return replace(self, folds=False)
+
     def plain(self, text: str) -> str:
         """Text of anybody on one line, without what does something to a terminal, in signs that the stream carries."""
         return encodable(terminal_line(text), self.encoding)
@@ -45,6 +51,16 @@ class Medium:
             return [[(first + self.plain(text), style)]]
         lines = wrapped(self.plain(text), self.width - hang, before=cell_len(first) - hang)
         return [[((" " * hang if number else first) + line, style)] for number, line in enumerate(lines)]
+
+
+def labelled(label: str, sentences: Sequence[Span], medium: Medium) -> list[list[Span]]:
+    """Sentences beside a word in a column of its own."""
+    lines: list[list[Span]] = []
+    for number, (text, style) in enumerate(sentences):
+        first, *others = medium.sentence(text, first=" " * _LABEL, hang=_LABEL + 2, style=style)
+        word = padded("" if number else medium.plain(label), _LABEL)
+        lines += [[(word, "bold"), (first[0][0][_LABEL:], style)], *others]
+    return lines
 
 
 def wrapped(text: str, width: int, *, before: int = 0) -> list[str]:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.desk import Desk
+from helpers.promoting import CI, PROMOTION
 from lockgate.cli.commands import adopt, status
+from lockgate.cli.commands.vote import approve
+from lockgate.evidence.evidence import Evidence
+from lockgate.runs.run import now
 
 
 @pytest.fixture
@@ -29,3 +34,30 @@ def test_status_is_green_until_somebody_moves_an_alias(desk: Desk) -> None:
     assert (good.exit_code, bad.exit_code) == (0, 1), good.exception
     assert "Production  version 1 since" in good.stdout
     assert json.loads(bad.stdout)["problems"] == ["somebody moved an alias by hand: production is 2 and should be 1"]
+
+
+def test_status_says_for_whom_what_is_staged_waits(desk: Desk) -> None:
+    """With the command of whoever it is: first an owner, then whoever promotes."""
+    about = staged(desk)
+
+    waiting = desk.gate(status.command, desk.model).stdout.splitlines()
+    desk.gate(approve, about.digest, "--key", desk.key)
+    approved = desk.gate(status.command, desk.model).stdout.splitlines()
+
+    assert waiting[3].startswith("Staging     version 1 since ")
+    assert waiting[4] == "            it waits: 1 approval of owners missing"
+    assert waiting[5:] == [
+        "Wrong       nothing",
+        f"Next        gate approve {about.digest} --key FILE",
+        "              approves version 1",
+    ]
+    assert approved[4] == "            it is approved, and waits to be promoted"
+    assert approved[6] == f"Next        gate promote {about.digest}"
+
+
+def staged(desk: Desk) -> Evidence:
+    about = desk.evaluate(desk.register())
+    moving.record_staging(
+        desk.models.registry, about, folder=desk.folder_of(about), promotion=PROMOTION, actor=CI, clock=now
+    )
+    return about

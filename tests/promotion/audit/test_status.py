@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from lockgate.promotion.audit.status import ModelStatus, status
 from lockgate.promotion.audit.verify import verify
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.holder import Holder, Process
-from lockgate.units import utc_text
+from lockgate.units import minute_text, utc_text
 from promotion.test_rollback import Bench
+
+
+STAGE = ("gate run --stage", "evaluates a candidate, and stages it on a pass")
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +42,15 @@ def test_where_all_agrees_nothing_is_a_problem(models: Models, model: str) -> No
     """Who, when and why, for people and for machines."""
     found = status(models.registry, model, promotion=PROMOTION, now=NOW)
 
-    since = text(found.chain.entries[0].at)
+    since = minute_text(found.chain.entries[0].at)
     assert found.problems == ()
-    assert found.lines == [
-        model,
-        f"Production  version 1 since {since}, adopted by ci (unverified): it runs",
-        "Staging     nothing",
-        "previous    nothing",
-        "  no previous version is left, and no alias previous",
+    assert found.sections == [
+        ("Production", [f"version 1 since {since}, adopted by ci (unverified): it runs"]),
+        ("Staging", ["nothing"]),
+        ("Rollback", ["no previous version is left"]),
+        ("Wrong", ["nothing"]),
     ]
+    assert found.commands == [STAGE]
     document = json.loads(json.dumps(found.to_json()))
     assert document["production"]["version"] == "1"
     assert document["production"]["by"] == CI.to_json()
@@ -114,17 +118,23 @@ def look(bench: Bench) -> ModelStatus:
 
 def test_the_standby_is_worded_by_what_made_it_production(bench: Bench) -> None:
     """Not by the promotion that took its place; and it says how long it stays and how long the others are kept."""
-    promoted, since = (entry.at for entry in read_chain(bench.registry.ledger(bench.model).keys()).entries[1:])
+    since = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1].at
     ends = since_done(bench) + PROMOTION.soak
 
     found = look(bench)
 
-    assert found.lines[3:] == [
-        f"previous    version 2 since {text(since)}, promoted by ci (unverified) on {text(promoted)}: "
-        "the policy requires no approval",
-        f"  stays until {text(ends)}, when version 3 will have held for 48h; then gate archive {bench.model} archives it",
-        f"archived    1 (kept until {text(since + PROMOTION.retain)})",
+    assert found.sections[2:4] == [
+        (
+            "Rollback",
+            [
+                f"version 2 since {minute_text(since)}, promoted by ci (unverified): the policy requires no approval",
+                f"stays until {minute_text(ends)}, when version 3 will have held for 48h; then gate archive {bench.model} archives it",
+                f"version 1 is kept until {minute_text(since + PROMOTION.retain)}: gate rollback {bench.model} --to 1",
+            ],
+        ),
+        ("Archived", ["1"]),
     ]
+    assert found.commands == [(f'gate rollback {bench.model} --reason "…"', "makes version 2 Production again"), STAGE]
     document = found.to_json()
     assert document["standby"]["epoch"] == 2
     assert document["archive_due_at"] == text(ends)
@@ -139,13 +149,12 @@ def test_a_soak_that_is_over_and_a_retention_that_has_passed_are_said(bench: Ben
     moving.archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=bench.clock)
     after = look(bench)
 
-    assert f"  gate archive {bench.model} is due since {text(ends)}" in due.lines
-    assert due.lines[-1] == "archived    1"
-    assert after.lines[3:5] == [
-        "previous    nothing",
-        "  no previous version is left, and no alias previous",
-    ]
-    assert after.lines[-1].startswith("archived    1, 2 (kept until ")
+    assert due.commands[0] == (f"gate archive {bench.model}", f"is due since {minute_text(ends)}")
+    assert [len(sentences) for word, sentences in due.sections if word == "Rollback"] == [1]
+    word, (first, kept) = after.sections[2]
+    assert (word, first) == ("Rollback", "no previous version is left")
+    assert re.fullmatch(r"version 2 is kept until \S+ \S+ UTC: gate rollback \S+ --to 2", kept)
+    assert after.sections[3] == ("Archived", ["2, 1"])
 
 
 def test_a_repair_or_a_rollback_does_not_hide_who_let_a_version_in(bench: Bench) -> None:
@@ -172,10 +181,11 @@ def test_a_previous_version_that_is_staged_again_is_told_as_both(bench: Bench) -
     found = look(bench)
 
     assert staged > since
-    assert found.lines[2] == (
-        f"Staging     version 2 since {text(staged)}, staged by ci (unverified): every requirement was met"
+    assert found.sections[1] == (
+        "Staging",
+        [f"version 2 since {minute_text(staged)}, staged by ci (unverified): every requirement was met"],
     )
-    assert found.lines[3] == before.lines[3]
+    assert found.sections[2] == before.sections[2]
     documents = found.to_json()["staging"], found.to_json()["standby"]
     assert [(document["since"], document["epoch"]) for document in documents] == [(text(staged), 4), (text(since), 2)]
     assert again.lines == [f"{bench.model} version 2 is Staging already, since {text(staged)} (ci (unverified))"]

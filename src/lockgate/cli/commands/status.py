@@ -1,13 +1,25 @@
-"""`gate status MODEL`: show the stage of every version, and whether the registry agrees."""
+"""`gate status MODEL`: show what is Production, what a rollback goes to, what waits for whom, and what is wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.ledger_lookup import REGISTRY, model_ledger
-from lockgate.cli.output import show_json, show_lines
+from lockgate.cli.ledger_lookup import REGISTRY, ModelLedger, model_ledger
+from lockgate.cli.output import masked, show_json
+from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from lockgate.promotion.audit.status import ModelStatus
+    from lockgate.reports.terminal_layout import Medium, Span
+
+_STYLES = {"Production": "green", "Staging": "yellow"}
 
 
 @click.command("status")
@@ -17,6 +29,7 @@ from lockgate.cli.output import show_json, show_lines
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(model: str, path: Path | None, uri: str | None, as_json: bool) -> None:
     """Show which versions of MODEL are Production, Staging and kept to go back to. Exit 1 where ledger and registry differ."""
+    from lockgate.cli.console import Screen
     from lockgate.promotion.audit.status import status
     from lockgate.runs.run import now
 
@@ -25,6 +38,71 @@ def command(model: str, path: Path | None, uri: str | None, as_json: bool) -> No
     if as_json:
         show_json(state.to_json())
     else:
-        show_lines(state.lines)
+        screen = Screen(stderr=False)
+        signoff = None if ledger.pipeline is None else ledger.pipeline.signoff
+        signed = signoff is not None and signoff.rollback == "owner"
+        screen.show(status_page(state, _waiting(ledger, state, path), screen.medium, signed=signed))
     if state.problems:
         raise click.exceptions.Exit(1)
+
+
+def status_page(state: ModelStatus, waiting: Waiting | None, medium: Medium, *, signed: bool) -> Text:
+    """The status as a page. waiting: None where nothing waits. signed: whether an owner signs a rollback."""
+    from lockgate.reports.terminal_layout import assembled, labelled
+    from lockgate.units import minute_text
+
+    lines: list[list[Span]] = [[(medium.plain(masked(state.model)), "bold"), (f"  {minute_text(state.at)}", "dim")], []]
+    for word, sentences in state.sections:
+        wrong = word == "Wrong" and bool(state.problems)
+        style = "bold red" if wrong else _STYLES.get(word, "")
+        lines += labelled(
+            word, [(masked(text), style if wrong or not n else "") for n, text in enumerate(sentences)], medium
+        )
+        if word == "Staging" and waiting is not None:
+            lines += labelled("", [(masked(waiting.reason), "")], medium)
+    word = "Next"
+    for call, purpose in [*(waiting.commands if waiting is not None else []), *_commands(state, signed=signed)]:
+        lines += labelled(word, [(masked(call), "cyan")], medium.unfolded)
+        lines += labelled("", [(masked(f"  {purpose}"), "dim")], medium)
+        word = ""
+    return assembled(lines)
+
+
+def _commands(state: ModelStatus, *, signed: bool) -> list[tuple[str, str]]:
+    """What the status says can be called for, with the key that a rollback takes where an owner signs it."""
+    return [(call + " --key FILE" * (signed and call.startswith("gate rollback")), use) for call, use in state.commands]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """For whom the version in Staging waits, and (command, purpose) of whoever it is."""
+
+    reason: str
+    commands: Sequence[tuple[str, str]] = ()
+
+
+def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Waiting | None:
+    """None where nothing waits, or no pipeline says who signs."""
+    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot
+    from lockgate.signoff.decision import decide
+    from lockgate.signoff.policy import SignoffPolicy
+
+    version = state.standing.staging
+    digest = state.standing.evidence.get(version or "")
+    if ledger.pipeline is None or digest is None:
+        return None
+    try:
+        lookup = look_up_evidence(digest, path or ledger.pipeline.path)
+        decision = decide(lookup.pipeline.signoff or SignoffPolicy(), lookup.evidence, read_ballot(lookup)[0], state.at)
+    except LockgateError as error:
+        return Waiting(f"who has to approve is not known here: {error.message}")
+    if decision.state == "approved":
+        return Waiting(
+            "it is approved, and waits to be promoted",
+            [(f"gate promote {digest}", f"makes version {version} Production")],
+        )
+    if not decision.missing:
+        return Waiting(decision.reason)
+    return Waiting(
+        f"it waits: {decision.reason}", [(f"gate approve {digest} --key FILE", f"approves version {version}")]
+    )

@@ -14,8 +14,9 @@ from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.ledger.steps import agrees
 from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import Registry, Stages, version_order
-from lockgate.units import duration_text, utc_text
+from lockgate.units import duration_text, minute_text, utc_text
 
+_NAMED = 5  # versions of a kind that are named
 _Place = tuple[Entry | None, datetime | None]
 
 
@@ -55,23 +56,32 @@ class ModelStatus:
         return dict(sorted(retained.items(), key=lambda pair: version_order(pair[0])))
 
     @property
-    def lines(self) -> list[str]:
-        """The status for people, a sentence per line."""
+    def sections(self) -> list[tuple[str, list[str]]]:
+        """The status for people, sentences under a word each; a word without sentences is left out."""
         standing = self.standing
-        lines = [
-            self._line("Production", standing.production, self._let_in(standing.production)),
-            self._line("Staging", standing.staging, self._staged),
-            self._line("previous", standing.standby, self._let_in(standing.standby)),
-            *self._standby_lines(),
+        gone = [("Archived", "archived"), ("Withdrawn", "withdrawn")]
+        sections = [
+            ("Production", [self._line(standing.production, self._let_in(standing.production))]),
+            ("Staging", [self._line(standing.staging, self._staged)]),
+            ("Rollback", self._rollback_lines()),
+            *((word, self._listed(state)) for word, state in gone),
+            ("Wrong", list(self.problems) or ["nothing"]),
         ]
-        for state in ("archived", "withdrawn"):
-            versions = sorted(
-                (version for version, other in standing.states.items() if other == state), key=version_order
-            )
-            lines += [f"{state:<11} {', '.join(self._with_retention(version) for version in versions)}"] * bool(
-                versions
-            )
-        return [self.model, *lines, *(f"! {problem}" for problem in self.problems)]
+        return [(word, sentences) for word, sentences in sections if sentences]
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """What can be called for, and what it does; not for what waits in Staging."""
+        model, soak = self.model, self.soak
+        commands = [(f"gate verify {model}", "names everything that does not fit together")] * bool(self.problems)
+        if soak is not None and soak.is_over(self.at):
+            commands.append((f"gate archive {model}", f"is due since {minute_text(soak.ends)}"))
+        if self.standing.standby is not None:
+            back = f"makes version {self.standing.standby} Production again"
+            commands.append((f'gate rollback {model} --reason "…"', back))
+        if self.standing.staging is None and not self.problems:
+            commands.append(("gate run --stage", "evaluates a candidate, and stages it on a pass"))
+        return commands
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -100,31 +110,42 @@ class ModelStatus:
         """By what the version that waits was staged last, and since when it waits."""
         return self.chain.last_of(self.standing.staging, {"staged"}), self.standing.staged_at
 
-    def _standby_lines(self) -> list[str]:
-        soak = self.soak
-        if soak is None:
-            return ["  no previous version is left, and no alias previous"] if self.standing.production else []
-        if soak.is_over(self.at):
-            return [f"  gate archive {self.model} is due since {utc_text(soak.ends)}"]
-        for_how_long = duration_text(self.promotion.soak)
-        return [
-            f"  stays until {utc_text(soak.ends)}, when version {soak.production} will have held for {for_how_long}; "
-            f"then gate archive {self.model} archives it"
+    def _rollback_lines(self) -> list[str]:
+        """To what a rollback goes, for how long, and what else is kept."""
+        standby, soak = self.standing.standby, self.soak
+        lines = [self._line(standby, self._let_in(standby))] if standby is not None else []
+        if soak is not None and not soak.is_over(self.at):
+            for_how_long = duration_text(self.promotion.soak)
+            lines.append(
+                f"stays until {minute_text(soak.ends)}, when version {soak.production} will have held for {for_how_long}; "
+                f"then gate archive {self.model} archives it"
+            )
+        if standby is None and self.standing.production:
+            lines.append("no previous version is left")
+        kept = [(version, until) for version, until in self.retained.items() if version != standby]
+        return lines + [
+            f"version {version} is kept until {minute_text(until)}: gate rollback {self.model} --to {version}"
+            + (" --withdrawn-ok" if self.standing.is_withdrawn(version) else "")
+            for version, until in kept[-_NAMED:]
         ]
 
-    def _with_retention(self, version: str) -> str:
-        until = self.retained.get(version)
-        return version if until is None else f"{version} (kept until {utc_text(until)})"
+    def _listed(self, state: str) -> list[str]:
+        """The newest versions in a state, and how many others."""
+        versions = sorted((version for version, its in self.standing.states.items() if its == state), key=version_order)
+        others = len(versions) - _NAMED
+        more = [f"and {others} more"] if others > 0 else []
+        return [", ".join([*reversed(versions[-_NAMED:]), *more])] if versions else []
 
-    def _line(self, word: str, version: str | None, place: _Place) -> str:
+    def _line(self, version: str | None, place: _Place) -> str:
         if version is None:
-            return f"{word:<11} nothing"
+            return "nothing"
         entry, since = place
-        when = f" since {utc_text(since)}" if since is not None else ""
+        when = f" since {minute_text(since)}" if since is not None else ""
         who = f", {entry.kind.replace('_', ' ')} by {entry.actor}" if entry is not None else ""
-        then = f" on {utc_text(entry.at)}" if entry is not None and entry.at != since else ""
+        at = None if entry is None else minute_text(entry.at)
+        then = "" if at is None or (since is not None and at == minute_text(since)) else f" on {at}"
         reason = f": {entry.reason}" if entry is not None and entry.reason else ""
-        return f"{word:<11} version {version}{when}{who}{then}{reason}"
+        return f"version {version}{when}{who}{then}{reason}"
 
     def _version(self, version: str | None, place: _Place) -> dict[str, Any] | None:
         if version is None:
