@@ -12,7 +12,10 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version in a registry. `digest` is of its files as stored (`hashing.folder_digest`), None until read."""
+    """One version in a registry. `digest` is of its files as stored (`hashing.folder_digest`), None until read.
+
+    in_production: whether the registry shows it as Production by other means than an alias, as MLflow's stages do.
+    """
 
     name: str
     version: str
@@ -20,6 +23,7 @@ class ModelVersion:
     run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: str | None = None
+    in_production: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version}"

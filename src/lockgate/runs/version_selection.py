@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from lockgate.errors import NotFound, UsageError
+from lockgate.errors import NotFound, Refused, RegistryError, UsageError
 from lockgate.foreign.files import read_regular
 from lockgate.integrations import git
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.plugins import is_inside
+from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 
@@ -92,16 +93,41 @@ def _checked(version: int | str, pipeline: Pipeline) -> str:
 
 
 def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | None:
-    """The version to compare with; None where there is none yet and the pipeline allows that."""
+    """The version to compare with; None where there is none yet and the pipeline allows that.
+
+    Raises NotFound also where a version is Production and only its alias is missing: what it says would be compared with nobody.
+    """
     selector = pipeline.champion
     if not isinstance(selector, ChampionSelector):
         return None
     if selector.version is not None:
         return registry.version(pipeline.production_model, _checked(selector.version, pipeline))
     version = registry.by_alias(pipeline.production_model, str(selector.alias))
+    if version is None and selector.alias == "production":
+        _require_no_production(pipeline.production_model, registry)
     if version is None and selector.otherwise != "none":
         raise NotFound(
             f"no version of {pipeline.production_model} has the alias {selector.alias!r}, so there is no champion to compare with",
             remedy="adopt the version in production with gate adopt, or write champion: {alias: …, else: none}",
         )
     return version
+
+
+def _require_no_production(model: str, registry: Registry) -> None:
+    """Raise NotFound where a version without the alias is Production, by the ledger or by the registry's own stage."""
+    try:
+        production = stored_chain(registry, model).whole().standing.production
+    except Refused as error:
+        message = f"whether a version of {model} is Production cannot be told: {error.message}"
+        raise RegistryError(message, remedy=error.remedy) from error
+    if production is not None:
+        raise NotFound(
+            f"version {production} of {model} is Production by the ledger, and no version has the alias 'production'",
+            remedy=f"gate verify {model} --repair sets it again",
+        )
+    staged = next((version for version in registry.versions(model) if version.in_production), None)
+    if staged is not None:
+        raise NotFound(
+            f"{staged} stands in the stage Production, and no version has the alias 'production'",
+            remedy=f'gate adopt {model} --version {staged.version} --reason "…" sets it, and begins the ledger with that version',
+        )

@@ -322,6 +322,7 @@ def _version(stored: Any) -> ModelVersion:
         run_id=stored.run_id or None,
         tags={str(key): str(value) for key, value in (stored.tags or {}).items()},
         created_at=None if created is None else utc_text(created),
+        in_production=stored.current_stage == STAGES["production"],
     )
 
 
