@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from helpers.checkout import CHAMPION, Answer, Checkout, findings, verdicts
+from helpers.checkout import CHAMPION, LINES, METRICS, Answer, Checkout, findings, verdicts
 from helpers.shelf import alone
 from helpers.warm_python import OWN
 
@@ -136,19 +136,44 @@ def test_a_pipeline_of_init_runs_once_its_names_are_right(checkout: Checkout) ->
     assert checkout.evidence["model"]["candidate"]["version"] == "2"
 
 
-def test_on_a_first_promotion_relative_lines_are_not_asked(checkout: Checkout) -> None:
-    """Nobody holds Production yet, and it is said what was left out."""
+def test_a_first_version_goes_the_same_way_as_any_and_the_next_is_compared_with_it(checkout: Checkout) -> None:
+    """Lines that compare are named and left out until then; nothing else is."""
     checkout.write()
+
+    first = checkout.gate("run", "--stage")
+
+    gate = checkout.evidence["gates"][0]
+    assert first.code == 0, first.stderr
+    assert list(findings(checkout.evidence)) == ["metrics/r1/overall"]
+    assert checkout.evidence["model"]["champion"] is None
+    assert "fraud version 2 against no champion\n" in first.stderr
+    assert "no champion yet: metrics: auc >= champion - 0.05 on each slice\n" in first.stderr
+    assert "auc >= champion - 0.05 on each slice: there is no champion yet" in first.stderr
+    assert gate["reason"].startswith("1 requirement met; 1 requirement not compared: there is no champion yet")
+    assert checkout.gate("promote").code == 3
+    assert checkout.gate("approve", "--key", checkout.key).code == 0
+    assert checkout.gate("promote").code == 0
+
+    second = checkout.gate("run", "--candidate", CHAMPION)
+
+    assert f"fraud version {CHAMPION} against champion version 2\n" in second.stderr
+    assert "metrics/r2/country=BR" in findings(checkout.evidence)
+
+
+def test_what_stops_a_promotion_anyway_is_said_before_anything_runs(checkout: Checkout) -> None:
+    """Nobody approves, and the only gate compares with a champion that is not there; it is no pass."""
+    checkout.write(signoff=None, gates=[{**METRICS, "require": LINES[1:]}])
 
     ended = checkout.gate("run")
 
-    gate = checkout.evidence["gates"][0]
-    assert ended.code == 0, ended.stderr
-    assert list(findings(checkout.evidence)) == ["metrics/r1/overall"]
-    assert checkout.evidence["model"]["champion"] is None
-    assert "fraud version 2 against no champion" in ended.stderr
-    assert re.search(r"1 .*not evaluated", gate["reason"]), gate["reason"]
-    assert "not asked  auc >= champion - 0.05 on each slice: there is no champion yet" in ended.stderr
+    assert ended.code == 3
+    said = [line for line in ended.stderr.splitlines() if not line.startswith(" ")]
+    assert said[:3] == [
+        "warning  the pipeline does not say who must approve, and without that nothing is promoted",
+        "warning  the gate metrics cannot pass: each of its lines compares with a champion, and there is none",
+        "fraud version 2 against no champion",
+    ]
+    assert "add a line that does not, such as auc >= NUMBER" in ended.stderr
 
 
 def test_a_version_cannot_be_better_than_itself(checkout: Checkout) -> None:

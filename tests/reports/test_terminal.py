@@ -77,13 +77,13 @@ def test_a_log_breaks_no_sentence() -> None:
 
 
 def test_without_a_champion_there_is_no_column_for_it() -> None:
-    """And a line that compares with it is named as not asked."""
+    """And a line that compares with it is named as not compared."""
     alone = replace(BR, slice={}, champion=None, requirement="r2", id="metrics/r2/overall")
     gate = replace(METRICS, findings=(alone,), reason="")
     head, *rows = page(told(gate)).splitlines()[:4]
 
     assert head.split() == ["gate", "verdict", "line", "that", "decided", "candidate", "limit"]
-    assert any("not asked" in row for row in rows)
+    assert any("not compared" in row for row in rows)
 
 
 def test_what_a_gate_says_of_its_data_stands_below_the_table() -> None:

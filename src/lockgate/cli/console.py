@@ -17,7 +17,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.reports.terminal import STYLES, run_page
 from lockgate.reports.terminal_layout import Medium, Span, assembled, padded
-from lockgate.text import terminal
+from lockgate.text import one_line, terminal
 
 _LOG_WIDTH, _MAX_WIDTH = 100, 120
 _BAR_WIDTH = 24
@@ -72,12 +72,20 @@ class Screen:
             self.console.print(page)
         show_page(captured.get())
 
-    def show_versions(self, case: Case) -> None:
-        """Which versions are compared."""
+    def show_obstacles(self, obstacles: Sequence[tuple[str, str]]) -> None:
+        """What will stop a promotion whatever is measured, each with what to do."""
+        for reason, remedy in obstacles:
+            self.say(f"warning  {one_line(reason)}", style="yellow")
+            self.say(f"{'':9}{one_line(remedy)}", style="dim")
+
+    def show_versions(self, case: Case, *, not_compared: Sequence[str]) -> None:
+        """Which versions are compared; without a champion, which lines are left out."""
         against = "no champion" if case.champion is None else f"champion version {case.champion.version.version}"
         if case.champion is not None and str(case.champion.version) == str(case.candidate.version):
             against += ": the same, so it is compared with itself"
         self.say(f"{case.candidate.version} against {against}")
+        if case.champion is None and not_compared:
+            self.say(f"not compared, as there is no champion yet: {'; '.join(not_compared)}", style="dim")
 
     @contextmanager
     def progress(self, gates: Sequence[str] = ()) -> Iterator[Progress]:

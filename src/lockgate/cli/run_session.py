@@ -28,6 +28,7 @@ from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
 from lockgate.pipeline.loader import load, project_root
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.pipeline.without_champion import left_out
 from lockgate.promotion.operator import registry_clock
 from lockgate.promotion.promote import record_staging
 from lockgate.promotion.publish import publish, registry_moment
@@ -38,7 +39,7 @@ from lockgate.runs.case_builder import open_case
 from lockgate.runs.circumstances import leaves_no_record, read_circumstances
 from lockgate.runs.data_check import require_data
 from lockgate.runs.lookup import only_pipeline
-from lockgate.runs.promotion_hooks import make_operator
+from lockgate.runs.promotion_hooks import make_operator, promotion_obstacles
 from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.version_selection import require_candidate
 from lockgate.text import secret_forms
@@ -133,6 +134,8 @@ def run_pipeline(
         circumstances=circumstances,
         unrecorded=not publishing and leaves_no_record(os.environ),
     )
+    if not (resume or observing or only):
+        session.screen.show_obstacles(promotion_obstacles(pipeline, registry, measuring, environ=os.environ))
     evidence, folder = session.evaluate()
     session.screen.show_run(evidence, folder.path, observed=observing)
     call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]
@@ -269,7 +272,7 @@ class _RunSession:
                     record=EvaluationRecord(self.pipeline.root, self.pipeline.model),
                     unrecorded=self.unrecorded,
                 )
-                self.screen.show_versions(builder.case)
+                self.screen.show_versions(builder.case, not_compared=left_out(self.measuring))
                 run.run_gates()
                 builder.end_models()
                 pipeline = self.pipeline

@@ -141,4 +141,4 @@ def _not_asked(gate: GateResult, groups: Collection[str]) -> list[Row]:
     if not groups or gate.verdict is Verdict.ERROR:
         return []
     absent = [requirement.text for requirement in gate.requirements if requirement.id not in groups]
-    return [Row("not asked", "", f"{text}: there is no champion yet") for text in absent]
+    return [Row("not compared", "", f"{text}: there is no champion yet") for text in absent]

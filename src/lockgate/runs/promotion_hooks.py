@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from lockgate.errors import LockgateError, Refused
 from lockgate.evidence.completeness import PolicyGate, PolicyGates
@@ -12,6 +12,7 @@ from lockgate.models.environment import is_secret
 from lockgate.models.model import AnswersExample
 from lockgate.pipeline.gate_outline import OutlinedGate
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.pipeline.without_champion import undecidable
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.operator import Operator, registry_clock
 from lockgate.promotion.preconditions import PromotionTerms
@@ -23,7 +24,10 @@ from lockgate.registries.selectors import ChampionSelector
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.run import now
+from lockgate.runs.version_selection import select_champion
+from lockgate.signoff.decision import Ballot
 from lockgate.signoff.identity import Identity
+from lockgate.signoff.outlook import approval_obstacles
 from lockgate.signoff.policy import SignoffPolicy
 
 SAMPLE_ROWS = 10
@@ -81,6 +85,26 @@ def _policy_gate(gate: Gate) -> PolicyGate:
         frozenset(name for name, line in numbered if gate.needs_champion(line)) if known else None,
         frozenset(name for name, line in numbered if line.if_inconclusive == "ask"),
     )
+
+
+def promotion_obstacles(
+    pipeline: Pipeline, registry: Registry, measuring: Sequence[Gate], *, environ: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """(what will stop a promotion whatever a run measures, what to do), known before it begins.
+
+    measuring: the gates that will run. Who made what a pull request brings is not asked in its job, where the commit is a merge.
+    """
+    obstacles: list[tuple[str, str]] = []
+    policy = pipeline.signoff or SignoffPolicy()
+    if not environ.get("GITHUB_EVENT_NAME") or not policy.require:
+        commit = git.head_commit(pipeline.root)
+        authors = () if commit is None else git.authors(commit, pipeline.root, named=policy.names)
+        ballot = Ballot(authors=authors, authors_remedy="commit what is evaluated to git, and run again")
+        obstacles += approval_obstacles(policy, ballot, user=git.current_identity(pipeline.root).id)
+    for gate, line in undecidable(measuring) if select_champion(pipeline, registry) is None else ():
+        reason = f"the gate {gate} cannot pass: each of its lines compares with a champion, and there is none"
+        obstacles.append((reason, f"add a line that does not, such as {line}"))
+    return obstacles
 
 
 def _traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:

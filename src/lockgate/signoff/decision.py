@@ -18,6 +18,12 @@ from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
 from lockgate.text import one_line
 from lockgate.units import duration_text, utc_text
 
+NO_SIGNOFF = (
+    "the pipeline does not say who must approve, and without that nothing is promoted",
+    'write signoff: {groups: {owners: [{key: "the line of a .pub file"}]}, require: {owners: 1}}, or require: {owners: 0} '
+    "where nobody is to approve",
+)
+LAST_RESORT = "as a last resort set signoff.separation_of_duties: false, which lets anybody sign their own work"
 _NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
 
 
@@ -211,13 +217,17 @@ def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
     unknown = unknown_authors(policy, ballot)
     if unknown is not None:
         return unknown[0]
-    able = [
+    lacking = unfilled(policy.require, able_people(policy, ballot))
+    return f"who had a hand in it cannot approve it, and without them there is nobody: {lacking}" if lacking else None
+
+
+def able_people(policy: SignoffPolicy, ballot: Ballot) -> list[Person]:
+    """Who may approve what these people made."""
+    return [
         person
         for person in policy.people()
         if person.may_vote and not (policy.separation_of_duties and ballot.made_by(person))
     ]
-    lacking = unfilled(policy.require, able)
-    return f"who had a hand in it cannot approve it, and without them there is nobody: {lacking}" if lacking else None
 
 
 def refuse_future(evidence: Evidence, now: datetime) -> SignoffDecision | None:
@@ -251,12 +261,7 @@ def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) ->
             remedy="see gate report for what stopped it, then evaluate a better candidate with gate run",
         )
     if not policy.require:
-        return SignoffDecision(
-            "refused",
-            "no_signoff",
-            "the pipeline does not say who must approve",
-            remedy="add signoff: with groups and require, or require: {owners: 0} to require nobody",
-        )
+        return SignoffDecision("refused", "no_signoff", NO_SIGNOFF[0], remedy=NO_SIGNOFF[1])
     if policy.nobody_signs and opens == "by_owner":
         return SignoffDecision(
             "refused",
@@ -333,10 +338,9 @@ def unknown_authors(policy: SignoffPolicy, ballot: Ballot) -> tuple[str, str] | 
     """Why nobody can be told apart from the authors, and the remedy; None where the policy does not ask or they are known."""
     if not policy.separation_of_duties:
         return None
-    remedy = "as a last resort set signoff.separation_of_duties: false, which lets anybody sign their own work"
     if not ballot.authors and not ballot.accounts:
         unknown = "who wrote the evaluated commit is not known, so no approver can be told apart from its author"
-        return unknown, ballot.authors_remedy or remedy
+        return unknown, ballot.authors_remedy or LAST_RESORT
     strangers = sorted({email for email in ballot.authors if not policy.names(email)})
     if strangers:
         hands = {email: ballot.hands.get(email, "") for email in strangers}
@@ -345,7 +349,7 @@ def unknown_authors(policy: SignoffPolicy, ballot: Ballot) -> tuple[str, str] | 
         amend = "correct that line and push again (git commit --amend, or git rebase), or " if trailer else ""
         return (
             f"{names} wrote the evaluated commit and cannot be matched to anybody in signoff.groups",
-            f"{amend}name them there with their email, in any group, or {remedy}",
+            f"{amend}name them there with their email, in any group, or {LAST_RESORT}",
         )
     return None
 

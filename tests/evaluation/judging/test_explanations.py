@@ -148,14 +148,12 @@ def test_a_gate_begins_with_its_worst_finding() -> None:
     assert summary([good, fail, fail]) == f"{fail.reason}; and 1 more"
     assert summary([good]) == "1 requirement met"
     assert summary([good, good], not_asked=1) == (
-        "all 2 requirements met; 1 requirement that compares with a champion not evaluated: there is no champion yet"
+        "all 2 requirements met; 1 requirement not compared: there is no champion yet"
     )
     assert summary([good, replace(good, code="no_loss_seen", detail={"smallest_loss_seen": "0.04"})]) == (
         "1 proven, 1 without a loss seen; a loss under 0.04 would go unseen"
     )
-    assert summary([], not_asked=2) == (
-        "nothing was measured; 2 requirements that compare with a champion not evaluated: there is no champion yet"
-    )
+    assert summary([], not_asked=2) == ("nothing was measured; 2 requirements not compared: there is no champion yet")
 
 
 def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:

@@ -80,7 +80,7 @@ def _show(gate: Mapping[str, Any]) -> None:
     if gate["unread"] is not None:
         show(f"  what its rows can decide is not known: {gate['unread']}")
     for line in gate["lines"]:
-        show(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not evaluated: no champion yet"))
+        show(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not compared: there is no champion yet"))
         outlooks = sorted(line["outlook"], key=lambda outlook: list(_STATUS).index(outlook["status"]))
         for outlook in outlooks[:_MAX_OUTLOOKS]:
             show(f"      {outlook['place']}: {outlook['words']}")

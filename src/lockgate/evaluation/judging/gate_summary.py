@@ -12,6 +12,7 @@ from lockgate.evaluation.judging.number_format import percent, short, slice_word
 from lockgate.evaluation.latency import measured_rates as latency
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.text import counted
 
 MEASURED_AT = 0.05
 _UNKNOWN = {"unrecorded": "jobs like this one leave no record", "unread": "what is published could not be read"}
@@ -48,8 +49,7 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None
     }
     clauses += [f"{pool} pools {count} small slices" for pool, count in merged.items()]
     if not_asked:
-        requirements = "requirement that compares" if not_asked == 1 else "requirements that compare"
-        clauses.append(f"{not_asked} {requirements} with a champion not evaluated: there is no champion yet")
+        clauses.append(f"{counted(not_asked, 'requirement')} not compared: there is no champion yet")
     points = sum(1 for finding in findings if finding.decided is not None and finding.decided.claim == "point")
     if points:
         clauses.append(f"{points} compared by points, without an error rate")

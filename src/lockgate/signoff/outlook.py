@@ -1,0 +1,29 @@
+"""Who could approve what is about to be evaluated: what stands in the way, whatever the verdict will be."""
+
+from __future__ import annotations
+
+from lockgate.signoff.decision import LAST_RESORT, NO_SIGNOFF, Ballot, able_people, unknown_authors
+from lockgate.signoff.policy import SignoffPolicy, unfilled
+
+
+def approval_obstacles(policy: SignoffPolicy, ballot: Ballot, *, user: str) -> list[tuple[str, str]]:
+    """(what stands in the way of an approval, what to do) for what these people made; empty where nothing does.
+
+    user: email of whoever calls. Votes are not looked at.
+    """
+    if not policy.require:
+        return [NO_SIGNOFF]
+    if policy.nobody_signs or not policy.separation_of_duties:
+        return []
+    unknown = unknown_authors(policy, ballot)
+    if unknown is not None:
+        return [(f"nobody can approve this: {unknown[0]}", unknown[1])]
+    able, authors = able_people(policy, ballot), ", ".join(ballot.authors)
+    lacking = unfilled(policy.require, able)
+    if lacking:
+        reason = f"{authors} wrote the commit that is evaluated, so may not approve it, and the others do not suffice: {lacking}"
+        return [(f"nobody can approve this: {reason}", f"name somebody else in signoff.groups, or {LAST_RESORT}")]
+    if not any(person.may_vote and person.wrote(user) for person in policy.people() if ballot.made_by(person)):
+        return []
+    names = " or ".join(sorted(person.name for person in able))
+    return [(f"you ({user}) wrote the commit that is evaluated, so your own approval will not count", f"ask {names}")]

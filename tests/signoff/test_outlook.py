@@ -1,0 +1,39 @@
+"""Who could approve is known before anything is measured."""
+
+from __future__ import annotations
+
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.outlook import approval_obstacles
+from lockgate.signoff.policy import Owner, SignoffPolicy
+
+ME, OLGA = (Owner(id=number, email=f"{name}@example.org") for number, name in ((1, "me"), (2, "olga")))
+
+
+def said(policy: SignoffPolicy, *authors: str) -> list[str]:
+    return [" | ".join(pair) for pair in approval_obstacles(policy, Ballot(authors=authors), user="me@example.org")]
+
+
+def policy(*owners: Owner, **more: bool) -> SignoffPolicy:
+    return SignoffPolicy(groups={"owners": owners}, require={"owners": 1}, **more)
+
+
+def test_what_stands_in_the_way_of_every_approval_is_named_with_what_to_write() -> None:
+    """Nobody who approves, an author whom nobody knows or who is alone; of others your own vote, and who else can."""
+    assert "write signoff: {groups: " in said(SignoffPolicy())[0]
+    assert "who wrote the evaluated commit is not known" in said(policy(ME))[0]
+    assert "name them there with their email" in said(policy(ME), "stranger@example.org")[0]
+    assert said(policy(ME), "me@example.org")[0].startswith(
+        "nobody can approve this: me@example.org wrote the commit that is evaluated, so may not approve it, "
+        "and the others do not suffice: owners needs 1 and 0 can | name somebody else in signoff.groups, or "
+    )
+    assert said(policy(ME, OLGA), "me@example.org") == [
+        "you (me@example.org) wrote the commit that is evaluated, so your own approval will not count | ask olga@example.org"
+    ]
+
+
+def test_nothing_is_said_where_somebody_can() -> None:
+    """Of a commit of somebody else, or of somebody who has no vote anyway, where nobody signs, and where authors may."""
+    assert not said(policy(ME, OLGA), "olga@example.org")
+    assert not said(policy(Owner(email="me@example.org"), OLGA), "me@example.org")
+    assert not said(policy(ME, separation_of_duties=False))
+    assert not said(SignoffPolicy(require={"owners": 0}))
