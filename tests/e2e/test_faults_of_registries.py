@@ -52,5 +52,5 @@ def test_a_registry_that_dies_costs_seconds_and_nothing_measured(
     assert resumed.code == 0, resumed.stderr
     assert (waiting.run, waiting.state["nonce"]) == (run, state["nonce"])
     assert (waiting.run / "evidence.json").read_bytes() == evidence
-    assert "fraud version 2 is Staging (revision 1, epoch 1, " in resumed.stderr
+    assert "fraud version 2 is Staging since " in resumed.stderr
     assert "Staging     version 2" in status.stdout

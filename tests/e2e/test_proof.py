@@ -59,5 +59,5 @@ def test_a_finished_run_is_staged_by_another_job_that_starts_no_model(
 
     assert (run.code, loaded) == (0, True), run.stderr
     assert (staged.code, marker.exists()) == (0, False), staged.stderr
-    assert f"fraud version {new.version} is Staging (revision 1, epoch 1, " in staged.stderr
+    assert f"fraud version {new.version} is Staging since " in staged.stderr
     assert checkout.digest in staged.stderr

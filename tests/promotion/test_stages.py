@@ -373,6 +373,6 @@ def test_where_the_ledger_has_no_production_a_stage_holds_it_for_nobody_to_take(
     assert [one.code for one in found.discrepancies] == ["stage_moved", "not_adopted"]
     assert found.repairs == ["move version 2 to the stage Staging"]
     assert outcome is not None
-    assert outcome.lines[0].startswith(f"{bench.model} is as the ledger says (revision 2, epoch 2, ")
+    assert outcome.lines[0].startswith(f"{bench.model} is as the ledger says since ")
     assert bench.stages == "None Staging Production"
     assert [one.code for one in bench.look().discrepancies] == ["not_adopted"]

@@ -54,6 +54,11 @@ Compared with version 6. It blocks promotion.
 
 * latency: moving house (ann, until 2026-12-01)
 
+## How sure is this?
+
+If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, \
+however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/internals/decisions.md. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
+
 ## Evidence and data
 
 * evidence `{WHOLE.digest}`
@@ -62,9 +67,6 @@ Compared with version 6. It blocks promotion.
 * champion version 6 `sha256:h`
 * data holdout: 50,000 rows `sha256:d`
 * policy `sha256:p`
-
-If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, \
-however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/internals/decisions.md. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
 """
 
 JUNIT = """\

@@ -50,8 +50,8 @@ class ArchiveResult:
         if self.entry is not None and self.retain_until is not None:
             return [
                 *lines,
-                f"{self.model} version {self.entry.source} is Archived (revision {self.entry.epoch}, epoch {self.entry.epoch}, "
-                f"{utc_text(self.entry.at)}), and kept until {utc_text(self.retain_until)}",
+                f"{self.model} version {self.entry.source} is Archived since {utc_text(self.entry.at)}, "
+                f"and kept until {utc_text(self.retain_until)}",
                 "no previous version is left, and no alias previous; gate rollback --to still reaches what is kept",
                 *self.warnings,
             ]

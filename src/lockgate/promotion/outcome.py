@@ -82,7 +82,7 @@ class Outcome:
         else:
             subject = self.model if version is None else f"{self.model} version {version}"
             words = "as the ledger says" if version is None else _WORDS[entry.kind]
-            head = f"{subject} is {words} (revision {entry.epoch}, epoch {entry.epoch}, {at})"
+            head = f"{subject} is {words} since {at}"
         others = []
         if entry.kind in MOVES and not self.already:
             if entry.kind == "rolled_back" and entry.source is not None:

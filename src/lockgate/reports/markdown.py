@@ -53,7 +53,7 @@ def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True)
         _joined(head),
         tuple(_joined([_gate_row(gate)]) for gate in evidence.gates),
         tuple(_joined(_gate(gate, most=most, stderr=stderr)) for gate in evidence.gates),
-        _joined([*_waivers(evidence), *_basis(evidence)]),
+        _joined([*_waivers(evidence), *_certainty(evidence), *_basis(evidence)]),
     )
 
 
@@ -146,7 +146,10 @@ def _basis(evidence: Evidence) -> list[str]:
         for entry in document.get("data", [])
     ]
     lines.append(f"* policy `{text(document['policy']['sha256'])}`")
-    risk = risk_sentence(evidence)
-    if risk is not None:
-        lines += ["", text(risk)]
     return lines
+
+
+def _certainty(evidence: Evidence) -> list[str]:
+    """How often a run like this passes what should fail, and over how many evaluations of the same data."""
+    risk = risk_sentence(evidence)
+    return [] if risk is None else ["## How sure is this?", "", text(risk), ""]

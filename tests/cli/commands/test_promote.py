@@ -37,7 +37,7 @@ def test_approved_evidence_is_promoted(desk: Desk) -> None:
     assert isinstance(waiting, Waiting)
     assert waiting.exit_code == 3
     assert ended.exit_code == 0, ended.exception
-    assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production (revision 1, epoch 1, ")
+    assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production since ")
     assert ended.stdout.splitlines()[-1] == "serving was not checked"
     assert desk.aliases == {"production": "1"}
     assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1

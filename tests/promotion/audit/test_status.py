@@ -18,7 +18,6 @@ from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.units import minute_text, utc_text
 from promotion.test_rollback import Bench
 
-
 STAGE = ("gate run --stage", "evaluates a candidate, and stages it on a pass")
 
 
