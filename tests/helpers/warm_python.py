@@ -51,8 +51,8 @@ OWN = "LOCKGATE_WARM_EXECUTABLE"
 _ROOM = "LOCKGATE_WARM_ROOM"  # in the server's environment, which its children overwrite with their own
 _ROOM_BYTES = 100_000
 _MESSAGE_BYTES = 150_000  # less than what a socket takes
-_DESCRIPTORS = 200  # SCM_RIGHTS takes 253
-_HIGH = 512  # a child's descriptors lie from here on while they are put where they belong
+_DESCRIPTORS = 200
+_HIGH = 512
 
 
 class WarmPython:
@@ -85,12 +85,8 @@ class WarmPython:
                 start_new_session=True,
             )
             os.close(lifeline)
-        program.write_text(
-            # it holds all that it runs, since in the box of a model it can read nothing beside itself
-            f"#!{sys.executable} -IS\n"
-            f"import types; warm = types.ModuleType('warm'); exec({Path(__file__).read_text()!r}, vars(warm))\n"
-            f"import sys; sys.exit(warm.ask({str(door)!r}, warm.arguments(sys.argv)))\n"
-        )
+        client = Path(__file__).with_name("warm_client.py").read_text()
+        program.write_text(f"#!{sys.executable} -IS\n" + client.replace('DOOR = ""', f"DOOR = {str(door)!r}", 1))
         program.chmod(0o755)
         (Path(folder) / "uvicorn").symlink_to(
             program
@@ -129,11 +125,11 @@ class Server:
 
     def _fork(self, client: socket.socket) -> dict[str, Any] | None:
         """Fork for a client; return its message in the child alone."""
-        import json
+        import marshal
         import select
 
         text, passed, _, _ = socket.recv_fds(client, _MESSAGE_BYTES, _DESCRIPTORS)
-        message = json.loads(text) if text else {"environ": {}}
+        message = marshal.loads(text) if text else {"environ": {}}
         child = os.fork() if text and _read_by_imports(message["environ"]) == self.imported_under else None
         if child == 0:
             for ours in {client, self.listener, *(one for one, _, _ in self.clients.values())}:
@@ -168,81 +164,6 @@ class Server:
             client.send(b"ended %d" % os.waitstatus_to_exitcode(status))
         client.close()
         os.close(pidfd)
-
-
-def arguments(argv: list[str]) -> list[str]:
-    """Return those of the interpreter, also where a module's own program is called."""
-    name = Path(argv[0]).name
-    return argv[1:] if name == "python" else ["-m", name, *argv[1:]]
-
-
-def ask(door: str, arguments: list[str]) -> int:
-    """Wait for a process that the server forks for us; return its exit code, or end by the signal that ended it."""
-    descriptors = _open_descriptors()
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if not _forked(server, door, arguments, descriptors):
-        server.close()
-        os.execv(sys.executable, [sys.executable, *arguments])
-    child = int(server.recv(64).split()[1])
-
-    def pass_on(number: int, _: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            (os.killpg if number == signal.SIGTERM else os.kill)(child, number)
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, pass_on)
-    for descriptor in descriptors:
-        os.close(descriptor)  # who reads the other end of a pipe waits for the child alone
-    ended = server.recv(64).split()
-    if not ended:
-        return 70  # the server is gone, and the child with it
-    code = int(ended[1])
-    if code < 0:
-        if -code != signal.SIGKILL:
-            signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    return code
-
-
-def _forked(server: socket.socket, door: str, arguments: list[str], descriptors: list[int]) -> bool:
-    """Hand over what we were started with; return whether the server forks for it."""
-    import json
-
-    if not arguments or not (
-        arguments[0].endswith(".py") or arguments[0] in ("-c", "-m") or arguments[:2] == ["-I", "-m"]
-    ):
-        return False
-    umask = os.umask(0)
-    os.umask(umask)
-    message = {
-        "arguments": arguments,
-        "environ": dict(os.environ),
-        "folder": str(Path.cwd()),
-        "umask": umask,
-        "descriptors": descriptors,
-    }
-    text = json.dumps(message).encode()
-    if len(text) > _ROOM_BYTES or len(descriptors) > _DESCRIPTORS or descriptors[-1] >= _HIGH:
-        return False
-    try:
-        server.connect(door)
-        socket.send_fds(server, [text], descriptors)
-        return server.recv(64, socket.MSG_PEEK).startswith(b"started")
-    except OSError:
-        return False
-
-
-def _open_descriptors() -> list[int]:
-    """In order. The one through which we look is gone by then."""
-    return sorted(number for path in Path("/proc/self/fd").iterdir() if _is_open(number := int(path.name)))
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
 
 
 def _become(message: dict[str, Any], passed: list[int]) -> None:
@@ -333,6 +254,25 @@ def _run(arguments: list[str]) -> None:
         runpy.run_path(arguments[0], run_name="__main__")
 
 
+def _end(code: object) -> None:
+    """End as the interpreter does, but take nothing apart: that would copy every page of what was imported."""
+    import atexit
+    import threading
+
+    number = code if isinstance(code, int) else int(code is not None)
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except OSError:
+            number = 120  # as the interpreter says that what was written is lost
+    os._exit(number & 0xFF)
+
+
 def main() -> None:
     """Import, serve, and in each child be the program that was asked for."""
     import unsynced
@@ -343,7 +283,11 @@ def main() -> None:
     sys.path.insert(0, "")
     message = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])).serve()
     if message is not None:
-        _run(message["arguments"])
+        try:
+            _run(message["arguments"])
+        except SystemExit as ended:
+            _end(ended.code)
+        _end(None)
 
 
 if __name__ == "__main__":
