@@ -178,12 +178,13 @@ What stands in the way
 average_precision >= champion - 0.03 on each slice
   ● candidate minus champion, ─ its 90 % interval, │ limit: left of it fails;
   watched: too small to judge, no loss was seen
-  geography=BR  ·····─○········     0.771    0.8222  fail
-  geography=NG  ···─●─│········      0.69     0.795  fail
-  geography=PT  ······│●─······     0.801      0.82  inconclusive
-  geography=LU  ·─────│●──────·       0.8      0.81  watched
-  geography=MT  ·─────│●──────·       0.8      0.81  watched
-  geography=IS  ·─────│●──────·       0.8      0.81  watched
+                                 candidate   champion
+  geography=BR  ·····─○········      0.771     0.8222  fail
+  geography=NG  ···─●─│········       0.69      0.795  fail
+  geography=PT  ······│●─······      0.801       0.82  inconclusive
+  geography=LU  ·─────│●──────·        0.8       0.81  watched
+  geography=MT  ·─────│●──────·        0.8       0.81  watched
+  geography=IS  ·─────│●──────·        0.8       0.81  watched
   … and 2 more, all pass, in the report
 
 FAIL  fraud version 7 does not pass: metrics and latency failed"""

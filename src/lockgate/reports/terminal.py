@@ -21,6 +21,7 @@ STYLES = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error"
 _WORST, _SLICES = 3, 6
 _MAX_NAME, _MAX_NUMBER, _MAX_SLICE, _MIN_NAME, _MIN_LINE = 14, 12, 28, 14, 18
 _BAR_WIDTH, _NARROW_BAR_WIDTH = 15, 11
+_INDENT = ("    ", "")
 _STDERR_LINES, _STDERR_WIDTH = 8, 300
 _HEAD, _NUMBERS = ("gate", "verdict", "line that decided"), ("candidate", "champion", "limit")
 
@@ -60,7 +61,7 @@ def _table(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines
     lines: Lines = []
     for style, cells in table:
         styles = ("bold", STYLES[style], "") if lines else ("dim",) * 3
-        fitting = widths if len(cells) > 3 else [*widths[:2], sum(widths[2:]) + 2 * len(widths[3:])]
+        fitting = widths if len(cells) > 3 else [*widths[:2], medium.width - sum(widths[:2]) - 4]
         padding = ("dim" if not lines else "",) * len(cells)
         lines += columns(list(zip(cells, fitting, [*styles, *padding], strict=False)), right_from=3)
     return lines
@@ -72,7 +73,8 @@ def _widths(table: Sequence[tuple[str, Sequence[str]]], width: int) -> list[int]
     name = min(_MAX_NAME, max(cell_len(cells[0]) for _, cells in table))
     verdict = max(cell_len(cells[1]) for _, cells in table)
     numbers = [min(_MAX_NUMBER, max(map(cell_len, column))) for column in list(zip(*whole, strict=True))[3:]]
-    return [name, verdict, width - name - verdict - sum(numbers) - 2 * (2 + len(numbers)), *numbers]
+    room = width - name - verdict - sum(numbers) - 2 * (2 + len(numbers))
+    return [name, verdict, min(room, max(cell_len(cells[2]) for cells in whole)), *numbers]
 
 
 def _stacked(gate: GateResult, rows: Sequence[Row], medium: Medium) -> Lines:
@@ -80,18 +82,17 @@ def _stacked(gate: GateResult, rows: Sequence[Row], medium: Medium) -> Lines:
     lines = medium.sentence(gate.name, style="bold")
     for row in rows:
         verdict = medium.plain(row.verdict)
-        sentence = medium.sentence(row.line, first=f"  {verdict}  " if verdict else "  ", hang=6)
-        lines += [[(f"  {verdict}", STYLES[row.style]), (sentence[0][0][0][2 + len(verdict) :], "")], *sentence[1:]]
+        lines += medium.sentence(row.line, first=(f"  {verdict}  ".rstrip() + "  ", STYLES[row.style]), hang=6)
         if row.values:
             candidate, champion, limit = row.values
             against = f", champion {champion}" if champion != NOTHING else ""
-            lines += medium.sentence(f"candidate {candidate}{against}, limit {limit}", first="    ", hang=6)
+            lines += medium.sentence(f"candidate {candidate}{against}, limit {limit}", first=_INDENT, hang=6)
     return lines
 
 
 def _notes(gate: GateResult, medium: Medium, waived: Collection[str]) -> Lines:
     note = notes(gate, waived)
-    return medium.sentence(note, first=f"{medium.plain(gate.name)}: ", hang=2, style="yellow") if note else []
+    return medium.sentence(note, first=(f"{medium.plain(gate.name)}: ", "yellow")) if note else []
 
 
 def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
@@ -103,11 +104,11 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
     lines: Lines = [[("What stands in the way", "bold")]]
     remedies: set[str] = set()
     for gate, blocker in blocked[:_WORST]:
-        first = f"  {medium.plain(gate.name)}: "
-        lines += medium.sentence(blocker.reason, first=first, hang=4, style=STYLES[blocker.verdict.value])
+        first = f"  {medium.plain(gate.name)}: ", STYLES[blocker.verdict.value]
+        lines += medium.sentence(blocker.reason, first=first, hang=4)
         if blocker.remedy and blocker.remedy not in remedies:
             remedies.add(blocker.remedy)
-            lines += medium.sentence(blocker.remedy, first=f"    {medium.plain('→')} ", hang=6)
+            lines += medium.sentence(blocker.remedy, first=(f"    {medium.plain('→')} ", "dim"), hang=6)
         if not blocker.findings:
             broken = gate.context.get("broken") or {}
             for line in _last_lines(str(broken.get("stderr") or "")):
@@ -115,7 +116,9 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
                 lines += [[(f"    | {part}", "dim")] for part in parts]
     hidden = sum(max(1, len(blocker.findings)) for _, blocker in blocked[_WORST:])
     return (
-        [*lines, *medium.sentence(f"… and {hidden} more, in the report", first="  ", style="dim")] if hidden else lines
+        [*lines, *medium.sentence(f"… and {hidden} more, in the report", first=("  ", ""), style="dim")]
+        if hidden
+        else lines
     )
 
 
@@ -145,12 +148,12 @@ def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Line
     ordered = [*worst_first(group), *passed]
     first, listed, hidden = ordered[0], ordered[:_SLICES], ordered[_SLICES:]
     title = f"{first.subject} {first.limit.op} {first.limit.text} on each slice"
-    lines = [*medium.sentence(title, style="bold"), *medium.sentence(_legend(listed), first="  ", style="dim")]
+    lines = [*medium.sentence(title, style="bold"), *medium.sentence(_legend(listed), first=("  ", ""), style="dim")]
     lines += _slice_lines(listed, medium)
     if hidden:
         worse = sum(finding.verdict is not Verdict.PASS for finding in hidden)
         ending = f"{worse} of them no pass" if worse else "all pass"
-        lines += medium.sentence(f"… and {len(hidden)} more, {ending}, in the report", first="  ", style="dim")
+        lines += medium.sentence(f"… and {len(hidden)} more, {ending}, in the report", first=("  ", ""), style="dim")
     return lines
 
 
@@ -160,24 +163,27 @@ def _slice_lines(findings: Sequence[Finding], medium: Medium) -> Lines:
     numbers = [
         list(map(medium.plain, values(finding)[: 1 if findings[0].champion is None else 2])) for finding in findings
     ]
-    room = medium.width - _BAR_WIDTH - 10 * len(numbers[0]) - len("    inconclusive") - 2
+    room = medium.width - _BAR_WIDTH - 11 * len(numbers[0]) - len("    inconclusive") - 2
     stacked = room < _MIN_NAME
     name_width = min(room, _MAX_SLICE, max(map(cell_len, names)))
     bar_width = _NARROW_BAR_WIDTH if stacked else _BAR_WIDTH
     drawn = bars(findings, width=bar_width)
     lines: Lines = []
+    if not stacked:
+        head = [padded(title, 9, right=True) for title in _NUMBERS[: len(numbers[0])]]
+        lines.append([("  " + "  ".join([" " * name_width, " " * bar_width, *head]), "dim")])
     for finding, name, texts, bar in zip(findings, names, numbers, drawn, strict=True):
-        cells = [
-            padded(medium.plain(bar), bar_width),
-            *(padded(text, 8, right=True) for text in texts[: 1 if stacked else 2]),
-        ]
+        cells = [padded(medium.plain(bar), bar_width), *(padded(text, 9, right=True) for text in texts)]
         word = "watched" if finding.code == "watched" else str(finding.verdict)
-        line = [("  ".join([*cells, ""]), ""), (word, STYLES[finding.verdict.value])]
+        verdict = (word, STYLES[finding.verdict.value])
         if stacked:
-            lines += [*medium.sentence(name, first="  ", hang=4), [("    ", ""), *line]]
+            lines += [
+                *medium.sentence(name, first=("  ", ""), hang=4),
+                [("  ".join(["  ", *cells[:2], ""]), ""), verdict],
+            ]
         else:
             first, *others = columns([(name, name_width, "")], right_from=1)
-            lines.append([("  " + padded(first[0][0], name_width) + "  ", ""), *line])
+            lines.append([("  ".join(["", padded(first[0][0], name_width), *cells, ""]), ""), verdict])
             lines += [[("  ", ""), *other] for other in others]
     return lines
 
@@ -215,9 +221,9 @@ def _verdict(evidence: Evidence, medium: Medium, *, observed: bool) -> Lines:
         text += " (not every gate ran, so it can promote nothing)"
     elif evidence.opens == "by_owner":
         text += f" ({len(evidence.asks)} undecided, which the owner may accept)"
-    lines = medium.sentence(text, first=f"{verdict.value.upper()}  ", hang=2, style=STYLES[verdict.value])
+    lines = medium.sentence(text, first=(f"{verdict.value.upper()}  ", STYLES[verdict.value]), style="bold")
     for waiver in idle_waivers(evidence):
-        lines += medium.sentence(str(waiver), first="warning  ", hang=9, style="yellow")
+        lines += medium.sentence(str(waiver), first=("warning  ", "yellow"), hang=9)
     return lines
 
 

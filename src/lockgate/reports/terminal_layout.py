@@ -42,24 +42,23 @@ class Medium:
         """Text of anybody on one line, without what does something to a terminal, in signs that the stream carries."""
         return encodable(terminal_line(text), self.encoding)
 
-    def sentence(self, text: str, *, first: str = "", hang: int = 2, style: str = "") -> list[list[Span]]:
+    def sentence(self, text: str, *, first: Span = ("", ""), hang: int = 2, style: str = "") -> list[list[Span]]:
         """Lines of a sentence; every line but the first is indented. first: stands before it, unbroken where there is room."""
-        if self.folds and cell_len(first) > self.width // 2:
-            blanks = first[: len(first) - len(first.lstrip())]
-            first, text = blanks, first + text
+        head, head_style = first
         if not self.folds:
-            return [[(first + self.plain(text), style)]]
-        lines = wrapped(self.plain(text), self.width - hang, before=cell_len(first) - hang)
-        return [[((" " * hang if number else first) + line, style)] for number, line in enumerate(lines)]
+            return [[(head, head_style), (self.plain(text), style)]]
+        if cell_len(head) > self.width // 2:
+            head, text = head[: len(head) - len(head.lstrip())], head + text
+        begin, *others = wrapped(self.plain(text), self.width - hang, before=cell_len(head) - hang)
+        return [[(head, head_style), (begin, style)], *([(" " * hang + line, style)] for line in others)]
 
 
 def labelled(label: str, sentences: Sequence[Span], medium: Medium) -> list[list[Span]]:
     """Sentences beside a word in a column of its own."""
     lines: list[list[Span]] = []
     for number, (text, style) in enumerate(sentences):
-        first, *others = medium.sentence(text, first=" " * _LABEL, hang=_LABEL + 2, style=style)
         word = padded("" if number else medium.plain(label), _LABEL)
-        lines += [[(word, "bold"), (first[0][0][_LABEL:], style)], *others]
+        lines += medium.sentence(text, first=(word, "bold"), hang=_LABEL + 2, style=style)
     return lines
 
 
