@@ -236,6 +236,35 @@ def test_columns_that_a_frame_lacks_are_named_to_us(ask: Any, names: str | None)
     assert model_host._described(caught.value)["lacking"] == names
 
 
+def fails(call: Any, *arguments: Any) -> Exception:
+    """What a call raises, as it comes to the host: without the frame of whoever calls."""
+    try:
+        call(*arguments)
+    except Exception as error:
+        assert error.__traceback__ is not None
+        return error.with_traceback(error.__traceback__.tb_next)
+    raise AssertionError("it did not fail")
+
+
+def test_what_is_at_fault_is_told_by_where_it_was_raised() -> None:
+    """The rows, where their columns, their types or their cells are; the model's own code, where that is on the way."""
+    from mlflow.models.utils import _enforce_schema
+    from mlflow.types.schema import ColSpec, Schema
+
+    def own(rows: Any) -> Any:
+        return fitted.predict(rows * 2)
+
+    fitted = LinearRegression().fit(FEATURES, LABELS)
+    faults = {
+        "schema": fails(_enforce_schema, pd.DataFrame({"plan": [1.5]}), Schema([ColSpec("string", "plan")])),
+        "library": fails(fitted.predict, [["a lot"]]),
+        "columns": fails(ROWS.to_pandas().__getitem__, "tenure"),
+        "code": fails(own, np.zeros((2, 9))),
+    }
+
+    assert {name: model_host._described(error)["fault"] for name, error in faults.items()} == {n: n for n in faults}
+
+
 TIMES = pd.to_datetime(["2026-01-01", "2026-01-02"])
 ANSWERS: dict[str, Any] = {
     "masks": np.arange(12, dtype="float32").reshape(2, 3, 2),

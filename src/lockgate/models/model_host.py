@@ -40,6 +40,7 @@ ERROR_KEYS = frozenset(("error", "errors"))
 NO_ERROR = ("", *"none null nan nat <na> no ok false 0 0.0 -0.0".split())  # what says that there is none
 LEAST_RANKED = 10  # rows, of which 1 order in 1.8 million is sorted by chance
 
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 VALUE_KINDS = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "bool", "U": "texts"}  # by numpy's letter
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
@@ -1884,7 +1885,31 @@ def _described(error: Exception, before: int = 0) -> dict[str, Any]:
         "module": getattr(error, "name", None) if kind == "import" else None,
         "denied": _denied(error),
         "lacking": "\n".join(_lacking(error.__cause__ if kind == "metric" and error.__cause__ else error)) or None,
+        "fault": _fault(error),
     }
+
+
+def _fault(error: Exception) -> str:
+    """What an exception that a model raised is a fault of: `columns` that the rows lack, `schema` that they do not fit.
+
+    `code`: the model's own is on the way to where it was raised; `library`: nothing but installed code is, which refuses
+    the rows as often as the model is wrong.
+    """
+    if _lacking(error):
+        return "columns"
+    files = [place.f_code.co_filename for place, _ in traceback.walk_tb(error.__traceback__)]
+    if any(file != __file__ and not _installed(file) for file in files):
+        return "code"
+    schema = type(error).__name__ == "MlflowException" and "%smlflow%s" % (os.sep, os.sep) in files[-1]
+    return "schema" if schema else "library"
+
+
+def _installed(file: str) -> bool:
+    """Whether a frame's file belongs to Python or to an installed package, compiled ones too."""
+    parts = file.replace("\\", "/").split("/")
+    if file.startswith("<frozen") or file.endswith((".pyx", ".pxd", ".pxi")):
+        return True
+    return bool({"site-packages", "dist-packages"} & set(parts)) or file.startswith(_STANDARD_LIBRARY)
 
 
 def _denied(error: BaseException | None) -> str | None:

@@ -18,6 +18,18 @@ _DISTRIBUTIONS = {
     "skimage": "scikit-image",
 }
 
+# By the fault of which an exception is: what is wrong with rows is put right there, and not in the model's code.
+_REMEDIES = {
+    "columns": "give the data that column, name the one that holds it with inputs: {wanted: column of the data}, or log the "
+    "model with a signature of all that it takes",
+    "schema": "the rows are not as its signature says: correct the data, map columns with inputs:, or log the model with "
+    "infer_signature of what it is given; a signature gate names what differs",
+    "library": "its library refuses these rows: give it the columns, types and cells that it was trained on, or log what "
+    "prepares them with the model, as in a scikit-learn Pipeline; the last lines of its stderr say more",
+    "code": "the last lines of its stderr show where in its own code; call predict with a row of the data where it is logged "
+    f"({MODEL_OUTPUT}=FILE keeps all that it writes)",
+}
+
 
 def denied_by_box(fault: ModelFault, path: str, box: Box, *, functions: bool) -> ModelFault:
     """Return the same fault with the line that would open a path of this machine; else as it is.
@@ -63,12 +75,11 @@ def model_error(attempt: Attempt, error: Reported, stderr: str) -> ModelFault:
         remedy = "repair the function that per_row names"
     elif doing == "loading":
         message = f"{name} could not be loaded: {text}"
-        remedy = f"try mlflow.pyfunc.load_model on it under {attempt.python}"
+        remedy = f"try mlflow.pyfunc.load_model on it under {attempt.python}; where it was logged under other versions of its "
+        remedy += "libraries, environment: declared installs those"
     else:
         message = f"{name} raised {text}, while {doing}"
-        remedy = (
-            f"the last lines of its stderr show where; repair predict ({MODEL_OUTPUT}=FILE keeps all that it writes)"
-        )
+        remedy = _REMEDIES.get(str(error.fault), _REMEDIES["code"])
     return ModelFault(message, remedy=remedy, stderr=stderr, alive=alive)
 
 

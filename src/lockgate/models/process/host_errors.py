@@ -29,7 +29,10 @@ _NAME_LENGTH = 100
 
 @dataclass(frozen=True)
 class Reported:
-    """kind: `raised`, or which of our own sentences `text` is; module: that cannot be imported; denied: a path."""
+    """kind: `raised`, or which of our own sentences `text` is; module: that cannot be imported; denied: a path.
+
+    fault: of what an exception is one, as the model's process has it: `columns`, `schema`, `library` or `code`.
+    """
 
     kind: str
     type: str
@@ -38,6 +41,7 @@ class Reported:
     module: str | None
     denied: str | None
     quotes: bool
+    fault: str | None
 
 
 def reported(error: Mapping[str, Any], rows: RowText | None) -> Reported:
@@ -62,6 +66,7 @@ def reported(error: Mapping[str, Any], rows: RowText | None) -> Reported:
         module if _MODULE.fullmatch(module) else None,
         error["denied"],
         bool(error["quoted"]),
+        error.get("fault"),
     )
 
 
