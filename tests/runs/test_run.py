@@ -169,6 +169,7 @@ def test_what_takes_long_is_left_out_where_an_earlier_gate_is_in_error(tmp_path:
     assert ASKED == ["a", "c"]
     assert told(broken)["b"] == ("inconclusive", "not run because a ended in error, which decides this run")
     assert broken.results[1].counts
+    assert json.loads((tmp_path / "gates" / "b.json").read_text())["result"]["verdict"] == "inconclusive"
     assert told(asked(finding("a", V.FAIL), resumed=True))["b"][0] == "pass"
     assert ASKED == ["a", "b"]
 

@@ -236,7 +236,7 @@ class PipelineRun:
 
     def _store_result(self, gate: Gate, result: GateResult) -> None:
         """For people, and sealed for a resumed run; a gate that broke is run again, and so is one that was left out."""
-        if result.verdict is Verdict.ERROR or gate.obstacle(self.results) is not None:
+        if result.verdict is Verdict.ERROR:
             return
         document = {
             "result": result.to_json(),
@@ -244,7 +244,8 @@ class PipelineRun:
             "seconds": digest.number(self.seconds[gate.title]),
         }
         self.folder.write(f"gates/{gate.title}.json", digest.canonical(document))
-        self.folder.keep_sealed(f"{gate.title}.gate", document)
+        if gate.obstacle(self.results) is None:
+            self.folder.keep_sealed(f"{gate.title}.gate", document)
 
     def _stored_result(self, gate: Gate) -> GateResult | None:
         document = self.folder.sealed(f"{gate.title}.gate") if self.resumed else None
