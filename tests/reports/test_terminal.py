@@ -97,20 +97,10 @@ def test_what_a_gate_says_of_its_data_stands_below_the_table() -> None:
 
 
 def test_counts_that_are_met_share_a_row() -> None:
-    """As long as their limit is the same."""
+    """As long as their limit is the same; by name, in words."""
     gate = replace(SIGNATURE, findings=(count("missing"), count("breaking_changes"), count("errors")))
 
-    assert page(told(gate)).splitlines()[1].split() == [
-        "signature",
-        "pass",
-        "missing",
-        "and",
-        "2",
-        "more",
-        "0",
-        "<=",
-        "0",
-    ]
+    assert page(told(gate)).splitlines()[1] == "signature  pass     missing, breaking changes, errors: none"
 
 
 def test_a_gate_that_does_not_count_says_so() -> None:

@@ -22,6 +22,12 @@ from lockgate.text import one_line, terminal
 _LOG_WIDTH, _MAX_WIDTH = 100, 120
 _BAR_WIDTH = 24
 _TELL_SECONDS = 10.0
+_LABEL = len("warning  ")
+_PURPOSES = {
+    "run": "publishes this result and stages the version, so that it can be approved",
+    "approve": "an owner signs this result, with the SSH key in FILE",
+    "promote": "makes the version Production",
+}
 _REFRESHES_A_SECOND = 4  # rarely enough not to disturb what is timed
 
 Progress = Callable[[str, int, int | None], None]
@@ -74,9 +80,11 @@ class Screen:
 
     def show_obstacles(self, obstacles: Sequence[tuple[str, str]]) -> None:
         """What will stop a promotion whatever is measured, each with what to do."""
+        medium = self.medium
         for reason, remedy in obstacles:
-            self.say(f"warning  {one_line(reason)}", style="yellow")
-            self.say(f"{'':9}{one_line(remedy)}", style="dim")
+            lines = medium.sentence(one_line(reason), first=("warning  ", "yellow"), hang=_LABEL)
+            lines += medium.sentence(one_line(remedy), first=(" " * _LABEL, ""), hang=_LABEL, style="dim")
+            self.show(assembled(lines))
 
     def show_versions(self, case: Case, *, not_compared: Sequence[str]) -> None:
         """Which versions are compared; without a champion, which lines are left out."""
@@ -115,8 +123,18 @@ class Screen:
         """What came of a run, and where its report is."""
         here = Path.cwd()
         path = folder.relative_to(here) if folder.is_relative_to(here) else folder
+        self.say("")
         self.show(run_page(evidence, self.medium, observed=observed))
         self.say(f"report   {path / 'report.md'}")
+
+    def show_next(self, commands: Sequence[str]) -> None:
+        """The next commands, each whole on its line so that it can be copied, and what it does."""
+        medium = self.medium
+        for call in commands:
+            lines = medium.unfolded.sentence(call, first=("next     ", ""), style="cyan")
+            purpose = _PURPOSES.get(call.split()[1], "")
+            lines += medium.sentence(purpose, first=(" " * _LABEL, ""), hang=_LABEL, style="dim") if purpose else []
+            self.show(assembled(lines))
 
 
 @dataclass
@@ -158,7 +176,7 @@ class _Board:
                 verdict = self._ended[name].verdict.value
                 line += [(f"{verdict:12}  ", STYLES[verdict]), (_duration(self._seconds[name]), "dim")]
             elif name == running:
-                line += self._running(medium, now)
+                line += self._running(name, medium, now)
             else:
                 line.append(("waits", "dim"))
             lines.append(line)
@@ -167,15 +185,16 @@ class _Board:
             line_text.truncate(medium.width - 1)
         return Text("\n").join(parts)
 
-    def _running(self, medium: Medium, now: float) -> list[Span]:
+    def _running(self, name: str, medium: Medium, now: float) -> list[Span]:
         text, done, total = self._activity
+        activity = medium.plain(text.removeprefix(f"{name}: "))
         if not text:
             return [(f"{'running':12}  {_duration(now - self._gate_began)}", "")]
         if not total:
-            return [(f"{medium.plain(text)}  {_duration(now - self._began)}", "")]
+            return [(f"{activity}  {_duration(now - self._began)}", "")]
         filled = round(_BAR_WIDTH * min(1.0, done / total))
         bar = medium.plain("█" * filled + "░" * (_BAR_WIDTH - filled))
-        return [(f"{medium.plain(text)}  {bar}  ", ""), (_left(now - self._began, done, total), "dim")]
+        return [(f"{activity}  {bar}  ", ""), (_left(now - self._began, done, total), "dim")]
 
 
 @dataclass

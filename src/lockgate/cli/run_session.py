@@ -86,8 +86,10 @@ class FinishedRun:
 
     def show_next(self) -> None:
         """Tell people the next command."""
-        for line in [*lacks_authors(self), *(f"next     {command}" for command in next_commands(self))]:
-            self.session.screen.say(line)
+        screen = self.session.screen
+        for line in lacks_authors(self):
+            screen.say(line)
+        screen.show_next(next_commands(self))
 
 
 def run_pipeline(

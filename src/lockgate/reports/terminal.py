@@ -74,7 +74,7 @@ def _widths(table: Sequence[tuple[str, Sequence[str]]], width: int) -> list[int]
     verdict = max(cell_len(cells[1]) for _, cells in table)
     numbers = [min(_MAX_NUMBER, max(map(cell_len, column))) for column in list(zip(*whole, strict=True))[3:]]
     room = width - name - verdict - sum(numbers) - 2 * (2 + len(numbers))
-    return [name, verdict, min(room, max(cell_len(cells[2]) for cells in whole)), *numbers]
+    return [name, verdict, min(room, max(_MIN_LINE, *(cell_len(cells[2]) for cells in whole))), *numbers]
 
 
 def _stacked(gate: GateResult, rows: Sequence[Row], medium: Medium) -> Lines:

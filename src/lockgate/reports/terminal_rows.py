@@ -127,13 +127,15 @@ def _is_met_count(group: Sequence[Finding]) -> bool:
 
 
 def _counted_row(findings: Sequence[Finding]) -> Row:
-    candidate, champion, limit = (
-        column[0] if len(set(column)) == 1 else f"{column[0]}{NOTHING}{column[-1]}"
-        for column in map(sorted, zip(*map(values, findings), strict=True))
-    )
-    names = [finding.subject for finding in findings]
-    more = [f"{names[0]} and {len(names) - 1} more"] if len(names) > 2 else [" and ".join(names)]
-    return Row("pass", "pass", more[0], (candidate, champion, limit))
+    """What was counted, with its numbers where it is one thing, else by name: none of several, or all there."""
+    first, names = findings[0], ", ".join(finding.subject.replace("_", " ") for finding in findings)
+    if len(findings) == 1:
+        return Row("pass", "pass", first.subject, values(first))
+    if first.limit.op == "<=":
+        counts = "none" if not any(finding.observed for finding in findings) else f"each {values(first)[2]}"
+    else:
+        counts = "all there" if first.limit.value == 1 else f"each {values(first)[2]}"
+    return Row("pass", "pass", f"{names}: {counts}")
 
 
 def _not_asked(gate: GateResult, groups: Collection[str]) -> list[Row]:
