@@ -17,8 +17,8 @@ fuzz: $(VENV)/.dev
 	LOCKGATE_EXAMPLES=fresh $(BIN)/python -m pytest -n 2 -m hypothesis $(LAWS)
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests metrics
+	$(BIN)/ruff format --check src tests metrics
 	$(BIN)/mypy
 	$(BIN)/gate check gates/*.yaml
 	$(BIN)/zizmor --offline --quiet action.yml .github/workflows

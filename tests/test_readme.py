@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import yaml
 
 from helpers.fakes import ask, case_of
 from lockgate.cli.main import COMMANDS
@@ -38,8 +39,11 @@ class Size(Gate):
 '''
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+def block(language: str, of: str) -> str:
+    """The one block of that language with these words in it."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    (match,) = (text for text in found if of in text)
+    return match
 
 
 @pytest.fixture
@@ -52,11 +56,11 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_pipeline_that_it_shows_is_accepted(checkout: Path) -> None:
     """With a real key in the place of the shortened one, the example passes `gate check`."""
     path = checkout / "gates" / "fraud.yaml"
-    path.write_text(blocks("yaml")[0].replace("ssh-ed25519 AAAA… olga@example.org", KEY), encoding="utf-8")
+    path.write_text(block("yaml", of="signoff:").replace("ssh-ed25519 AAAA… olga@example.org", KEY), encoding="utf-8")
 
     loaded = loader.load(path, environ=None)
 
-    assert [gate.title for gate in loaded.gates] == ["signature", "metadata", "metrics", "latency", "shadow"]
+    assert [gate.title for gate in loaded.gates] == ["signature", "metrics", "latency", "shadow"]
     assert loaded.signed
 
 
@@ -65,7 +69,7 @@ def size_gate(checkout: Path, source: str) -> Gate:
     (checkout / "gates" / "size.py").write_text(source, encoding="utf-8")
     path = checkout / "gates" / "fraud.yaml"
     path.write_text(
-        "model: fraud\ntask: binary\nregistry: {uri: 'sqlite:///mlflow.db'}\ngates:\n" + blocks("yaml")[1],
+        "model: fraud\ntask: binary\nregistry: {uri: 'sqlite:///mlflow.db'}\ngates:\n" + block("yaml", of="size.py"),
         encoding="utf-8",
     )
     return loader.load(path, environ=None, run_code=True).gate("Size")
@@ -84,7 +88,7 @@ def test_the_gate_that_it_shows_is_a_gate(checkout: Path) -> None:
     """The example of a gate of one's own loads from its file with one import, and judges, without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
-        gate = size_gate(checkout, blocks("python")[0])
+        gate = size_gate(checkout, block("python", of="(Gate)"))
 
         assert [str(line) for line in gate.lines] == ["model_mb <= 500"]
         assert judged(checkout, gate, 1_000_000) == "pass Size ['r1']"
@@ -108,7 +112,38 @@ def test_the_gate_that_the_readme_of_the_release_before_showed_still_works(check
 
 
 def test_every_command_that_it_names_exists() -> None:
-    """`gate WORD` in the README is a command."""
-    named = set(re.findall(r"`?gate ([a-z]+)", README)) - {"demo"}
-    assert {word for word in named if f"gate {word}" in README and word in COMMANDS} >= {"run", "check", "approve"}
-    assert not {word for word in re.findall(r"`gate ([a-z]+)", README) if word not in COMMANDS}
+    """`gate WORD`, in a sentence or on a line of a block."""
+    named = set(re.findall(r"(?:`|^)gate ([a-z]+)", README, re.MULTILINE))
+
+    assert named >= {"init", "plan", "run", "approve", "promote", "rollback"}
+    assert named <= set(COMMANDS)
+
+
+def test_the_workflow_that_it_shows_is_eight_lines_that_the_action_takes() -> None:
+    """It names a command, and inputs that there are."""
+    text = block("yaml", of="uses:")
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    ((*_, step),) = (job["steps"] for job in yaml.safe_load(text)["jobs"].values())
+
+    assert len(text.splitlines()) == 8
+    assert set(step["with"]) <= set(action["inputs"])
+    assert step["with"]["command"] in action["inputs"]["command"]["description"]
+
+
+def test_the_outcome_of_a_comment_that_it_shows_is_what_is_written() -> None:
+    """Line by line, in the comment of a story that a test plays."""
+    written = (ROOT / "tests" / "e2e" / "snapshots" / "comment-promoted.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^> (.+)$", README, re.MULTILINE)
+
+    assert len(shown) == 4
+    assert [line for line in shown if line not in written.replace("\u200b", "")] == []
+
+
+def test_the_picture_that_it_shows_loads_nothing() -> None:
+    """It is a run of the demo's bad candidate, as `helpers.readme_picture` writes it; pages show no picture that fetches."""
+    (path,) = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
+    picture = (ROOT / path).read_text(encoding="utf-8")
+
+    assert set(re.findall(r"https?://[^\"' )]+", picture)) == {"http://www.w3.org/2000/svg"}
+    assert "$&#160;gate&#160;run&#160;--candidate&#160;version=2" in picture
+    assert "country=BR" in picture
