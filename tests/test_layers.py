@@ -16,8 +16,8 @@ ROOT = Path(lockgate.__file__).parent
 
 # From the roof down. A room stands for everything in it.
 LINES = (
-    ("testing",),
     ("cli",),
+    ("testing",),
     ("runs",),
     ("integrations",),
     ("pipeline",),
@@ -241,11 +241,11 @@ def test_numpy_is_imported_by_what_computes() -> None:
         *("evaluation.scoring.row_metrics", "evaluation.latency.request_limits"),
         *("models.model", "models.output", "models.target_spec", "models.load_spec", "models.row_functions"),
     )
-    # cli/demo makes data and models; it is imported by `gate demo` alone.
+    # cli/demo makes data and models, cli/drafting/answers.py asks one: `gate demo` and `gate init` alone import them.
     named = [
         f"{name} imports {whole}"
         for name, path in MODULES.items()
-        if within(name, *light) and not within(name, "cli.demo")
+        if within(name, *light) and not within(name, "cli.demo", "cli.drafting.answers")
         for node in parsed(path).body
         for whole in named_by(node)
         if within(whole, *heavy)

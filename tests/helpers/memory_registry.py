@@ -115,6 +115,9 @@ class MemoryRegistry:
     def time(self) -> datetime | None:
         return None
 
+    def models(self) -> Sequence[str]:
+        return list(dict.fromkeys(entry.name for entry in self.listed))
+
     def version(self, name: str, version: str) -> ModelVersion:
         match = next((entry for entry in self.listed if entry.version == version), None)
         if match is None:

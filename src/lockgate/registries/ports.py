@@ -80,6 +80,9 @@ class Registry(Protocol):
     def time(self) -> datetime | None:
         """What time it is by the registry, as its last answer had it; None where it says none, or has not answered yet."""
 
+    def models(self) -> Sequence[str]:
+        """The names of all registered models, the one that changed last first."""
+
     def version(self, name: str, version: str) -> ModelVersion:
         """One version, by its number. Raises NotFound."""
 

@@ -25,6 +25,8 @@ from helpers.reference import FILES
 from helpers.web import Request, reply, serving
 from lockgate.cli.commands import check, schema
 from lockgate.cli.commands.init import command
+from lockgate.cli.drafting.owners import NO_KEY
+from lockgate.cli.drafting.registered import REGISTER
 from lockgate.data.formats import parquet
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence.finding import Verdict
@@ -33,8 +35,11 @@ from lockgate.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(autouse=True)
-def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _project(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's home, and a folder without a registry."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 def init(*args: str) -> Result:
@@ -48,10 +53,14 @@ def test_what_is_written_passes_the_check(task: str) -> None:
     written = loader.load(Path("gates/fraud.yaml"), environ={})
 
     assert found.stdout == (
+        f"fraud is not looked at: no version of it is registered at sqlite:///mlflow.db; register one with {REGISTER}\n"
+        "there is no data yet: put rows that the model was not trained on, and their truth, into data/holdout.parquet, or "
+        "name them with --data\n"
+        f"{NO_KEY}\n"
         "wrote gates/fraud.yaml\n"
         "wrote gates/schema.json, which editors read: gate schema > gates/schema.json renews it after an upgrade\n"
-        "wrote models/fraud.version: write the candidate's version there\n"
-        "next: edit gates/fraud.yaml, then gate check, then gate run\n"
+        "wrote models/fraud.version, which holds the version that is evaluated\n"
+        "next: gate check, then gate run\n"
     )
     assert (written.model, written.task, written.signoff) == ("fraud", task, None)
     assert Path("models/fraud.version").read_text() == "1\n"
@@ -125,7 +134,9 @@ def test_a_name_that_mlflow_cannot_have_is_refused() -> None:
 
 def test_without_a_terminal_nothing_is_asked() -> None:
     """A job that waits for an answer would wait forever."""
-    with pytest.raises(UsageError, match="init needs the name of the registered model; write gate init --model NAME"):
+    with pytest.raises(
+        UsageError, match=r"no model is registered at sqlite:///mlflow.db, and MLFLOW_TRACKING_URI is not set"
+    ):
         init()
 
 
@@ -161,11 +172,10 @@ def test_codes_of_csv_are_texts_to_init() -> None:
     rows = "".join(f"{'01' if i % 3 else '02'},{'01001' if i % 2 else '1001'},{10**19 + i}\n" for i in range(300))
     Path("d.csv").write_text("y,zip,iccid\n" + rows)
     init("--model", "m", "--yes", "--data", "d.csv", "--label", "y")
-    path = Path("gates/m.yaml")
-    assert 'the label holds "01" and "02"' in path.read_text()
-    path.write_text(path.read_text().replace("\npositive: ", '\npositive: "02"'))
-    data = loader.load(path, environ={}).data["holdout"]
+    pipeline = loader.load(Path("gates/m.yaml"), environ={})
+    data = pipeline.data["holdout"]
 
+    assert pipeline.positive == "02"
     assert (data.id, [entry.column for entry in data.slices]) == ("iccid", ["zip"])
 
 
@@ -182,12 +192,12 @@ def test_a_first_version_has_a_line_of_its_own() -> None:
 
 
 def test_the_tolerance_of_a_regression_is_a_factor() -> None:
-    """Of the champion's own error."""
+    """Of the champion's own error; a first version must be nearer than the mean."""
     table(1000, 500)
     init("--model", "price", "--task", "regression", "--data", "rows.parquet", "--label", "age", "--yes")
     lines = loader.load(Path("gates/price.yaml"), environ={}).gates[1].lines
 
-    assert [str(line) for line in lines] == ["rmse <= champion * 1.033", "mae <= champion * 1.036"]
+    assert [str(line) for line in lines] == ["rmse <= champion * 1.033", "mae <= champion * 1.036", "rmse <= 290"]
     assert "errors without a largest one have approximate bounds" in Path("gates/price.yaml").read_text()
 
 
@@ -259,7 +269,8 @@ def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
     rows = 4000
     people.head(rows).to_csv("rows.csv", index=False)
     init("--model", "income", "--task", task, "--data", "rows.csv", "--label", label, "--yes")
-    lines = [str(line) for line in loader.load(Path("gates/income.yaml"), environ={}).gates[1].lines]
+    pipeline = loader.load(Path("gates/income.yaml"), environ={})
+    lines = [str(line) for line in pipeline.gates[1].lines if line.limit.relative]
     truth = people[label].to_numpy(float)
     known = people["education_num"] + people["age"].clip(upper=50) / 8 + 4 * (people["capital_gain"] > 5000)
     draw, passed = np.random.default_rng(3), 0
@@ -356,24 +367,21 @@ def test_the_positive_one_of_two_is_written_where_values_say_it(values: list[obj
 
 
 @pytest.mark.parametrize(
-    ("values", "either"),
-    [
-        (["Churn", "stays"], '"Churn" and "stays"'),
-        ([1, 2], "1 and 2"),
-        (["good", "bad"], '"bad" and "good"'),
-        (["left", "right"], '"left" and "right"'),
-    ],
+    ("rarer", "other"), [("left", "right"), ("right", "left"), (2, 1), (1, 2), ("bad", "good"), (">50K", "<=50K")]
 )
-def test_which_of_two_is_positive_is_left_to_a_person_where_nothing_says_it(values: list[object], either: str) -> None:
-    """The terminal says so, and the pipeline is refused until the line is filled."""
-    pd.DataFrame({"a": range(400), "label": values * 200}).to_csv("d.csv", index=False)
-    said = init("--model", "m", "--yes", "--data", "d.csv").stdout
-    sentence = f"the label holds {either}: write the one that high scores speak for"
+def test_the_rarer_of_two_is_positive_where_nothing_says_it(rarer: object, other: object) -> None:
+    """And that it is a guess is said on the terminal and in the file; a person says another."""
+    pd.DataFrame({"a": range(400), "label": [rarer, other, other, other] * 100}).to_csv("d.csv", index=False)
+    guessed = init("--model", "m", "--yes", "--data", "d.csv").stdout
+    named = init("--model", "n", "--yes", "--data", "d.csv", "--positive", str(other)).stdout
 
-    assert f"gates/m.yaml needs positive: before gate check accepts it: {sentence}\n" in said
-    assert sentence in Path("gates/m.yaml").read_text()
-    with pytest.raises(PipelineError, match=r"positive must be .* and is empty"):
-        loader.load(Path("gates/m.yaml"), environ={})
+    assert f"high scores speak for {rarer}, the rarer of the two (--positive names the other)\n" in guessed
+    assert "  # the rarer of the two; write the other" in Path("gates/m.yaml").read_text()
+    assert loader.load(Path("gates/m.yaml"), environ={}).positive == rarer
+    assert f"high scores speak for {other}\n" in named
+    assert loader.load(Path("gates/n.yaml"), environ={}).positive == other
+    with pytest.raises(UsageError, match=r"the label holds .* and .*, not maybe; name one of them with --positive"):
+        init("--model", "o", "--yes", "--data", "d.csv", "--positive", "maybe")
 
 
 def test_scores_of_the_candidate_alone_have_nothing_to_be_compared_with() -> None:
@@ -421,25 +429,17 @@ def test_a_truth_of_another_name_is_taken_and_its_data_are_read_once(monkeypatch
     assert "      # - auc >= champion - 0.03 on each slice" in text
 
 
-def test_which_column_is_the_truth_is_left_to_a_person_where_nothing_says_it() -> None:
-    """The terminal says so, and the pipeline is refused until the line is filled."""
+def test_which_column_is_the_truth_is_for_a_person_to_say_where_nothing_says_it() -> None:
+    """What may be one is named, and nothing is written; so it is for a label that the data lack."""
     pd.DataFrame({"a": range(400), "is_new": [0, 1] * 200, "is_big": [0, 1] * 200}).to_csv("d.csv", index=False)
-    said = init("--model", "m", "--yes", "--data", "d.csv").stdout
-    sentence = '"is_new" or "is_big" may hold the truth: write the one that does'
-
-    assert f"gates/m.yaml needs label: before gate check accepts it: {sentence}\n" in said
-    assert sentence in Path("gates/m.yaml").read_text()
-    with pytest.raises(PipelineError, match="names no label column"):
-        loader.load(Path("gates/m.yaml"), environ={})
-
-
-def test_a_label_that_the_data_lack_is_left_to_a_person() -> None:
-    """Also one that somebody named; numbers have no usual name."""
-    pd.DataFrame({"a": range(400), "price": range(400)}).to_csv("d.csv", index=False)
-    for label in ([], ["--label", "prise"]):
-        said = init("--model", "m", "--yes", "--force", "--data", "d.csv", "--task", "regression", *label).stdout
-
-        assert f'no column is called "{label[-1] if label else "label"}": write the one that holds the truth\n' in said
+    for flags, problem in (
+        ([], "is_new or is_big may hold the truth in d.csv; name the one that does with --label COLUMN"),
+        (["--label", "prise"], "d.csv has no column 'prise'; it has a, is_new, is_big"),
+        (["--task", "regression"], "no column of d.csv is called like a truth; it has a, is_new, is_big"),
+    ):
+        with pytest.raises(UsageError, match=problem):
+            init("--model", "m", "--yes", "--data", "d.csv", *flags)
+    assert not Path("gates").exists()
 
 
 def test_data_without_anything_like_a_truth_are_said_to_be_such() -> None:
@@ -447,7 +447,7 @@ def test_data_without_anything_like_a_truth_are_said_to_be_such() -> None:
     pd.DataFrame({"a": range(400), "member": [0, 1] * 200}).to_csv("d.csv", index=False)
     said = init("--model", "m", "--yes", "--data", "d.csv").stdout
 
-    assert "no column of the data is called like a truth; --label NAME names it (member?)\n" in said
+    assert "no column of d.csv is called like a truth; --label NAME names it (member?)\n" in said
     assert [gate.gate for gate in loader.load(Path("gates/m.yaml"), environ={}).gates] == ["signature", "shadow"]
 
 
@@ -455,8 +455,8 @@ NAMES = ("id", "champion", "champion_group", "candidate:iou", "candidate:", "${x
          "#", '"', "\\", "{x}", "no", "null", "1e5", "<<", "each slice", "a\nb", "a\x85b", "\u2028", "\ufeff", "a\x00b", "x" * 2000)  # fmt: skip
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sets(st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"])), max_size=30))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"])), max_size=3))
 def test_whatever_columns_are_called_the_pipeline_is_accepted(names: set[str]) -> None:
     """Each is a slice, under another name where its own is taken, but those that no pipeline can name."""
     names -= {"label"}
@@ -474,8 +474,8 @@ def test_what_no_pipeline_can_name_is_left_out_and_said() -> None:
     frame.to_csv("d.csv", index=False)
     said = init("--model", "m", "--yes", "--data", "d.csv").stdout
 
-    assert "leaves the column '${x}' out, which no pipeline can name: variables are read in paths, " in said
-    assert said.count("leaves the column") == 1
+    assert "the column '${x}' is left out, which no pipeline can name: variables are read in paths, " in said
+    assert said.count("is left out") == 1
     for option in ("--label", "--query"):
         with pytest.raises(
             UsageError, match=r"no pipeline can name the column '\$\{x\}': variables are read in .*; rename"
@@ -512,7 +512,7 @@ def accounts(request: Request, _: socket.socket) -> bytes:
 
 
 def test_owners_are_written_with_the_number_of_their_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """As the API says it; where nothing answers, the line has the command that prints it, and check asks for it."""
+    """As the API says it; where nothing answers, the line waits with the command that prints it."""
     monkeypatch.setenv("PATH", str(tmp_path))  # without gh
     with serving(accounts) as web:
         monkeypatch.setenv("GITHUB_API_URL", web.url)
@@ -526,11 +526,9 @@ def test_owners_are_written_with_the_number_of_their_account(monkeypatch: pytest
     assert pipeline.signoff is not None
     assert [(owner.github, owner.id) for owner in pipeline.signoff.groups["owners"]] == [("ana", 1071)]
     assert not Path("gates/x.yaml").exists()
-    assert "- {github: ana, id: }" in line
-    assert "# what this prints: gh api users/ana --jq .id\n" in line
-    assert "gates/churn.yaml needs the id of ana" in away.output
-    with pytest.raises(PipelineError, match="github: ana needs its number"):
-        loader.load(Path("gates/churn.yaml"), environ=None)
+    assert "#       - {github: ana, id: N}  # gh api users/ana --jq .id prints N\n" in line
+    assert "ana cannot approve yet, as GitHub did not tell the id" in away.output
+    assert loader.load(Path("gates/churn.yaml"), environ=None).signoff is None
 
 
 def test_the_number_is_taken_from_gh_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,41 +6,42 @@ import json
 import os
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.data_outline import first_rows, only_path, outline, truth_of
+from lockgate.cli.drafting.look import look
+from lockgate.cli.drafting.owners import NO_KEY, Signers, local_key
+from lockgate.cli.drafting.pipeline_text import TASKS, pipeline_text
+from lockgate.cli.drafting.registered import REGISTER, Registered, RegistryAddress, listing
+from lockgate.cli.drafting.registered import names as registered_models
+from lockgate.cli.drafting.registered import newest as newest_version
+from lockgate.cli.drafting.rows import RowFlags, draft_rows
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
-from lockgate.cli.pipeline_draft import TASKS, Draft, guess_task, naming_refusal, pipeline_text
-from lockgate.cli.truth_column import Truth
-from lockgate.data.dataset import INDEX_COLUMN, Dataset
-from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.errors import LockgateError, PipelineError, UsageError
+from lockgate.errors import PipelineError, RegistryError, UsageError
 from lockgate.pipeline import loader
 from lockgate.pipeline.loader import pipelines, project_root, root_of
+from lockgate.registries.ports import Registry
 from lockgate.runs.lookup import only_pipeline
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _POSITION = re.compile(r".*?\.yaml:\d+:\d+: ")  # in a file that is not there
-_UNFILLED = re.compile(r"^( *(?:positive|label):)(?= +#)", re.MULTILINE)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
-_NO_ID = re.compile(r"(?<= id: )(?=\} +#)")
 
 
 @click.command("init")
-@click.option("--model", help="The registered model's name.")
+@click.option("--model", help="The registered model's name; by default the only one, or you are asked.")
 @click.option(
-    "--task", type=click.Choice(list(TASKS)), help="What the model does; guessed from the label, else binary."
+    "--task", type=click.Choice(TASKS), help="What the model does; by default what its answers and the label say."
 )
-@click.option("--data", help="The rows to judge it on; by default data/holdout.parquet, else what alone is in data/.")
-@click.option("--label", help="The column that holds the truth; by default label, or what is called like one.")
+@click.option("--data", help="The rows to judge it on; by default what alone is in data/, else in this folder.")
+@click.option(
+    "--label", help="The column that holds the truth; by default what is called like one, or alone is no input."
+)
+@click.option("--positive", help="The label that high scores speak for, of two; by default the rarer.")
 @click.option("--query", help="The column that says which rows of a ranking are of one query.")
 @click.option("--github", is_flag=True, help="Also write workflows for GitHub Actions, and list what to set there.")
 @click.option(
@@ -51,15 +52,16 @@ _NO_ID = re.compile(r"(?<= id: )(?=\} +#)")
     "owners",
     multiple=True,
     metavar="LOGIN",
-    help="Who may approve, by their GitHub account; may be repeated.",
+    help="Who may approve, by their GitHub account; may be repeated. By default your own SSH key.",
 )
-@click.option("--yes", is_flag=True, help="Prompt for nothing.")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def command(
     model: str | None,
     task: str | None,
     data: str | None,
     label: str | None,
+    positive: str | None,
     query: str | None,
     github: bool,
     action: str | None,
@@ -67,7 +69,10 @@ def command(
     yes: bool,
     force: bool,
 ) -> None:
-    """Write gates/MODEL.yaml and models/MODEL.version, to be edited; with --github the workflows, too."""
+    """Look at a registered model and at data, and write gates/MODEL.yaml and models/MODEL.version.
+
+    The newest version answers rows of the data, in its box; nothing else of it is loaded.
+    """
     if action is not None and not github:
         raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
     prompting = not yes and sys.stdin.isatty()
@@ -79,125 +84,103 @@ def command(
         _workflows(*existing, action=action, force=force)
         show(f"kept {existing[1]}")
         return
-    if model is None:
-        if not prompting:
-            raise UsageError("init needs the name of the registered model", remedy="write gate init --model NAME")
-        model = str(click.prompt("Name of the registered model"))
-    draft = _choose(model, data, label, task, query, prompting=prompting)
+    root = _root()
+    address = RegistryAddress.near(root)
+    model, newest = _choose_model(model, address, prompting=prompting)
     name = _name(model)
     path, version = _pipeline_path(name), Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
     if github:  # what workflows cannot be written for is refused before anything is written
         _make_workflows(model, path, action)
-    if prompting and github and not owners:
-        owners = tuple(str(click.prompt("GitHub logins of who may approve, or nothing", default="")).split())
-    numbers = _numbers(owners)
-    _write(path, pipeline_text(model, draft, version=version, owners=numbers))
+    rows = RowFlags(data, label, positive, query, task)
+    draft = draft_rows(rows, root, address.text, newest, ask=_prompt if prompting else None)
+    signers = _signers(owners, github=github, prompting=prompting)
+    text = partial(pipeline_text, model, version=version, signers=signers)
+    if newest is not None:
+        draft = look(draft, newest, text=lambda draft: text(draft), root=root, task=task, chosen=positive is not None)
+    _write(path, text(draft))
     show(f"wrote {path}")
     _write_schema(path.with_name("schema.json"))
-    for login in (login for login, number in numbers.items() if number is None):
-        show(f"{path} needs the id of {login}, which GitHub did not tell: gh api users/{login} --jq .id")
-    for key, problem in (("positive", draft.unsure), ("label", draft.unnamed)):
-        if problem is not None:
-            show(f"{path} needs {key}: before gate check accepts it: {problem}")
-    if draft.label is None:
-        maybe = f" ({' or '.join(draft.maybe)}?)" if draft.maybe else ""
-        show(
-            f"{path} compares answers alone: no column of the data is called like a truth; --label NAME names it{maybe}"
-        )
-    version = Path(os.path.relpath(_root() / version))
+    version = Path(os.path.relpath(root / version))
     if force or not version.exists():
         version.parent.mkdir(parents=True, exist_ok=True)
-        version.write_text("1\n", encoding="utf-8")
-        show(f"wrote {version}: write the candidate's version there")
+        version.write_text(f"{draft.version or 1}\n", encoding="utf-8")
+        show(f"wrote {version}, which holds the version that is evaluated")
     else:
         show(f"kept {version}")
-    for column, reason in draft.unwritable.items():
-        show(f"{path} leaves the column {column!r} out, which no pipeline can name: {reason}; rename it to use it")
     if github:
         _workflows(model, path, action=action, force=force)
-    show(f"next: edit {path}, then gate check, then gate run")
+    show("next: gate check, then gate run")
 
 
-def _choose(
-    model: str, data: str | None, label: str | None, task: str | None, query: str | None, *, prompting: bool
-) -> Draft:
-    """What was said, what the data show of the rest, and what a person says of that where there is one."""
-    usual = data or only_path(_root())
-    data = data or (str(click.prompt("Rows to judge it on", default=usual)) if prompting else usual)
-    dataset = Dataset("holdout", DatasetSpec(path=data), _root())
-    table, truth = first_rows(dataset), Truth(label)
-    table, unwritable = (None, {}) if table is None else _writable(table)
-    if label is None and table is not None:
-        classes = task in (None, "binary") and query is None
-        truth = truth_of(table, classes=classes, inputs=lambda: _inputs(model))
-    if prompting and label is None:
-        likely = truth.column or next(iter(truth.maybe), "label")
-        truth = Truth(str(click.prompt("Column that holds the truth", default=likely)))
-    column = truth.column or next(iter(truth.maybe if truth.named else ()), None)
-    rows = None if table is None else outline(table, label=column)
-    bare = rows is not None and column is None and task in (None, "binary") and query is None
-    dataset = dataset.labelled(column or "label")
-    if task is None and query is not None:
-        task = "ranking"
-    if prompting and task is None:
-        task = str(click.prompt("Task", type=click.Choice(list(TASKS)), default=guess_task(dataset)))
-    if prompting and task == "ranking":
-        query = query or click.prompt("Column that says which rows are of one query", default="query")
-    if query is not None and task != "ranking":
-        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
-    for name in (column, query):
-        if name is not None and (reason := naming_refusal(name)) is not None:
-            raise UsageError(
-                f"no pipeline can name the column {name!r}: {reason}", remedy="rename it, or name another one"
-            )
-    label = None if bare else column or "label"
-    return Draft(dataset, label, task or guess_task(dataset), query or "query", rows, truth.maybe, unwritable)
+def _prompt(question: str, default: str | None, choices: Sequence[str] = ()) -> str:
+    """The answer of a person, the default on Enter."""
+    kind = click.Choice(list(choices)) if choices else None
+    return str(click.prompt(question, default=default, type=kind))
 
 
-def _writable(table: pa.Table) -> tuple[pa.Table, dict[str, str]]:
-    """The columns that a pipeline can name, and the others → the reason, but for numbers of rows that pandas wrote."""
-    from lockgate.data.arrow_arrays import is_number
-
-    refusals = {name: reason for name in table.column_names if (reason := naming_refusal(name)) is not None}
-    numbers = [name for name in refusals if INDEX_COLUMN.fullmatch(name) and is_number(table.schema.field(name).type)]
-    worth_a_line = {name: reason for name, reason in refusals.items() if name not in numbers}
-    return table.drop_columns(list(refusals)), worth_a_line
-
-
-def _inputs(model: str) -> Collection[str] | None:
-    """The names of what the newest version of a model is given; None where no signature of it can be read."""
-    from lockgate.models.signature_diff import named
-    from lockgate.registries.spec import RegistrySpec
-
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    database = uri.removeprefix("sqlite:///")
-    if database != uri and not Path(database).exists():  # opening it would make one
-        return None
+def _choose_model(model: str | None, address: RegistryAddress, *, prompting: bool) -> tuple[str, Registered | None]:
+    """The model that is meant, and its newest version; None where no registry has one. Raises UsageError, RegistryError."""
     try:
-        registry = RegistrySpec.model_validate({"kind": "mlflow", "uri": uri}).open(_root())
-        signature = next((registry.signature(version) for version in registry.versions(model)), None)
-    except LockgateError:
-        return None
-    return named(signature["inputs"]) if signature and signature.get("inputs") else None
+        registry = address.open()
+        if model is None:
+            model = _listed_model(registry, address, prompting=prompting)
+        newest = None if registry is None else newest_version(registry, model)
+    except RegistryError as error:
+        if model is None:
+            raise
+        show(f"{model} is not looked at: {error}")
+        return model, None
+    if newest is None:
+        show(
+            f"{model} is not looked at: no version of it is registered at {address.public}; register one with {REGISTER}"
+        )
+    else:
+        show(f"{newest.version} is the newest at {address.public}")
+    return model, newest
+
+
+def _listed_model(registry: Registry | None, address: RegistryAddress, *, prompting: bool) -> str:
+    listed = registered_models(registry, address)
+    if len(listed) == 1:
+        return listed[0]
+    assert registry is not None  # noqa: S101  # it listed them
+    lines = listing(registry, listed)
+    if not prompting:
+        raise UsageError(f"there are {len(listed):,} models: {', '.join(lines)}", remedy="name one with --model NAME")
+    show("\n".join(f"  {line}" for line in lines))
+    return _prompt("Which model?", listed[0])
+
+
+def _signers(logins: Sequence[str], *, github: bool, prompting: bool) -> Signers:
+    """Who approves: the accounts that were named, else whoever holds the key of this machine."""
+    if prompting and github and not logins:
+        logins = _prompt("GitHub logins of who may approve, or nothing", "").split()
+    if logins:
+        numbers = _numbers(logins)
+        for login in (login for login, number in numbers.items() if number is None):
+            show(f"{login} cannot approve yet, as GitHub did not tell the id: gh api users/{login} --jq .id prints it")
+        return Signers(numbers)
+    key = None if github else local_key(Path.home(), _root())
+    if key is not None:
+        show(f"{key.person} approves, with the key {key.path}; add others to signoff")
+    elif not github:
+        show(NO_KEY)
+    return Signers(key=key)
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError.
-
-    Only `positive:`, `label:` and ids of owners may be left to fill.
-    """
+    """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError."""
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_NO_ID.sub("1", _UNFILLED.sub(r"\1 x", text)), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     try:
         loader.load(path, environ=None)
     except PipelineError as error:
         path.unlink() if before is None else path.write_bytes(before)
         complaints = (_POSITION.sub("", complaint) for complaint in error.complaints)
         raise PipelineError(f"nothing is written: {complaint}" for complaint in complaints) from error
-    path.write_text(text, encoding="utf-8")
 
 
 def _write_schema(path: Path) -> None:

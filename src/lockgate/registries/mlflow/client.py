@@ -97,7 +97,8 @@ class MlflowClient:
             if address.partition("://")[0].partition("+")[0] not in _SCHEMES:
                 raise RegistryError(
                     f"{redacted(address)} is not an MLflow store that can hold a ledger",
-                    remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
+                    remedy="name a server (https://…) or a database (sqlite:///mlflow.db); a folder mlruns becomes one by "
+                    "mlflow migrate-filestore --source mlruns --target sqlite:///mlflow.db",
                 )
             file = _database(address)
             if file is not None and not file.parent.is_dir():

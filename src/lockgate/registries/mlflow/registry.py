@@ -68,6 +68,15 @@ class MlflowRegistry:
     def time(self) -> datetime | None:
         return server_time(self._client.tracking_uri)
 
+    def models(self) -> Sequence[str]:
+        registered = self._client.read_pages(
+            "the registered models",
+            lambda mlflow, token: mlflow.models.search_registered_models(
+                max_results=1000, order_by=["last_updated_timestamp DESC"], page_token=token
+            ),
+        )
+        return [str(model.name) for model in registered if model._tags.get(_PROMPT, "").lower() != "true"]
+
     def version(self, name: str, version: str) -> ModelVersion:
         if not version.isdecimal():
             raise NotFound(f"{name} has no version {version!r}", remedy="versions are whole numbers")

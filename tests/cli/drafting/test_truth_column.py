@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.cli.truth_column import Truth, truth_column
+from lockgate.cli.drafting.truth_column import Truth, truth_column
 
 ZERO_ONE = [0, 1, 1, 0]
 
 
 def guess(inputs: set[str] | None = None, *, classes: bool = True, **columns: list[Any]) -> Truth:
     table = pa.table({"amount": [1.5, 2.5, 3.5, 4.5], "sex": ["f", "m", "m", "f"], **columns})
-    return truth_column(table, not_among=["customer_id"], classes=classes, inputs=lambda: inputs)
+    return truth_column(table, not_among=["customer_id"], classes=classes, inputs=inputs)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,15 @@ def test_better_names_come_first() -> None:
 
 
 def test_what_the_model_is_given_is_no_truth() -> None:
-    """Where names do not decide; what is clear is not asked about."""
+    """Whatever it is called; where names say nothing, the truth is the one column that the model is not given."""
     flags = {"is_new": ZERO_ONE, "is_big": ZERO_ONE, "member": ZERO_ONE}
 
     assert guess({"amount", "is_new", "member"}, **flags) == Truth("is_big")
     assert guess({"amount", "is_new", "is_big"}, **flags) == Truth("member")
-    assert guess({"amount", *flags}, **flags) == Truth()
+    assert guess({"amount", "sex", *flags}, **flags) == Truth()
     assert guess({"amount"}, **flags) == Truth(maybe=("is_new", "is_big"), named=True)
-    assert guess({"fraud"}, fraud=ZERO_ONE) == Truth("fraud")
+    assert guess({"amount", "sex", "class"}, **{"class": [1, 2, 3, 1], "quality": [5, 6, 7, 8]}) == Truth("quality")
+    assert guess({"fraud"}, fraud=ZERO_ONE) == Truth(maybe=("amount", "sex"), named=True)
 
 
 def test_what_nobody_can_tell_is_left_open() -> None:
@@ -79,4 +80,4 @@ def test_a_column_of_any_other_type_is_a_feature(kind: pa.DataType) -> None:
     """Also those whose values cannot be told apart."""
     table = pa.table({"is_x": pa.nulls(4, kind), "is_y": pa.array(["no", "yes"] * 2).dictionary_encode()})
 
-    assert truth_column(table, not_among=(), classes=True, inputs=lambda: None) == Truth("is_y")
+    assert truth_column(table, not_among=(), classes=True, inputs=None) == Truth("is_y")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,12 @@ _EVENTS = frozenset(
      "malignant", "paid", "passed", "purchased", "readmitted", "recovered", "rejected", "relapsed", "renewed", "repaid",
      "responded", "response", "retained", "returned", "spam", "subscribed", "survived", "toxic", "won"]
 )  # fmt: skip
-_CLEAR = 2  # so many ranks of names are clear by themselves, and the next where nobody knows the model's inputs
+_USUAL = frozenset(
+    ["cost", "demand", "diagnosis", "digit", "grade", "income", "price", "quality",
+     "rating", "revenue", "salary", "sales", "sentiment", "species"]
+)  # fmt: skip
+_CLEAR = 2  # the last rank of names that is clear by itself
+_MOST_CLASSES = 50  # of a text that may be the truth
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _TRUTH_VALUES = ({0, 1}, {-1, 1}, {"0", "1"}, {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"})
 
@@ -55,34 +60,34 @@ class Truth:
 
 
 def truth_column(
-    table: pa.Table, *, not_among: Collection[str], classes: bool, inputs: Callable[[], Collection[str] | None]
+    table: pa.Table, *, not_among: Collection[str], classes: bool, inputs: Collection[str] | None
 ) -> Truth:
     """The truth of a table. not_among: columns that are something else. classes: whether it is of two classes.
 
-    inputs: the names of what the model is given, None where nobody knows; asked only where names do not decide.
+    inputs: the names of what the model is given, none of which is the truth; None where nobody knows. Where names say
+    nothing, it is the one column that the model is not given.
     """
     names = [name for name in table.column_names if name not in not_among and not _ANSWER & set(_words(name))]
+    names = [name for name in names if name not in (inputs or ())]
     usual = next((name for word in _NAMES for name in names if name.casefold() == word), None)
     if usual is not None:
         return Truth(usual)
     twofold = {name: values for name in names if classes and (values := _classes(table.column(name))) is not None}
+    left = [] if inputs is None else [name for name in names if _may_be_truth(table.column(name))]
     ranks = [
         [name for name in names if _words(name)[-1:] and _words(name)[-1] in _LAST],
         [name for name in twofold if _EVENTS & set(_words(name))],
         [name for name in twofold if _words(name)[:1] and _words(name)[0] in _PREFIXES],
         [name for name, values in twofold.items() if values in _TRUTH_VALUES],
+        [name for name in left if _USUAL & set(_words(name))],
+        left,
     ]
-    first = next((number for number, rank in enumerate(ranks) if rank), None)
-    if first is None:
+    rank = next((number for number, rank in enumerate(ranks) if rank), None)
+    if rank is None:
         return Truth()
-    if first < _CLEAR and len(ranks[first]) == 1:
-        return Truth(ranks[first][0])
-    given = inputs()
-    free = ([name for name in rank if name not in (given or ())] for rank in ranks)
-    maybe = next((rank for rank in free if rank), [])
-    if len(maybe) == 1 and (given is not None or first == _CLEAR):
-        return Truth(maybe[0])
-    return Truth(maybe=tuple(maybe), named=bool(maybe) and (given is not None or first <= _CLEAR))
+    if len(ranks[rank]) == 1 and (rank <= _CLEAR or inputs is not None):
+        return Truth(ranks[rank][0])
+    return Truth(maybe=tuple(ranks[rank]), named=inputs is not None or rank <= _CLEAR)
 
 
 def _words(name: str) -> list[str]:
@@ -120,3 +125,10 @@ def _classes(column: pa.ChunkedArray) -> set[object] | None:
     if not (arrays.is_text(kind) or pa.types.is_boolean(kind) or arrays.is_number(kind)):
         return None
     return {value.strip().casefold() if isinstance(value, str) else value for value in two_values(column)} or None
+
+
+def _may_be_truth(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds numbers, or few texts."""
+    from lockgate.data import arrow_arrays as arrays
+
+    return arrays.is_number(arrays.plain_type(column.type)) or 2 <= len(distinct(column)) <= _MOST_CLASSES

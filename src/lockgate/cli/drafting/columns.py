@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+import os
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.cli.truth_column import Truth, distinct, truth_column, two_values
+from lockgate.cli.drafting.truth_column import Truth, distinct, truth_column, two_values
+from lockgate.data.class_labels import plain_number
 from lockgate.data.dataset import Dataset
 from lockgate.data.locate import file_format
 from lockgate.data.stored_columns import stored
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DEFAULT_PATH = "data/holdout.parquet"
+_HELD_OUT = ("holdout", "scored", "test", "valid", "eval")
 _WEIGHTS = ("weight", "weights", "sample_weight", "w", "wt")
 _SCORES = {
     "candidate": ("candidate", "p", "p_new", "p_candidate", "score_candidate", "y_score", "y_prob", "score"),
@@ -42,7 +45,8 @@ _POSITIVE = (
 )
 _MOST_ROWS = 200_000  # that are looked at
 _MOST_SLICES = 30
-_LEAST_ROWS = 30  # of each value of a slice on average
+_MOST_COLUMNS = 3  # of slices, those of the fewest values
+_LEAST_ROWS = 30  # of each value of a slice
 
 
 @dataclass(frozen=True)
@@ -59,20 +63,30 @@ class Outline:
     scores: tuple[tuple[str, str], ...] = ()
     slices: tuple[str, ...] = ()
 
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """The two labels where it is a guess which of them is the positive one, else that one alone."""
+        return self.unsure or (self.positive,)
 
-def only_path(root: Path) -> str:
-    """The data that a checkout holds where nobody names them: the usual path, else the only data below data/."""
-    folder = root / Path(DEFAULT_PATH).parent
-    if (root / DEFAULT_PATH).exists() or not folder.is_dir():
-        return DEFAULT_PATH
-    visible = [path for path in sorted(folder.iterdir()) if path.name[0] not in "._"]
-    data = [path for path in visible if path.is_dir() or file_format(path.name) is not None]
-    likely = [path for path in data if any(word in path.stem for word in ("holdout", "scored", "test"))]
-    for paths in (data, likely):
-        if len(paths) == 1:
-            return paths[0].relative_to(root).as_posix()
-    stems = {path.name.partition(".")[0] for path in data}
-    return data[0].relative_to(root).as_posix() if len(stems) == 1 else DEFAULT_PATH
+
+def likely_paths(root: Path, folder: Path) -> list[str]:
+    """The data that a checkout may hold to judge a model on, the usual path alone where it exists: of data/, else of `folder`.
+
+    What its name calls a holdout or a test comes alone, and nothing that it calls training data.
+    """
+    if (root / DEFAULT_PATH).exists():
+        return [DEFAULT_PATH]
+    for searched in (root / Path(DEFAULT_PATH).parent, folder):
+        visible = [path for path in sorted(searched.iterdir()) if path.name[0] not in "._"] if searched.is_dir() else []
+        below = searched != folder
+        data = [path for path in visible if file_format(path.name) is not None or (below and path.is_dir())]
+        data = [path for path in data if "train" not in path.stem.casefold()]
+        likely = [path for path in data if any(word in path.stem.casefold() for word in _HELD_OUT)] or data
+        if len({path.name.partition(".")[0] for path in likely}) == 1:  # one of several formats is as good as another
+            likely = likely[:1]
+        if likely:
+            return [Path(os.path.relpath(path, root)).as_posix() for path in likely]
+    return []
 
 
 def first_rows(dataset: Dataset) -> pa.Table | None:
@@ -91,7 +105,7 @@ def first_rows(dataset: Dataset) -> pa.Table | None:
         return None
 
 
-def truth_of(table: pa.Table, *, classes: bool, inputs: Callable[[], Collection[str] | None]) -> Truth:
+def truth_of(table: pa.Table, *, classes: bool, inputs: Collection[str] | None) -> Truth:
     """Which column is the truth, as far as that can be told: see `truth_column`; lists and moments are none."""
     from lockgate.data.arrow_arrays import is_class, plain_type
 
@@ -100,22 +114,30 @@ def truth_of(table: pa.Table, *, classes: bool, inputs: Callable[[], Collection[
     return truth_column(table, not_among=others, classes=classes, inputs=inputs)
 
 
-def outline(table: pa.Table, *, label: str | None) -> Outline:
-    """The outline of the first rows of data. label: the column that holds the truth, None where none does."""
+def outline(table: pa.Table, *, label: str | None, inputs: Collection[str] = ()) -> Outline:
+    """The outline of the first rows of data. label: the column that holds the truth, None where none does.
+
+    inputs: what the model is given by name, which is no id, weight or score.
+    """
     names = tuple(table.column_names)
     if not table.num_rows:
         return Outline(names, label)
+    own = [name for name in names if name not in inputs]
     if label not in names:
-        return Outline(names, None, id=_id(table, names))
+        return Outline(names, None, id=_id(table, own))
     positive, unsure = _positive(table.column(label))
-    scores = _scores(table) if positive is not None else ()
-    weight = next((name for name in _WEIGHTS if name in names and _is_weight(table.column(name))), None)
+    scores = _scores(table, own) if positive is not None else ()
+    weight = next((name for name in _WEIGHTS if name in own and _is_weight(table.column(name))), None)
     taken = {label, weight, *(column for _, column in scores)}
-    free = [name for name in names if name not in taken]
+    free = [name for name in own if name not in taken]
     row_id = _id(table, free)
     cluster = None if row_id is None and not free else _cluster(table, [name for name in free if name != row_id])
-    slices = [name for name in free if name not in (row_id, cluster) and _is_slice(table.column(name))]
-    return Outline(names, label, positive, unsure, row_id, cluster, weight, scores, tuple(slices))
+    taken |= {row_id, cluster}
+    slices = {name: count for name in names if name not in taken and (count := _slice_values(table.column(name)))}
+    fewest = sorted(slices, key=lambda name: slices[name])[:_MOST_COLUMNS]
+    return Outline(
+        names, label, positive, unsure, row_id, cluster, weight, scores, tuple(name for name in names if name in fewest)
+    )
 
 
 def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
@@ -141,7 +163,9 @@ def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
 
 
 def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
-    """(the value that is probably the positive one of two, the two where that is a guess)."""
+    """(the positive one of two values, the rarer where their usual meaning does not say it; the two where that is a guess)."""
+    import pyarrow.compute as pc
+
     from lockgate.data import arrow_arrays as arrays
 
     if not arrays.is_class(arrays.plain_type(column.type)):
@@ -151,10 +175,15 @@ def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
     first, second = sorted(values, key=str)
     for value, other in ((first, second), (second, first)):
         word, opposite = str(value).strip().casefold(), str(other).strip().casefold()
-        if (word in _POSITIVE and opposite not in _POSITIVE) or (opposite in _NEGATIVE and word not in _NEGATIVE):
-            unsure = not (word in _POSITIVE and opposite in _NEGATIVE)
-            return value, (first, second) if unsure else ()
-    return second, (first, second)
+        if word in _POSITIVE and opposite in _NEGATIVE:
+            return value, ()
+        if word.isalpha() and word in _POSITIVE and opposite not in _POSITIVE:
+            return value, ()
+        if opposite.isalpha() and opposite in _NEGATIVE and word not in _NEGATIVE:
+            return value, ()
+    entries = pc.value_counts(arrays.comparable(column)).to_pylist()
+    counts = {_plain(plain_number(entry["values"])): entry["counts"] for entry in entries}
+    return (first if counts[first] < counts[second] else second), (first, second)
 
 
 def _plain(value: Any) -> Any:
@@ -177,11 +206,11 @@ def _extremes(column: pa.ChunkedArray) -> tuple[float, float]:
     return float(numbers.min()), float(numbers.max())
 
 
-def _scores(table: pa.Table) -> tuple[tuple[str, str], ...]:
+def _scores(table: pa.Table, among: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(role, column) of scores that were recorded: numbers from 0 to 1 under a name that says so; none without a candidate's."""
     scores = []
     for role, names in _SCORES.items():
-        column = next((name for name in names if name in table.column_names and _is_score(table.column(name))), None)
+        column = next((name for name in names if name in among and _is_score(table.column(name))), None)
         if column is not None:
             scores.append((role, column))
     return tuple(scores) if scores and scores[0][0] == "candidate" else ()
@@ -216,17 +245,18 @@ def _cluster(table: pa.Table, names: Sequence[str]) -> str | None:
     return clusters[0] if len(clusters) == 1 else None
 
 
-def _is_slice(column: pa.ChunkedArray) -> bool:
-    """Whether a column holds few texts, each of them often."""
+def _slice_values(column: pa.ChunkedArray) -> int | None:
+    """How many values a column of few texts holds, each of them often; None of any other."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from lockgate.data import arrow_arrays as arrays
 
     kind = arrays.plain_type(column.type)
-    if not (arrays.is_text(kind) or pa.types.is_boolean(kind)):
-        return False
-    count = _distinct(column)
-    return count is not None and 2 <= count <= _MOST_SLICES and len(column) >= count * _LEAST_ROWS
+    if not (arrays.is_text(kind) or pa.types.is_boolean(kind)) or column.null_count:
+        return None
+    counts = pc.value_counts(arrays.comparable(column)).field("counts")
+    return len(counts) if 2 <= len(counts) <= _MOST_SLICES and pc.min(counts).as_py() >= _LEAST_ROWS else None
 
 
 def _distinct(column: pa.ChunkedArray) -> int | None:

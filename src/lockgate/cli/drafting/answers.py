@@ -1,0 +1,203 @@
+"""Let a version answer rows of the data, in its box, and decide how a pipeline reads what it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.cli.drafting.registered import Registered
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.class_labels import in_order, plain_number
+from lockgate.data.dataset import Dataset
+from lockgate.errors import LockgateError, UsageError
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.scoring.categories import batches_with_categories
+from lockgate.models.answers.answer_reader import AnswerReader, description
+from lockgate.models.input_check import selected
+from lockgate.models.input_plan import InputPlan
+from lockgate.models.isolation.box import boxed
+from lockgate.models.model import LoadPlan, Model, Output, ScoreReading
+from lockgate.pipeline.pipeline import Pipeline
+from lockgate.runs.case_builder import temporary_case
+
+_FIRST, _MOST = 50, 5000  # rows: that show how long the others take, and that are sent
+_SECONDS = 15.0  # for all rows, about
+_LOOKED_AT = 200_000
+_REQUESTS = 30
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a version answered, as a pipeline reads it.
+
+    output: what the pipeline has to say of the answer, labels_only: whether they are classes without scores. table: truth,
+    slices and scores of the rows that were sent. scores: the column of the scores, or one for each class. classes: of
+    several. positive: the label that scores speak for, of two. milliseconds: of a request of one row, the middle one
+    of a few; None where most failed.
+    """
+
+    task: str
+    output: Output
+    labels_only: bool
+    table: pa.Table
+    scores: str | Mapping[str, str]
+    classes: tuple[str, ...]
+    positive: Any
+    milliseconds: float | None
+
+
+def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Mapping[str, str]) -> Reading:
+    """Start the version as a run of the pipeline would, and let it answer. task: None to tell it from the answers.
+
+    Raises LockgateError where it does not answer rows of the data, or what it answers cannot be read.
+    """
+    if not boxed(pipeline.isolation):
+        raise UsageError("this machine has no box for models, in which it is asked", remedy="see gate doctor")
+    with temporary_case(pipeline, newest.registry, newest.version.version, environ=environ) as builder:
+        case = builder.case
+        dataset = case.dataset(next(iter(pipeline.data)))
+        plan = builder.inputs.checked_plan(case.candidate, dataset)
+        return _Asked(pipeline, dataset, case, plan).reading(task)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    pipeline: Pipeline
+    dataset: Dataset
+    case: Case
+    plan: InputPlan
+
+    def reading(self, task: str | None) -> Reading:
+        model = self.case.candidate.model
+        inputs = self._rows(self.plan.sources, categories=True)
+        first, seconds = self._first(model, inputs)
+        share = int(min(_MOST, _FIRST * _SECONDS / max(seconds, 1e-3)))
+        chosen = np.unique(np.linspace(0, inputs.num_rows - 1, min(share, inputs.num_rows)).astype(int))
+        if self.dataset.spec.query is not None:  # whole queries
+            chosen = np.arange(len(chosen))
+        sent, truth = inputs.take(chosen), self._rows(self._columns, categories=False).take(chosen)
+        labels = [plain_number(value) for value in arrays.distinct(truth.column(str(self.dataset.spec.label)))]
+        task = task or likely_task(self.pipeline.task, first, labels)
+        answers, faults = dict[str | None, list[pa.RecordBatch]](), list[LockgateError]()
+        for output, need_scores in _outputs(task):
+            try:
+                if output.method not in answers:
+                    answers[output.method] = list(model.predict(self._batches(sent), method=output.method))
+                table, scores, classes = self._read(answers[output.method], output, task, labels, truth, need_scores)
+            except LockgateError as error:
+                faults.append(error)
+                continue
+            return Reading(
+                task,
+                output,
+                task == "binary" and not need_scores,
+                table,
+                scores,
+                classes,
+                self.pipeline.positive,
+                self._milliseconds(model, sent),
+            )
+        raise faults[-1]
+
+    @property
+    def _columns(self) -> list[str]:
+        spec = self.dataset.spec
+        named = (spec.label, spec.weight, spec.cluster, spec.query, *(entry.column for entry in spec.slices))
+        return [name for name in dict.fromkeys(named) if name is not None]
+
+    def _rows(self, columns: Sequence[str], *, categories: bool) -> pa.Table:
+        batches, rows = [], 0
+        source = batches_with_categories(self.dataset, columns) if categories else self.dataset.batches(columns)
+        for batch in source:
+            batches.append(batch if categories else self.dataset.typed(batch))
+            rows += batch.num_rows
+            if rows >= _LOOKED_AT:
+                break
+        if not rows:
+            raise UsageError(f"data {self.dataset.name!r} has no rows to send", remedy="give data with rows")
+        return pa.Table.from_batches(batches)
+
+    def _batches(self, table: pa.Table) -> Iterator[pa.RecordBatch]:
+        return selected(self.plan, table.combine_chunks().to_batches(), self.dataset)
+
+    def _first(self, model: Model, inputs: pa.Table) -> tuple[pa.RecordBatch, float]:
+        """The answer to a few rows, and how many seconds it took without what the very first one takes."""
+        for rows in (1, _FIRST):
+            began = time.monotonic()
+            answer = next(iter(model.predict(self._batches(inputs.slice(0, rows)))))
+        return answer, time.monotonic() - began
+
+    def _read(
+        self,
+        answers: Sequence[pa.RecordBatch],
+        output: Output,
+        task: str,
+        labels: Sequence[Any],
+        truth: pa.Table,
+        need: bool,
+    ) -> tuple[pa.Table, str | dict[str, str], tuple[str, ...]]:
+        """(the table with scores, their columns, the classes of several)."""
+        classes = (self.pipeline.classes or in_order(labels)) if task == "multiclass" else ()
+        kind = cast("Any", task)
+        reader = AnswerReader(ScoreReading(output, kind, self.pipeline.positive, need_scores=need, classes=classes))
+        reader.expect(labels)
+        values, before = [], 0
+        for answer in answers:
+            values.append(reader.read(answer, rows_before=before))
+            before += answer.num_rows
+        scores = reader.finish(np.concatenate(values))
+        if task != "multiclass":
+            table, name = _with(truth, "score", arrays.from_numpy(scores))
+            return table, name, ()
+        if scores.ndim == 1:
+            table, name = _with(truth, "score", pa.array([classes[int(index)] for index in scores]))
+            return table, name, classes
+        names, table = dict[str, str](), truth
+        for index, each in enumerate(classes):
+            table, names[each] = _with(
+                table, f"score {index}", arrays.from_numpy(np.ascontiguousarray(scores[:, index]))
+            )
+        return table, names, classes
+
+    def _milliseconds(self, model: Model, rows: pa.Table) -> float | None:
+        batch = next(self._batches(rows.slice(0, _REQUESTS)))
+        drive = model.drive(LoadPlan(requests=_REQUESTS, warmup=5), batch)
+        slow = float(np.median(drive.latency_ms))
+        return slow if np.isfinite(slow) else None
+
+
+def likely_task(guess: str, answer: pa.RecordBatch, labels: Sequence[Any]) -> str:
+    """What a model is for by what it answers; guess: by the labels, of which few whole numbers may be classes or amounts."""
+    estimator = description(answer).get("estimator")
+    numbers = all(isinstance(label, int | float) for label in labels)
+    if estimator == "regressor" and numbers:
+        return "regression"
+    if estimator == "classifier" or guess == "ranking":
+        return ("multiclass" if len(labels) > 2 else "binary") if guess == "regression" else guess
+    if answer.num_columns > 1:
+        return "multiclass" if len(labels) > 2 and guess == "regression" else guess
+    column = arrays.plain(answer.column(0))
+    amounts = pa.types.is_floating(column.type) and bool(np.mod(arrays.to_floats(column), 1).any())
+    return "regression" if guess == "multiclass" and numbers and amounts else guess
+
+
+def _outputs(task: str) -> list[tuple[Output, bool]]:
+    """Ways to read an answer, in order: (part of it, whether it must be a score)."""
+    plain, probabilities = Output(), Output(method="predict_proba")
+    if task == "binary":
+        return [(plain, True), (probabilities, True), (plain, False)]
+    if task == "multiclass":  # what is decided is enough
+        return [(plain, False), (probabilities, True)]
+    return [(plain, True)]
+
+
+def _with(table: pa.Table, name: str, values: pa.Array) -> tuple[pa.Table, str]:
+    """The table with a column more, and how that is called."""
+    while name in table.column_names:
+        name += "_"
+    return table.append_column(name, values), name

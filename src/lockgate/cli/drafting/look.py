@@ -1,0 +1,65 @@
+"""Look at what the newest version answers, and complete the draft of a pipeline by it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lockgate.cli.drafting.pipeline_text import Draft
+from lockgate.cli.drafting.registered import Registered
+from lockgate.cli.output import show
+from lockgate.errors import LockgateError
+from lockgate.pipeline import loader
+from lockgate.pipeline.pipeline import Pipeline
+
+
+def look(
+    draft: Draft, newest: Registered, *, text: Callable[[Draft], str], root: Path, task: str | None, chosen: bool
+) -> Draft:
+    """The draft with how the version's answers are read and what they reach; as it is where it does not answer, which is said.
+
+    task: that was named, None to tell it from the answers. chosen: whether somebody said which label scores speak for.
+    """
+    if draft.label is None or draft.rows is None or draft.recorded:
+        return draft
+    from lockgate.cli.drafting.answers import ask
+    from lockgate.cli.drafting.limits import limits
+
+    show(f"asking {newest.version} for its answers to these rows …")
+    try:
+        pipeline = _loaded(text(draft), root)
+        reading = ask(pipeline, newest, task=draft.task if task else None, environ=os.environ)
+    except LockgateError as error:
+        show(f"it could not be asked, and gate run will not do better: {error}")
+        return draft
+    draft = replace(draft, reading=reading, task=reading.task)
+    subject, op = draft.subject
+    measured = limits(reading, pipeline.data["holdout"], subject, op)
+    overall = measured.overall
+    if draft.guessed and not chosen and overall is not None and overall.high is not None and overall.high < 0.5:
+        other = next(label for label in (draft.rows.labels if draft.rows else ()) if label != draft.positive)
+        reading = replace(reading, positive=other)
+        draft = replace(draft, reading=reading, positive=other, guessed=False)
+        measured = limits(reading, pipeline.data["holdout"], subject, op)
+        show(f"its scores speak for {other}, as the data show")
+    if reading.output.method is not None:
+        show(
+            f"it answers with classes; the pipeline asks for its probabilities, output: {{method: {reading.output.method}}}"
+        )
+    elif reading.labels_only:
+        show("it answers with classes and has no probabilities, so the pipeline asks for accuracy and recall")
+    if measured.overall is not None:
+        show(
+            f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them; the pipeline's limit leaves room"
+        )
+    return replace(draft, limits=measured)
+
+
+def _loaded(text: str, root: Path) -> Pipeline:
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+        path = Path(folder) / "pipeline.yaml"
+        path.write_text(text, encoding="utf-8")
+        return loader.load(path, environ=os.environ, root=root)

@@ -1,0 +1,109 @@
+"""Find who can sign here: the SSH key of whoever writes the first pipeline, and the address in their commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lockgate.cli.drafting.yaml_text import yaml_value
+from lockgate.errors import LockgateError
+from lockgate.integrations import git
+from lockgate.signoff import ssh
+
+_KINDS = ("ed25519", "ecdsa", "rsa")  # in the order in which ssh-keygen makes them by default today
+NO_KEY = (
+    "nobody can approve yet, as there is no SSH key in ~/.ssh: make one with ssh-keygen -t ed25519, and write the line of "
+    "its .pub file into signoff"
+)
+
+
+_NO_OWNERS = """\
+# signoff:
+#   groups:
+#     owners:
+#       - {key: "ssh-ed25519 AAAA… you@example.org"}  # the line of ~/.ssh/id_ed25519.pub; approves by gate approve
+#       - {github: LOGIN, id: N}  # approves by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N
+#   require: {owners: 1}"""
+
+
+@dataclass(frozen=True)
+class LocalKey:
+    """A key that can sign on this machine. line: of its .pub file. path: as people write it. email: git's, None without one."""
+
+    line: str
+    path: str
+    email: str | None
+
+    @property
+    def person(self) -> str:
+        return self.email or " ".join(self.line.split()[2:]) or self.path
+
+
+@dataclass(frozen=True)
+class Signers:
+    """Who approves. logins: on GitHub → number of the account, None where that is not known. key: of this machine."""
+
+    logins: Mapping[str, int | None] = field(default_factory=dict)
+    key: LocalKey | None = None
+
+    @property
+    def text(self) -> str:
+        entries = [
+            f"- {{github: {login}, id: {number}}}"
+            if number is not None
+            else f"# - {{github: {login}, id: N}}  # gh api users/{login} --jq .id prints N"
+            for login, number in self.logins.items()
+        ]
+        lines = [
+            "signoff:",
+            "  groups:",
+            "    owners:",
+            *(f"      {entry}" for entry in entries),
+            "  require: {owners: 1}",
+        ]
+        if any(number is not None for number in self.logins.values()):
+            return "\n".join(lines)
+        if self.logins:
+            return "\n".join(f"# {line.replace('# - ', '- ')}" for line in lines)
+        if self.key is None:
+            return _NO_OWNERS
+        email = "" if self.key.email is None else f", email: {yaml_value(self.key.email)}"
+        lines[3:3] = [f"      - {{key: {yaml_value(self.key.line)}{email}}}"]
+        alone = "  separation_of_duties: false  # you alone approve, your own work too; remove this with a second owner"
+        return "\n".join([*lines, alone])
+
+
+def local_key(home: Path, root: Path) -> LocalKey | None:
+    """The key that git signs with, else that of ~/.ssh; where there are several, the one that ssh-keygen would make today."""
+    email = _git("user.email", root)
+    signing = _git("user.signingkey", root) if _git("gpg.format", root) == "ssh" else None
+    paths = (
+        [] if signing is None else [Path(signing.replace("~", str(home), 1) if signing.startswith("~/") else signing)]
+    )
+    for path in [*paths, *sorted((home / ".ssh").glob("*.pub"), key=_rank)]:
+        private = path.with_suffix("") if path.suffix == ".pub" else path
+        try:
+            line = ssh.public_key(private if private.is_file() else path)
+        except (LockgateError, OSError):
+            continue
+        if "-cert-" in line.split()[0]:
+            continue
+        key_file = private if private.is_file() else path
+        return LocalKey(
+            line, f"~/{key_file.relative_to(home)}" if key_file.is_relative_to(home) else str(key_file), email
+        )
+    return None
+
+
+def _rank(path: Path) -> tuple[bool, int, str]:
+    """Keys whose private half lies beside them first; others may be held by an agent, or be somebody else's."""
+    kind = next((rank for rank, kind in enumerate(_KINDS) if kind in path.name), len(_KINDS))
+    return not path.with_suffix("").is_file(), kind, path.name
+
+
+def _git(name: str, root: Path) -> str | None:
+    try:
+        return (git.ask(["config", name], root) or "").strip() or None
+    except LockgateError:  # no git here, or a checkout that it refuses
+        return None

@@ -1,0 +1,350 @@
+"""Write the text of a first pipeline, from what is known of the model and of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lockgate.cli.drafting.columns import Outline
+from lockgate.cli.drafting.owners import Signers
+from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
+from lockgate.data.class_labels import label_classes, label_values
+from lockgate.data.dataset import Dataset
+from lockgate.data.slices.spec import free_name, is_fixed
+from lockgate.errors import LockgateError
+from lockgate.evaluation.judging.number_format import rounded_up, short
+
+if TYPE_CHECKING:
+    from lockgate.cli.drafting.answers import Reading
+    from lockgate.cli.drafting.limits import Limit, Limits
+
+_TEMPLATE = """\
+# yaml-language-server: $schema=schema.json
+# What a new version of {model} must show before it becomes Production: `gate run` evaluates it.
+model: {model_text}
+task: {task}
+{about_task}registry: {{kind: mlflow, uri: {uri_text}}}
+candidate: {{file: {version_text}}}  # the file holds one integer, the candidate's version
+{champion}
+
+data:
+  holdout:
+    path: {data_text}
+{about_rows}
+
+gates:
+{before}  - gate: {gate}
+    data: holdout
+    require:
+      # {tolerances}
+{lines}
+{latency}
+
+# Who approves. Without this block nothing can be promoted.
+{signoff}
+"""
+# At most so many values of a label are classes where nobody says what the task is.
+_MOST_CLASSES = 50
+_CHAMPION = (
+    "champion: {alias: production, else: none}  # before a first promotion there is none, and comparisons are left out"
+)
+_NO_CHAMPION = "champion: none  # only the candidate's scores were recorded"
+_NO_LATENCY = """\
+  # - gate: latency
+  #   require: [errors <= 0, p95_ms <= champion * 1.5]"""
+_LATENCY = """\
+  - gate: latency
+    require:
+      - errors <= 0
+      - p95_ms <= champion * 1.5
+      - p95_ms <= {limit:g}  # {note}"""
+_SLACK = 10  # times as slow as here a request may be: other machines are slower, and a limit is for people to set
+_LEAST_MS = 20.0
+TASKS = ("binary", "multiclass", "regression", "ranking")
+_WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
+_OF_ONE_MODEL = {"binary": "auc >= 0.7"}
+_Lines = Mapping[str, tuple[str, float]]
+# subject → the line, with its tolerance where the rows are not known
+_LINES: Mapping[str, _Lines] = {
+    "binary": {
+        "auc": ("auc >= champion - {}", 0.03),
+        "average_precision": ("average_precision >= champion - {}", 0.05),
+    },
+    "multiclass": {
+        "accuracy": ("accuracy >= champion - {}", 0.03),
+        "recall": ("recall(average=macro) >= champion - {}", 0.05),
+    },
+    "regression": {"rmse": ("rmse <= champion * {}", 0.05), "mae": ("mae <= champion * {}", 0.05)},
+    "ranking": {"ndcg": ("ndcg(10) >= champion - {}", 0.01), "mrr": ("mrr >= champion - {}", 0.02)},
+}
+_LINES_OF_LABELS: _Lines = {
+    "accuracy": ("accuracy >= champion - {}", 0.03),
+    "recall": ("recall >= champion - {}", 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a pipeline is written from. label: None where the data hold no truth. rows: None where they cannot be read.
+
+    positive: the label that scores speak for, of two; guessed: that nobody said so, and values do not. unwritable: columns
+    that no pipeline can name → the reason. version: the newest one, None where no registry was read. reading: what it
+    answered, None where it did not; limits: what it reaches.
+    """
+
+    dataset: Dataset
+    label: str | None
+    task: str
+    query: str
+    rows: Outline | None
+    positive: Any = 1
+    guessed: bool = False
+    unwritable: Mapping[str, str] = field(default_factory=dict)
+    uri: str = "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+    version: str | None = None
+    reading: Reading | None = None
+    limits: Limits | None = None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether scores lie in the data, so that no model is asked."""
+        return self.task in _OF_ONE_MODEL and self.rows is not None and bool(self.rows.scores)
+
+    @property
+    def slices(self) -> list[str | dict[str, str]]:
+        """Columns whose values may be judged on their own, with a name where their own is not free."""
+        others = {self.label, self.query, *(() if self.limits is None else self.limits.weak)}
+        columns = [name for name in (self.rows.slices if self.rows else ()) if name not in others]
+        entries, names = list[str | dict[str, str]](), set(columns)
+        for column in columns:
+            name = column
+            while is_fixed(name) or (name != column and name in names):
+                name = free_name(name)
+            names.add(name)
+            entries.append(column if name == column else {"column": column, "name": name})
+        return entries
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether the model answers with one of two labels and has no scores; they are scores of 0 and 1 then."""
+        return self.reading is not None and self.reading.labels_only
+
+    @property
+    def lines(self) -> _Lines:
+        """The requirements that compare with the champion, without their tolerances."""
+        return _LINES_OF_LABELS if self.of_labels else _LINES[self.task]
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """(the first subject with its arguments, the side on which it is good)."""
+        line = next(iter(self.lines.values()))[0].split()
+        return line[0], line[1]
+
+
+def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) -> str:
+    """The YAML. version: the file that names the candidate's."""
+    task, label, rows = draft.task, draft.label, draft.rows
+    counts = _RowCounts() if label is None else _count_rows(draft.dataset, task, draft.positive)
+    alone = draft.recorded and rows is not None and len(rows.scores) == 1
+    if label is None:
+        lines, tolerances = list(_WITHOUT_LABEL), "the data name no truth: what may differ from the champion"
+    elif alone:
+        each_slice = [f"{_OF_ONE_MODEL[task]} on each slice"] if draft.slices else []
+        lines, tolerances = [_OF_ONE_MODEL[task], *each_slice], "what the candidate must reach"
+    else:
+        lines, tolerances = _requirements(draft, counts)
+        if isinstance(draft.positive, str):
+            tolerances = tolerances.replace("of them positive", f"of them {printable(str(draft.positive))}")
+        lines += _absolute(draft, counts)
+    return _TEMPLATE.format(
+        model=printable(model),
+        model_text=yaml_value(model),
+        task=task,
+        about_task=_about_task(draft, counts),
+        uri_text=yaml_value(draft.uri),
+        version_text=yaml_value(version.as_posix()),
+        signoff=signers.text,
+        data_text=yaml_value(draft.dataset.spec.path),
+        champion=_NO_CHAMPION if alone else _CHAMPION,
+        before="" if alone else "  - gate: signature\n",
+        gate="metrics" if label is not None else "shadow",
+        about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
+        tolerances=tolerances,
+        lines="\n".join(f"      {'' if line.startswith('#') else '- '}{line}" for line in lines),
+        latency=_latency(draft),
+    )
+
+
+def _about_task(draft: Draft, counts: _RowCounts) -> str:
+    lines = []
+    if draft.task == "binary":
+        note = "  # the rarer of the two; write the other where high scores speak for that" if draft.guessed else ""
+        lines.append(f"positive: {yaml_value(draft.positive)}{note}")
+        if draft.label is None or draft.of_labels:
+            lines.append("threshold: 0.5  # scores at or above it are positive")
+    elif draft.task == "multiclass" and counts.classes and not any(map(naming_refusal, counts.classes)):
+        lines.append(f"classes: {yaml_value(list(counts.classes))}  # those of the label")
+    if draft.reading is not None and draft.reading.output.method is not None:
+        lines.append(
+            f"output: {{method: {draft.reading.output.method}}}  # version {draft.version} answers with classes alone unless "
+            "its probabilities are asked for"
+        )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
+    """Lines that a first version is decided by, which has no champion; what they come from stands behind them."""
+    overall, weakest = (None, None) if draft.limits is None else (draft.limits.overall, draft.limits.each_slice)
+    subject, op = draft.subject
+    lines = []
+    if overall is not None and _better_than_chance(overall, op, _chance(draft, counts)):
+        lines.append(f"{subject} {op} {overall.limit:.12g}  # version {draft.version} reaches {overall.reached}")
+    elif (baseline := _baseline(draft.task, counts)) is not None:
+        lines.append(f"{baseline}  # a first version too, which has no champion: more than guessing reaches")
+    if weakest is not None:
+        reached = f"version {draft.version} is weakest with {printable(weakest.reached)}"
+        lines.append(f"{subject} {op} {weakest.limit:.12g} on each slice  # {reached}")
+    elif draft.slices:
+        line, tolerance = next(iter(draft.lines.values()))
+        text = _with(line, draft.task, tolerance)
+        lines.append(
+            f"# - {text} on each slice  # judges every value of them; `gate plan` says what your rows can decide"
+        )
+    return lines
+
+
+def _better_than_chance(limit: Limit, op: str, chance: float | None) -> bool:
+    return chance is None or (limit.limit > chance if op == ">=" else limit.limit < chance)
+
+
+def _chance(draft: Draft, counts: _RowCounts) -> float | None:
+    """What guessing reaches in the first subject; None where that is not known."""
+    subject = draft.subject[0]
+    if subject == "auc":
+        return 0.5
+    if subject == "accuracy" and counts.classes:
+        return max(counts.classes.values()) / counts.rows
+    return counts.spread if subject == "rmse" else None
+
+
+def _latency(draft: Draft) -> str:
+    if draft.recorded:
+        return ""
+    if draft.reading is None or draft.reading.milliseconds is None:
+        return _NO_LATENCY
+    slow = draft.reading.milliseconds
+    note = f"version {draft.version} took {short(slow)} ms here for one row; write what your users can wait for"
+    return _LATENCY.format(limit=rounded_up(max(_SLACK * slow, _LEAST_MS)), note=note)
+
+
+def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
+    """The keys of `data.holdout` below its path; the usual ones of which nothing is known as comments."""
+    text, rows = yaml_value, draft.rows or Outline((), draft.label)
+    keys = [] if draft.label is None else [f"label: {text(draft.label)}"]
+    keys += [] if query is None else [f"query: {text(query)}"]
+    keys.append(
+        "# id: row_id  # when there is one: duplicates are then found" if rows.id is None else f"id: {text(rows.id)}"
+    )
+    if rows.cluster is not None and query is None:
+        keys.append(f"cluster: {text(rows.cluster)}  # rows of one value are not independent of each other")
+    if rows.weight is not None:
+        keys.append(f"weight: {text(rows.weight)}")
+    if draft.recorded:
+        pairs = ", ".join(f"{role}: {text(column)}" for role, column in rows.scores)
+        keys.append(f"scores: {{{pairs}}}  # recorded: no model is started for them")
+    slices = f"slices: {text(draft.slices)}" if draft.slices else "# slices: [country]"
+    keys.append(f"{slices}  # lines `on each slice` judge each value of these columns on its own")
+    return [f"    {key}" for key in keys]
+
+
+@dataclass(frozen=True)
+class _RowCounts:
+    """Rows of the data, how many are positive of two classes, and the rows of each of several."""
+
+    rows: int = 0
+    positives: int | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+    spread: float | None = None  # of numbers, about their mean
+
+    def __str__(self) -> str:
+        positives = "" if self.positives is None else f", {self.positives:,} of them positive,"
+        fewest = min(self.classes, key=lambda name: self.classes[name], default="")
+        classes = f", {self.classes[fewest]:,} of them {printable(fewest)}," if self.classes else ""
+        return f"{self.rows:,} rows{positives}{classes}"
+
+
+def _baseline(task: str, counts: _RowCounts) -> str | None:
+    """What a model that knows nothing does not reach; None where the rows do not say it."""
+    if task == "binary" and counts.positives is not None:
+        return "auc >= 0.6"
+    if task == "regression" and counts.spread:
+        return f"rmse <= {float(f'{counts.spread:.2g}'):.12g}"
+    return f"recall(average=macro) >= {rounded_up(1 / len(counts.classes)):g}" if counts.classes else None
+
+
+def _with(line: str, task: str, tolerance: float) -> str:
+    return line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}")
+
+
+def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
+    """Requirements with the smallest tolerances that the rows decide together, and the comment that explains them."""
+    from lockgate.evaluation.metrics.catalog import declared
+    from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
+
+    see = "see `gate plan`"
+    if any(declared(subject).approximate for subject in draft.lines):
+        see += "; errors without a largest one have approximate bounds"
+    lines, decided, together = [], counts.rows > 0, len(draft.lines)  # an equal candidate is to pass all of them
+    for subject, (line, default) in draft.lines.items():
+        smallest = None
+        if counts.rows:
+            by_class = tuple(counts.classes.values())
+            smallest = smallest_decidable_tolerance(
+                subject, rows=counts.rows, positives=counts.positives, classes=by_class, slices=together
+            )
+        decided = decided and smallest is not None
+        tolerance = default if smallest is None else rounded_up(smallest)
+        lines.append(_with(line, draft.task, tolerance))
+    if decided:
+        return lines, f"the smallest tolerances that {counts} can decide: {see}"
+    if counts.rows:
+        return lines, f"{counts} are too few to decide any tolerance: {see}"
+    return lines, f"a tolerance that your rows can decide: {see}"
+
+
+def guess_task(dataset: Dataset) -> str:
+    """The task that fits the label's values: a few names or whole numbers are classes. binary where they cannot be read."""
+    try:
+        values = label_values(dataset, most=_MOST_CLASSES)
+    except LockgateError:
+        return "binary"
+    if values is None or any(isinstance(value, float) and not value.is_integer() for value in values):
+        return "regression"
+    return "multiclass" if len(values) > 2 else "binary"
+
+
+def _count_rows(dataset: Dataset, task: str, positive: Any) -> _RowCounts:
+    """No counts where the data do not fit the task, nor for a ranking, whose power they do not determine."""
+    import numpy as np
+
+    from lockgate.data import arrow_arrays as arrays
+    from lockgate.evaluation.scoring.row_columns import checked_rows
+
+    if task == "ranking":
+        return _RowCounts()
+    kind = cast("Any", task)
+    try:
+        classes = label_classes(dataset) if task == "multiclass" else ()
+        rows, columns, _ = checked_rows(dataset, task=kind, positive=positive, salt=b"", scores={}, classes=classes)
+    except LockgateError:
+        return _RowCounts()
+    if task == "regression":
+        numbers = arrays.to_floats(arrays.whole(columns["label"]))
+        return _RowCounts(rows, spread=float(numbers.std()))
+    labels = arrays.to_numpy(arrays.whole(columns["label"]))
+    if task == "binary":
+        return _RowCounts(rows, int(labels.sum()))
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return _RowCounts(rows, classes=dict(zip(classes, counts, strict=True)))

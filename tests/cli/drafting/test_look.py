@@ -1,0 +1,174 @@
+"""What `gate init` writes of models that it asked: real ones, in one registry, that answer classes, amounts and images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from helpers import blank
+from lockgate.cli.commands.init import command
+from lockgate.errors import UsageError
+from lockgate.pipeline import loader
+from lockgate.pipeline.pipeline import Pipeline
+
+ROWS = 600
+
+
+def people() -> pd.DataFrame:
+    draw = np.random.default_rng(5)
+    frame = pd.DataFrame({"age": draw.normal(size=ROWS), "weight": draw.uniform(1, 2, ROWS)})
+    noisy = frame["age"] + draw.normal(0, 0.5, ROWS)
+    frame["sex"] = np.where(draw.uniform(size=ROWS) < 0.5, "f", "m")
+    frame["income"] = np.where(noisy > 0.7, ">50K", "<=50K")
+    frame["quality"] = np.clip(np.round(6 + noisy), 3, 9).astype(int)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as people have it: MLflow's database, models beside it, and a file of rows for each."""
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.models import infer_signature
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.svm import LinearSVC
+
+    folder, frame = tmp_path_factory.mktemp("project"), people()
+    uri = blank.copied(folder / "mlflow.db")
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    named, images = frame[["age", "weight"]], frame[["age", "weight"]].to_numpy()
+    models: dict[str, tuple[Any, Any, Any]] = {
+        "income": (LogisticRegression(), named, frame["income"]),
+        "machine": (LinearSVC(), named, frame["income"]),
+        "quality": (Ridge(), named, frame["quality"]),
+        "images": (LogisticRegression(), images, frame["quality"]),
+    }
+    for name, (model, inputs, truth) in models.items():
+        model.fit(inputs, truth)
+        signature = infer_signature(inputs, model.predict(inputs))
+        path = folder / "models" / f"logged-{name}"
+        mlflow.sklearn.save_model(
+            model, path, signature=signature, pip_requirements=["scikit-learn"], serialization_format="cloudpickle"
+        )
+        client.create_registered_model(name)
+        client.create_model_version(name, source=str(path))
+    frame.drop(columns="quality").to_csv(folder / "people.csv", index=False)
+    frame.drop(columns=["income", "sex"]).to_csv(folder / "wines.csv", index=False)
+    pd.DataFrame({"pixels": images.tolist(), "digit": frame["quality"]}).to_parquet(folder / "images.parquet")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(project: Path, warm_python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GATE_PYTHON", warm_python)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def written(model: str, data: str) -> tuple[Pipeline, str]:
+    """The pipeline that is written where nothing is said but the two, and what is printed."""
+    told = CliRunner().invoke(command, ["--model", model, "--data", data, "--force"], catch_exceptions=False).stdout
+    return loader.load(Path(f"gates/{model}.yaml"), environ={}), told
+
+
+def lines(pipeline: Pipeline, gate: str = "metrics") -> list[str]:
+    return [str(line).rpartition(" ")[0] for line in pipeline.gate(gate).lines]
+
+
+def limit(pipeline: Pipeline, place: int) -> float:
+    return float(str(pipeline.gate("metrics").lines[place]).partition("= ")[2].split()[0])
+
+
+def test_a_classifier_that_answers_classes_is_asked_for_probabilities() -> None:
+    """A feature that is called weight weighs nothing; the limits are below what the version reaches, overall and by slice."""
+    pipeline, told = written("income", "people.csv")
+    holdout = pipeline.data["holdout"]
+
+    assert (pipeline.task, pipeline.positive, holdout.label, holdout.weight) == ("binary", ">50K", "income", None)
+    assert pipeline.output is not None
+    assert pipeline.output.method == "predict_proba"
+    assert [entry.column for entry in holdout.slices] == ["sex"]
+    assert lines(pipeline) == ["auc >= champion -", "average_precision >= champion -", "auc >=", "auc >= 0.85 on each"]
+    assert 0.8 < limit(pipeline, 3) <= limit(pipeline, 2) < 0.92
+    assert lines(pipeline, "latency") == ["errors <=", "p95_ms <= champion *", "p95_ms <="]
+    assert "it answers with classes; the pipeline asks for its probabilities, output: {method: predict_proba}\n" in told
+    assert Path("models/income.version").read_text() == "1\n"
+    assert "soak" not in Path("gates/income.yaml").read_text()
+
+
+def test_a_classifier_without_probabilities_is_judged_by_its_decisions() -> None:
+    """No line is written that it could not answer."""
+    pipeline, _ = written("machine", "people.csv")
+
+    assert pipeline.output is None
+    assert lines(pipeline)[:3] == ["accuracy >= champion -", "recall >= champion -", "accuracy >="]
+
+
+def test_amounts_are_no_classes_though_few_whole_numbers_are_their_truth() -> None:
+    """A model that answers numbers between them is a regression; the truth is the one column that it is not given."""
+    pipeline, told = written("quality", "wines.csv")
+
+    assert (pipeline.task, pipeline.data["holdout"].label) == ("regression", "quality")
+    assert lines(pipeline) == ["rmse <= champion *", "mae <= champion *", "rmse <="]
+    assert 0.4 < limit(pipeline, 2) < 0.8
+    assert "wines.csv: quality is the truth\n" in told
+
+
+def test_a_tensor_is_fed_by_the_column_that_fits_it() -> None:
+    """The other one is the truth, whatever it is called."""
+    pipeline, _ = written("images", "images.parquet")
+
+    assert (pipeline.task, pipeline.data["holdout"].label, pipeline.output) == ("multiclass", "digit", None)
+    assert lines(pipeline)[2] == "accuracy >="
+
+
+def test_models_are_listed_where_none_is_named() -> None:
+    """With their newest versions, and nobody waits for an answer."""
+    with pytest.raises(UsageError, match=r"there are 4 models: .*income \(version 1\).*; name one with --model NAME"):
+        CliRunner().invoke(command, [], catch_exceptions=False)
+
+
+def test_a_model_that_does_not_answer_is_written_down_all_the_same() -> None:
+    """And what hinders it is said before any run."""
+    people().drop(columns=["age", "quality"]).to_csv("narrow.csv", index=False)
+    pipeline, told = written("income", "narrow.csv")
+
+    assert "it could not be asked, and gate run will not do better: " in told
+    assert "input age is not in the data" in told
+    assert pipeline.output is None
+
+
+class Person:
+    """Answers what is asked by Enter, or by what it was given; remembers the questions."""
+
+    def __init__(self, **answers: str) -> None:
+        self.answers, self.questions = answers, list[tuple[str, str | None]]()
+
+    def __call__(self, question: str, default: str | None, choices: Sequence[str] = ()) -> str:
+        self.questions.append((question, default))
+        return self.answers.get(question.split()[0].lower(), default) or ""
+
+
+def test_only_what_nothing_shows_is_asked_and_enter_is_an_answer() -> None:
+    """Of the census: which of two labels is meant; of columns without a sign: which holds the truth."""
+    from lockgate.cli.drafting.registered import RegistryAddress, newest
+    from lockgate.cli.drafting.rows import RowFlags, draft_rows
+
+    address = RegistryAddress.near(Path.cwd())
+    registry = address.open()
+    assert registry is not None
+    model, one, other = newest(registry, "income"), Person(), Person(which="<=50K")
+    flags = RowFlags("people.csv", None, None, None, None)
+    pressed = draft_rows(flags, address.root, address.text, model, ask=one)
+    chosen = draft_rows(flags, address.root, address.text, model, ask=other)
+
+    assert one.questions == [("Which label do high scores speak for?", ">50K")]
+    assert (pressed.label, pressed.positive, chosen.positive) == ("income", ">50K", "<=50K")
+    assert not pressed.guessed

@@ -1,0 +1,52 @@
+"""Whose key signs, where nobody names an owner."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers.promoting import ssh_key
+from lockgate.cli.drafting.owners import Signers, local_key
+from lockgate.foreign import yaml
+from lockgate.signoff.policy import SignoffPolicy
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    return tmp_path
+
+
+def test_the_key_of_ssh_and_the_address_of_git_are_one_owner(home: Path) -> None:
+    """Who is alone approves their own work, too, and the file says so; whose private half is elsewhere comes last."""
+    line = ssh_key(home / ".ssh", "ana").with_suffix(".pub").read_text().strip()
+    (home / ".ssh" / "another.pub").write_text("no key")
+    subprocess.run(["git", "config", "--global", "user.email", "ana@example.com"], check=True)
+    key = local_key(home, home)
+    assert key is not None
+    policy = SignoffPolicy.model_validate(yaml.read(Signers(key=key).text)["signoff"])
+
+    assert (key.line, key.path, key.person) == (line, "~/.ssh/ana", "ana@example.com")
+    assert policy.groups["owners"][0].emails == {"ana@example.com", "ana@example.org"}
+    assert policy.separation_of_duties is False
+
+
+def test_the_key_that_git_signs_with_comes_first(home: Path) -> None:
+    """Wherever it lies."""
+    ssh_key(home / ".ssh", "id_ed25519")
+    mine = ssh_key(home, "mine")
+    for name, value in (("gpg.format", "ssh"), ("user.signingkey", "~/mine.pub")):
+        subprocess.run(["git", "config", "--global", name, value], check=True)
+    key = local_key(home, home)
+
+    assert key is not None
+    assert key.line == mine.with_suffix(".pub").read_text().strip()
+
+
+def test_without_a_key_nobody_signs(home: Path) -> None:
+    """And the file shows how."""
+    assert local_key(home, home) is None
+    assert yaml.read(Signers().text) is None
