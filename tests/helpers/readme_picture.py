@@ -20,7 +20,15 @@ from rich.text import Text
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "pictures" / "run.svg"
 COMMAND = "gate run --candidate version=2"
-WIDTH, HEIGHT = 90, 80
+WIDTH, HEIGHT = 96, 80
+AUTHOR = ("-c", "user.name=Dana", "-c", "user.email=dana@example.org", "-c", "commit.gpgsign=false")
+SIGNOFF = """\
+signoff:
+  groups:
+    owners: [{key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKYHsdXnOq2+9Fd9r3H0tRr2a5p0q8fXTdxqyKQ0nG0w olga@example.org"}]
+    authors: [{email: dana@example.org}]
+  require: {owners: 1}
+"""
 _COLOURS = ("#3d444d", "#ff7b72", "#56d364", "#e3b341", "#79c0ff", "#d2a8ff", "#76e3ea", "#d1d7e0")
 _RGB = [(int(one[1:3], 16), int(one[3:5], 16), int(one[5:], 16)) for one in _COLOURS]
 THEME = TerminalTheme((22, 27, 34), (209, 215, 224), _RGB, _RGB)
@@ -56,11 +64,15 @@ def main() -> None:
 
 
 def project(folder: Path) -> Path:
-    """The demo's data, models and pipeline, and its champion in Production."""
+    """The demo's data, models and pipeline with somebody who approves, committed, and its champion in Production."""
     (folder / "gates").mkdir(parents=True)
-    shutil.copyfile(ROOT / "gates" / "fraud.yaml", folder / "gates" / "fraud.yaml")
+    shutil.copyfile(ROOT / "gates" / "fraud.yaml", folder / "policy.yaml")
+    (folder / "gates" / "fraud.yaml").write_text(f"extends: ../policy.yaml\n{SIGNOFF}", encoding="utf-8")
+    (folder / ".gitignore").write_text("*\n!gates/\n!gates/*\n!policy.yaml\n", encoding="utf-8")
     for command in (
         ["git", "init", "--quiet"],
+        ["git", "add", "."],
+        ["git", *AUTHOR, "commit", "--quiet", "--message", "a fraud model and its gates"],
         [sys.executable, "-m", "lockgate.cli.demo"],
         [sys.executable, "-m", "lockgate.cli", "adopt", "fraud", "--version", "1", "--reason", "it serves already"],
     ):
