@@ -161,7 +161,7 @@ def test_a_digest_that_is_short_ambiguous_or_nobodys_is_wrong_usage(
     assert "is no digest" in refused(here.digest[: 7 + 12].upper())
     assert "is no digest" in refused(here.digest + "0")
     assert "no evidence has a digest that begins with sha256:" in refused("0" * 12)
-    monkeypatch.setattr("lockgate.cli.evidence_lookup._SHORTEST", 1)
+    monkeypatch.setattr("lockgate.cli.evidence_lookup.SHORTEST", 1)
     both = refused(digit)
     publishing.publish(
         desk.models.registry, elsewhere, desk.folder_of(elsewhere), now=publishing.finished_at(elsewhere)

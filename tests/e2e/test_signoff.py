@@ -318,7 +318,7 @@ def test_observing_shows_everything_and_opens_nothing(desk: Checkout) -> None:
     assert (failing.code, verdict, desk.evidence["verdict"]) == (0, "fail", "pass")
     assert "observed only: nothing is promoted, exit 0" in failing.stderr
     assert (passing.code, desk.evidence["opens"]) == (0, "no")
-    assert "published; nothing was staged" in passing.stderr
+    assert f"published as {desk.digest}; nothing was staged" in passing.stderr
     assert approve(desk, desk.digest).code == 1
     assert desk.gate("promote", desk.digest).code == 1
     assert aliases(desk) == {}

@@ -208,7 +208,7 @@ class _LogOfProgress:
     def update(self, text: str, done: int, total: int | None) -> None:
         now = time.monotonic()
         began = self._began.setdefault(text, now)
-        if now - self._last < _TELL_SECONDS:
+        if now - self._last < _TELL_SECONDS or (total is not None and done >= total):
             return
         self._last = now
         line = text if total is None else f"{text}: {done:,} of {total:,}"

@@ -26,7 +26,7 @@ from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.units import utc_text
 
-_SHORTEST = 12  # hex digits of a digest: 48 bits, of which no two agree by chance
+SHORTEST = 12  # hex digits of a digest: 48 bits, of which no two agree by chance
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ def _prefix(digest: str) -> str:
     if re.fullmatch("[0-9a-f]{1,64}", text) is None:
         raise UsageError(
             f"{digest!r} is no digest",
-            remedy=f"write sha256: and 64 lower-case hex digits; the first {_SHORTEST} do, and gate run prints them",
+            remedy=f"write sha256: and 64 lower-case hex digits; the first {SHORTEST} do, as gate status and the report of a run show them",
         )
-    if len(text) < _SHORTEST:
+    if len(text) < SHORTEST:
         raise UsageError(
-            f"{digest!r} is too short for a digest", remedy=f"write the first {_SHORTEST} hex digits of it or more"
+            f"{digest!r} is too short for a digest", remedy=f"write the first {SHORTEST} hex digits of it or more"
         )
     return f"sha256:{text}"
 
@@ -126,7 +126,7 @@ def _whole_digest(prefix: str, local: Evidence | None, store: EvidenceStore) -> 
         case []:
             raise UsageError(
                 f"no evidence has a digest that begins with {prefix}, here or in the registry",
-                remedy="write the one that gate run printed; gate history shows those of the ledger",
+                remedy="write the one that the report of its run shows; gate history shows those of the ledger",
             )
         case several:
             raise _ambiguous(prefix, several)
@@ -184,7 +184,7 @@ def _staged(path: Path | None) -> _Staged:
         )
     raise UsageError(
         f"no digest is named, and the ledger of {', '.join(dict.fromkeys(models))} has nothing in Staging",
-        remedy="name the digest that gate run printed; gate run --stage stages what passes",
+        remedy="name the digest that the report of a run shows; gate run --stage stages what passes",
     )
 
 

@@ -336,7 +336,7 @@ class _RunSession:
         production = None
         if evidence.opens != "yes":
             publish(self.registry, evidence, folder.path, now=registry_clock(self.registry, now)())
-            self.screen.say("published; nothing was staged")
+            self.screen.say(f"published as {evidence.digest}; nothing was staged")
         else:
             operator = make_operator(self.pipeline, environ=os.environ, registry=self.registry)
             outcome = record_staging(operator, evidence, folder=folder.path)

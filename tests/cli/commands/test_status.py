@@ -48,11 +48,11 @@ def test_status_says_for_whom_what_is_staged_waits(desk: Desk) -> None:
     assert waiting[4] == "            it waits: 1 approval of owners missing"
     assert waiting[5:] == [
         "Wrong       nothing",
-        f"Next        gate approve {about.digest} --key FILE",
+        f"Next        gate approve {about.digest[:19]} --key FILE",
         "              approves version 1",
     ]
     assert approved[4] == "            it is approved, and waits to be promoted"
-    assert approved[6] == f"Next        gate promote {about.digest}"
+    assert approved[6] == f"Next        gate promote {about.digest[:19]}"
 
 
 def staged(desk: Desk) -> Evidence:

@@ -83,7 +83,7 @@ class Waiting:
 
 def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Waiting | None:
     """None where nothing waits, or no pipeline says who signs."""
-    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot
+    from lockgate.cli.evidence_lookup import SHORTEST, look_up_evidence, read_ballot
     from lockgate.signoff.decision import decide
     from lockgate.signoff.policy import SignoffPolicy
 
@@ -96,13 +96,14 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
         decision = decide(lookup.pipeline.signoff or SignoffPolicy(), lookup.evidence, read_ballot(lookup)[0], state.at)
     except LockgateError as error:
         return Waiting(f"who has to approve is not known here: {error.message}")
+    short = digest[: len("sha256:") + SHORTEST]  # it fits beside the command on one line
     if decision.state == "approved":
         return Waiting(
             "it is approved, and waits to be promoted",
-            [(f"gate promote {digest}", f"makes version {version} Production")],
+            [(f"gate promote {short}", f"makes version {version} Production")],
         )
     if not decision.missing:
         return Waiting(decision.reason)
     return Waiting(
-        f"it waits: {decision.reason}", [(f"gate approve {digest} --key FILE", f"approves version {version}")]
+        f"it waits: {decision.reason}", [(f"gate approve {short} --key FILE", f"approves version {version}")]
     )
