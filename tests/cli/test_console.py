@@ -6,7 +6,10 @@ import time
 
 import pytest
 
-from lockgate.cli.console import Screen
+from lockgate.cli.console import GateBoard, Screen
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Verdict
+from lockgate.reports.terminal_layout import Medium
 
 
 def test_a_log_says_every_ten_seconds_how_far_a_run_is(
@@ -40,3 +43,22 @@ def test_what_is_over_soon_is_not_talked_of(capsys: pytest.CaptureFixture[str]) 
         progress("scoring holdout", 2, 2)
 
     assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_has_a_line_a_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came of it, how far it is and how long that takes, or that it waits; also where it can show neither blocks nor 80 signs."""
+    clock = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock)
+    board = GateBoard(("signature", "metrics", "latency"))
+    clock = 104.0
+    board.end(GateResult("signature", "signature", True, Verdict.PASS, "all met"))
+    board.update("metrics: scoring holdout", 0, 4000)
+    clock = 124.0
+    board.update("metrics: scoring holdout", 1000, 4000)
+
+    assert board.page(Medium(80)).plain.splitlines() == [
+        "signature  pass          4 s",
+        "metrics    scoring holdout  ██████░░░░░░░░░░░░░░░░░░  about 60 s left",
+        "latency    waits",
+    ]
+    assert board.page(Medium(40, "ascii")).plain.splitlines()[1] == "metrics    scoring holdout  ######....."

@@ -54,7 +54,7 @@ class Screen:
 
     def __init__(self, *, stderr: bool = True) -> None:
         self.console = Console(stderr=stderr, highlight=False, soft_wrap=True)
-        self._board = _Board(())
+        self._board = GateBoard(())
 
     @property
     def medium(self) -> Medium:
@@ -103,7 +103,7 @@ class Screen:
             return
         from rich.live import Live
 
-        self._board = board = _Board(tuple(gates))
+        self._board = board = GateBoard(tuple(gates))
         with Live(
             get_renderable=lambda: board.page(self.medium),
             console=self.console,
@@ -138,7 +138,7 @@ class Screen:
 
 
 @dataclass
-class _Board:
+class GateBoard:
     """One line a gate: what came of it, how far it is, or that it waits."""
 
     gates: Sequence[str]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from helpers import moving
 from helpers.desk import Desk
-from helpers.promoting import CI, PROMOTION
+from helpers.promoting import CI, NOW, PROMOTION
 from lockgate.cli.commands import adopt, status
 from lockgate.cli.commands.vote import approve
 from lockgate.evidence.evidence import Evidence
+from lockgate.promotion.audit.status import ModelStatus
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.reports.terminal_layout import Medium
 from lockgate.runs.run import now
+from lockgate.signoff.identity import Identity
 
 
 @pytest.fixture
@@ -61,3 +68,19 @@ def staged(desk: Desk) -> Evidence:
         desk.models.registry, about, folder=desk.folder_of(about), promotion=PROMOTION, actor=CI, clock=now
     )
     return about
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_page_fits_the_terminal(width: int, encoding: str) -> None:
+    """But for commands, which stay whole so that they can be copied."""
+    reason = "it runs – since May, and 数据 of both regions were looked at by everybody who had to look at them"
+    who = Identity("unverified", "ci", "ci")
+    entry = Entry(1, None, "adopted", None, "1", who, None, (), reason, NOW, timedelta(minutes=10))
+    chain = read_chain({"epoch-1": entry.bytes.decode(), "done-1": Done(1, entry.sha256, who, NOW).bytes.decode()})
+    state = ModelStatus("fraud", NOW, PROMOTION, chain, chain.standing, {}, (f"{reason} is wrong",))
+
+    page = status.status_page(state, status.Waiting(reason), Medium(width, encoding), signed=False).plain
+
+    assert max(map(cell_len, page.splitlines())) <= width
+    assert page.encode(encoding)
