@@ -59,7 +59,7 @@ def test_every_selector_finds_its_version(desk: Checkout) -> None:
         ("git_commit=0123456789", 4, "no version of fraud was made at commit 0123456789"),
         ("file=models/pipe", 2, "candidate file models/pipe cannot be read: it is a named pipe, no regular file"),
         ("file=absent", 2, "candidate file absent cannot be read"),
-        ("file=gates/fraud.yaml", 2, "it holds one integer, the version"),
+        ("file=gates/fraud.yaml", 2, "write one integer into it, the version"),
         ("version=two", 2, "'two' cannot be a version of fraud"),
         ("versoin=2", 2, "--candidate 'versoin=2' names no version"),
         ("two", 2, "write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest"),

@@ -134,8 +134,11 @@ def test_a_byte_order_mark_is_no_fault() -> None:
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
-    """A folder and a missing file are told apart."""
-    with pytest.raises(PipelineError, match="x: this is no file"):
+    """A folder and a missing file are told apart; of a folder its files are named."""
+    with pytest.raises(PipelineError, match=r"x: this is a folder$"):
+        yamlfile.load(tmp_path, display_name="x")
+    (tmp_path / "churn.yaml").touch()
+    with pytest.raises(PipelineError, match=r"x: this is a folder; name a file in it: churn\.yaml"):
         yamlfile.load(tmp_path, display_name="x")
     with pytest.raises(PipelineError, match="x: there is no such file"):
         yamlfile.load(tmp_path / "none", display_name="x")

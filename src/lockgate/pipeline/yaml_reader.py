@@ -133,6 +133,11 @@ def load(path: Path, *, display_name: str | None = None) -> tuple[Document, byte
     """The document in a file, and its bytes. Raises PipelineError; a large file is refused before it is read."""
     display_name = display_name or str(path)
     try:
+        if path.is_dir():
+            files = ", ".join(sorted(each.name for each in path.glob("*.yaml"))[:5])
+            raise PipelineError(
+                f"{display_name}: this is a folder" + (f"; name a file in it: {files}" if files else "")
+            )
         if not path.is_file():
             raise PipelineError(f"{display_name}: {'this is no file' if path.exists() else 'there is no such file'}")
         with path.open("rb") as file:

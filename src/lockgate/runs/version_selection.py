@@ -71,7 +71,7 @@ def select_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
 
 
 def _version_in(file: str, pipeline: Pipeline) -> str:
-    remedy = f"it holds {pipeline.registry.version_form}"
+    remedy = f"write {pipeline.registry.version_form} into it, the version"
     try:
         text = read_regular(pipeline.resolve(file), most=_MOST_BYTES).decode().strip()
     except UnicodeDecodeError as error:
@@ -80,7 +80,7 @@ def _version_in(file: str, pipeline: Pipeline) -> str:
         raise UsageError(f"candidate file {file} cannot be read: {error.strerror}", remedy=remedy) from error
     if not pipeline.registry.accepts(text):
         holds = repr(text[:40]) if is_inside(pipeline.resolve(file), pipeline.root) else "something else"
-        raise UsageError(f"candidate file {file} holds {holds}", remedy=f"{remedy}, the version")
+        raise UsageError(f"candidate file {file} holds {holds}", remedy=remedy)
     return text
 
 
