@@ -288,11 +288,15 @@ class InputPlanner:
     def _fitted(self, names: Sequence[str]) -> InputPlan:
         """The columns that a model without signature was fitted on, by its own names and in its order."""
         chosen = []
-        known = {_plain(name): name for name in self.types}
+        known = {lightgbm_name(name): name for name in self.types}
         for name in names:
             source = self.inputs.get(name)
             column = (
-                source.columns[0] if source is not None else name if name in self.types else known.get(_plain(name))
+                source.columns[0]
+                if source is not None
+                else name
+                if name in self.types
+                else known.get(lightgbm_name(name))
             )
             if column is None or column not in self.types:
                 problem = f"it was fitted on {name!r}, which is not in the data"
@@ -388,6 +392,6 @@ def _said(spec: Column) -> str:
     return f"the tensor of shape ({shape})" if name is None else f"the tensor {name!r} of shape ({shape})"
 
 
-def _plain(name: str) -> str:
+def lightgbm_name(name: str) -> str:
     """A feature's name as LightGBM keeps it."""
     return "".join(sign if sign.isalnum() else "_" for sign in name)

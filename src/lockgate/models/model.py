@@ -102,6 +102,19 @@ class Drive:
 
 
 @dataclass(frozen=True)
+class Estimator:
+    """What a loaded model says of itself, or of what lies below pyfunc.
+
+    kind: classifier, regressor, … as scikit-learn calls it; None where it says none. methods: by which it gives scores.
+    classes: in the order of their scores; None where they are unknown, or many.
+    """
+
+    kind: str | None = None
+    methods: tuple[str, ...] = ()
+    classes: tuple[bool | int | float | str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class LoadFacts:
     """How long loading the model took, and where it answers.
 
@@ -109,8 +122,8 @@ class LoadFacts:
     that we start, until it is ready. python: its version. versions: of the libraries beside the model, by the name that
     pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. threads: the
     variables by which numerical libraries were told how many threads to use. What cannot be known of a server is None.
-    fitted: of a model without a signature, what it knows itself of its features. isolation: what its processes are held
-    to, empty without a box.
+    fitted: of a model without a signature, what it knows itself of its features. estimator: what it says of its answers.
+    isolation: what its processes are held to, empty without a box.
     """
 
     load_seconds: float | None
@@ -119,6 +132,7 @@ class LoadFacts:
     where: str = ""
     threads: Mapping[str, str] = field(default_factory=dict)
     fitted: FittedFeatures | None = None
+    estimator: Estimator = Estimator()
     isolation: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -154,6 +168,14 @@ class Model(Protocol):
 
     def close(self) -> None:
         """End it, whatever state it is in; safe to call twice."""
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """A model that can begin to load while others do."""
+
+    def start(self) -> None:
+        """Begin to load and return at once. Raises ModelFault where nothing starts."""
 
 
 @runtime_checkable

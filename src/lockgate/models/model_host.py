@@ -65,6 +65,9 @@ LIBRARIES = (
     "onnxruntime transformers statsmodels"
 ).split()
 
+SCORING = ("predict_proba", "decision_function")
+FEW_CLASSES = 100  # that a model names when it is loaded
+
 # Variables that tell numerical libraries how many threads to use; two models are compared under the same.
 THREADS = (
     "OMP_NUM_THREADS OMP_WAIT_POLICY OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS VECLIB_MAXIMUM_THREADS "
@@ -95,6 +98,10 @@ class BadInput(Misfit):
 
 class BadAnswer(Misfit):
     """The model returned something that is not one answer a row."""
+
+
+class BadFile(Misfit):
+    """The file holds no model that can be asked, or cannot be loaded here."""
 
 
 class BadMetric(Misfit):
@@ -254,17 +261,21 @@ class Host:
     def load(self, folder: str) -> dict[str, Any]:
         usual = gc.get_threshold()
         gc.set_threshold(20000, 20, 100)  # imports leave little to collect, and a tenth of their time goes into looking
-        import mlflow.pyfunc
         import pyarrow  # noqa: F401  # if it is missing, loading fails, not the first batch
+
+        file = None if os.path.isfile(os.path.join(folder, "MLmodel")) else only_file(folder)
+        if file is None:
+            import mlflow.pyfunc
 
         began = time.perf_counter()
         self.folder = folder
-        self.model = mlflow.pyfunc.load_model(folder)
+        self.model = mlflow.pyfunc.load_model(folder) if file is None else FileModel(file)
         seconds = time.perf_counter() - began
         gc.set_threshold(*usual)
-        schema = self.model.metadata.get_input_schema()
-        self.columns = None if schema is None else list(schema.inputs) or None
-        self.hinted = bool(self.model.metadata.to_dict().get("is_signature_from_type_hint"))
+        if file is None:
+            schema = self.model.metadata.get_input_schema()
+            self.columns = None if schema is None else list(schema.inputs) or None
+            self.hinted = bool(self.model.metadata.to_dict().get("is_signature_from_type_hint"))
         threads = {name: os.environ[name] for name in THREADS if name in os.environ}
         return {
             "seconds": seconds,
@@ -272,6 +283,7 @@ class Host:
             "versions": _versions(),
             "threads": threads,
             "features": self.features() if self.columns is None else None,
+            "estimator": described_estimator(self.raw_model()),
         }
 
     def raw_model(self) -> Any:
@@ -352,6 +364,7 @@ class Host:
             python_function = flavors.get("python_function") or {}
             loader = str(python_function.get("loader_module") or "")
             known_flavor = loader.startswith("mlflow.") and not loader.startswith("mlflow.pyfunc")
+            known_flavor = known_flavor or isinstance(self.model, FileModel)
             default = (python_function.get("predict_fn") or "predict") if known_flavor else None
             kind = estimator_kind(raw)
             self.descriptions[method] = {
@@ -397,6 +410,128 @@ class Host:
         inputs = self.inputs(batch)
         count = min(requests, batch.num_rows // rows)
         return [_rows(inputs, i * rows, (i + 1) * rows) for i in range(count)]
+
+
+class FileModel:
+    """A model that lies in one file, behind as much of a pyfunc as is used of one without a signature."""
+
+    def __init__(self, path: str) -> None:
+        self.raw = read_model(path)
+        if not callable(getattr(self.raw, "predict", None)):
+            if isinstance(self.raw, dict) and any(hasattr(part, "predict") for part in self.raw.values()):
+                raise BadFile(
+                    "it holds a dict, of which one part is a model",
+                    remedy="save the model alone, its preprocessing with it in a Pipeline",
+                )
+            raise BadFile(
+                "it holds a %s, which has no predict" % type(self.raw).__name__,
+                remedy="save an object that has predict; or log it with mlflow.FLAVOR.log_model, and name that folder",
+            )
+
+    def get_raw_model(self) -> Any:
+        return self.raw
+
+    def predict(self, frame: Any) -> Any:
+        kind = type(self.raw)
+        if kind.__name__ == "Booster" and kind.__module__.startswith("xgboost"):
+            import xgboost  # type: ignore[import-not-found,unused-ignore]
+
+            return self.raw.predict(xgboost.DMatrix(frame))
+        return self.raw.predict(frame)
+
+
+def only_file(folder: str) -> str | None:
+    """Return the path of the one file in a folder that holds nothing else, else None."""
+    names = os.listdir(folder)
+    path = os.path.join(folder, names[0]) if len(names) == 1 else folder
+    return path if os.path.isfile(path) else None
+
+
+def read_model(path: str) -> Any:
+    """Return what a file of joblib, pickle, cloudpickle, skops, XGBoost, LightGBM or CatBoost holds.
+
+    Raises BadFile, MemoryError, ImportError for a library that is not here.
+    """
+    try:
+        return _read_model(path)
+    except (ImportError, MemoryError, BadFile):
+        raise
+    except AttributeError as error:  # of pickle: a class that the module has not
+        quoted = _raised(error)
+        remedy = (
+            "let it answer under a python with the versions of the libraries that it was saved with; or save it again"
+        )
+        if "__main__" in quoted:
+            remedy = (
+                "its class was defined in the script or notebook that saved it: move it into a module, save again from "
+                "there, and set PYTHONPATH to the folder of that module; or save with cloudpickle"
+            )
+        raise BadFile("what it was saved with is not here: %s" % quoted, quoted=quoted, remedy=remedy)
+    except Exception as error:
+        quoted = _raised(error)
+        raise BadFile(
+            "it cannot be read: %s" % quoted,
+            quoted=quoted,
+            remedy="if joblib, pickle or skops wrote it, let it answer under a python with the versions of the libraries that "
+            "it was saved with",
+        )
+
+
+def _read_model(path: str) -> Any:
+    with open(path, "rb") as file:
+        head = file.read(5)
+    if head[:1] == b"{":  # JSON, or UBJSON of an object
+        return _xgboost(path)
+    if head == b"tree\n":
+        import lightgbm  # type: ignore[import-not-found,unused-ignore]
+
+        return lightgbm.Booster(model_file=path)
+    if head[:4] == b"CBM1":
+        import catboost  # type: ignore[import-not-found,unused-ignore]
+
+        return catboost.CatBoost().load_model(path)
+    if head[:2] == b"PK":
+        return _zipped(path)
+    try:
+        import joblib  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:  # it reads plain pickles too
+        import pickle
+
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    return joblib.load(path)
+
+
+def _zipped(path: str) -> Any:
+    import zipfile
+
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if "schema.json" in names:
+        import skops.io  # type: ignore[import-untyped,unused-ignore]
+
+        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    raise BadFile(
+        "it is an archive, and not one of skops",
+        remedy="log the model with mlflow.FLAVOR.log_model, such as mlflow.pytorch.log_model, and name that folder",
+    )
+
+
+def _xgboost(path: str) -> Any:
+    """Return a classifier or a regressor, as the objective says; the booster where it says neither."""
+    import xgboost
+
+    booster = xgboost.Booster(model_file=path)
+    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    for kind, prefixes in (
+        ("XGBClassifier", ("binary:logistic", "multi:")),
+        ("XGBRegressor", ("reg:", "count:", "survival:")),
+    ):
+        if objective.startswith(prefixes):
+            model = getattr(xgboost, kind)()
+            model.load_model(path)
+            return model
+    return booster
 
 
 class Block:
@@ -1145,6 +1280,19 @@ def estimator_kind(raw: Any) -> str | None:
     return None
 
 
+def described_estimator(raw: Any) -> dict[str, Any]:
+    """What the model below pyfunc says of itself: kind, classes, and the methods by which it gives scores."""
+    methods = []
+    for name in SCORING:
+        try:
+            methods += [name] if callable(getattr(raw, name, None)) else []
+        except Exception:  # a property of a model that was not fitted
+            continue
+    classes = class_names(raw)
+    known = classes is not None and len(classes) <= FEW_CLASSES and all(len(str(each)) <= 200 for each in classes)
+    return {"kind": estimator_kind(raw), "methods": methods, "classes": classes if known else None}
+
+
 def described(batch: Any, description: dict[str, Any]) -> Any:
     """Return the batch with a description of its columns in its schema."""
     return batch.replace_schema_metadata({"lockgate.answer": json.dumps(description)})
@@ -1872,6 +2020,7 @@ def _described(error: Exception, before: int = 0) -> dict[str, Any]:
         (ImportError, "import"),
         (BadInput, "input"),
         (BadAnswer, "answer"),
+        (BadFile, "file"),
         (BadMetric, "metric"),
     ):
         if isinstance(error, types):

@@ -55,7 +55,8 @@ def end():
 def times(sent, done, n):
     columns = {"intended": sent, "sent": sent, "done": done, "failed": [False] * n, "lag": [0.0] * n}
     return stream(pa.record_batch([pa.array(each) for each in columns.values()], names=list(columns)))
-FACTS = {"seconds": 0.1, "python": "3.11.7", "versions": {}, "threads": {}, "features": None}
+NOTHING = {"kind": None, "methods": [], "classes": None}
+FACTS = {"seconds": 0.1, "python": "3.11.7", "versions": {}, "threads": {}, "features": None, "estimator": NOTHING}
 while True:
     _, size, payload = HEAD.unpack(read(HEAD.size))
     header = json.loads(read(size))
@@ -224,10 +225,19 @@ def test_an_example_that_was_not_answered_is_nonsense(opened: Open, rows: str) -
         model.answer_example()
 
 
-@pytest.mark.parametrize("versions", ['{"evil": "1"}', '{"mlflow": 1}', '["mlflow"]'])
-def test_facts_have_the_names_that_we_look_for(opened: Open, versions: str) -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        'FACTS["versions"] = {"evil": "1"}',
+        'FACTS["versions"] = {"mlflow": 1}',
+        'FACTS["versions"] = ["mlflow"]',
+        'NOTHING["methods"] = ["__reduce__"]',
+        'NOTHING["classes"] = [["a"]]',
+        'NOTHING["classes"] = ["a"] * 101',
+    ],
+)
+def test_facts_have_the_names_that_we_look_for(opened: Open, code: str) -> None:
     """Others are nonsense."""
-    code = f'FACTS["versions"] = {versions}'
     with opened(code) as model:
         host_process.MODEL_HOST.write_text(HOST.replace("while True:", f"{code}\nwhile True:", 1))
         with pytest.raises(ModelFault, match="line between"):

@@ -70,6 +70,8 @@ def model_error(attempt: Attempt, error: Reported, stderr: str) -> ModelFault:
     elif kind == "answer":
         message = f"{model} gave no usable answer while {doing}: {error.text}"
         remedy = error.remedy or "let predict return one value, or one row of values, for each row"
+    elif kind == "file":
+        message, remedy = f"{name} could not be loaded: {error.text}", error.remedy or "save the model again"
     elif kind == "metric":
         message = f"beside {model}, while {doing}: {error.text}"
         remedy = "repair the function that per_row names"

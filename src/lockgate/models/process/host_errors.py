@@ -17,7 +17,7 @@ from typing import Any
 from lockgate.models import model_host
 from lockgate.models.safe_text import CUT, RowText
 
-_KINDS = ("memory", "import", "input", "answer", "metric")
+_KINDS = ("memory", "import", "input", "answer", "file", "metric")
 _CONVERSION = re.compile(r"(?:%[rsd])+")
 _FIRST_ROW = re.compile(r", first in row \d{1,12}$")
 _NAMES = re.compile(r"'[^'\\]*'(?:, '[^'\\]*')*")
@@ -51,9 +51,8 @@ def reported(error: Mapping[str, Any], rows: RowText | None) -> Reported:
     """
     kind, text, module = error["kind"], error["text"] or "", error["module"] or ""
     type_name = error["type"] if error["type"].isidentifier() and len(error["type"]) <= _NAME_LENGTH else "Exception"
-    ours = (
-        _our_sentence(text, rows or RowText(), error["quoted"] or "") if kind in ("input", "answer", "metric") else None
-    )
+    sentence = kind in ("input", "answer", "file", "metric")
+    ours = _our_sentence(text, rows or RowText(), error["quoted"] or "") if sentence else None
     if kind not in _KINDS or (ours is None and kind not in ("memory", "import")):
         kind = "raised"
     if ours is None:
@@ -134,7 +133,8 @@ def _host_texts() -> tuple[tuple[tuple[str, ...], ...], frozenset[str]]:
             case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod()):
                 forms.add(tuple(_CONVERSION.split(text)))
             case ast.Call(
-                func=ast.Name(id="BadInput" | "BadAnswer" | "BadMetric"), args=[ast.Constant(value=str(text))]
+                func=ast.Name(id="BadInput" | "BadAnswer" | "BadFile" | "BadMetric"),
+                args=[ast.Constant(value=str(text))],
             ):
                 forms.add((text,))
     telling = [parts for parts in forms if sum(map(len, parts)) >= _FEWEST_LETTERS]

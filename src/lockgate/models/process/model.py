@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lockgate.errors import ModelFault
 from lockgate.models.input_plan import FittedFeatures
 from lockgate.models.json_rows import concatenate
-from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
-from lockgate.models.model_host import LIBRARIES, THREADS
+from lockgate.models.model import Drive, Estimator, LoadFacts, LoadPlan, Usage
+from lockgate.models.model_host import FEW_CLASSES, LIBRARIES, SCORING, THREADS
 from lockgate.models.process import failures
 from lockgate.models.process.answer_batch import read_batch
 from lockgate.models.process.clock_check import ClockCheck
@@ -70,6 +70,7 @@ class ProcessModel(HostProcess):
                         where=IN_PROCESS,
                         threads=_of(THREADS, header["threads"]),
                         fitted=_fitted(header["features"]),
+                        estimator=_estimator(header["estimator"]),
                         isolation={} if self.box is None else self.box.facts,
                     )
             except ModelFault as fault:
@@ -229,6 +230,24 @@ def _fitted(reported: Mapping[str, Any] | None) -> FittedFeatures | None:
         None if names is None else tuple(plain_text(name) for name in names),
         None if count is None else int(_number(count)),
     )
+
+
+def _estimator(reported: Mapping[str, Any]) -> Estimator:
+    """Raises LookupError, TypeError, ValueError for what our host does not report."""
+    kind, methods, classes = reported["kind"], tuple(reported["methods"]), reported["classes"]
+    if not {*methods} <= {*SCORING}:
+        raise ValueError("other methods")
+    if classes is not None and not (
+        len(classes) <= FEW_CLASSES and all(isinstance(each, str | float | int) for each in classes)
+    ):
+        raise ValueError("no classes")
+    return Estimator(
+        None if kind is None else plain_text(kind), methods, None if classes is None else tuple(map(_class, classes))
+    )
+
+
+def _class(value: Any) -> Any:
+    return plain_text(value) if isinstance(value, str) else value
 
 
 def _drive(times: pa.RecordBatch, first_error: Any) -> Drive:
