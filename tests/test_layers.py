@@ -36,7 +36,7 @@ LINE = {room: number for number, rooms in enumerate(reversed(LINES)) for room in
 # together alone.
 WALLS = {
     "gates.gate": ("gates", "pipeline", "runs", "testing", "cli.commands.kinds"),
-    "registries.mlflow": ("cli.demo",),
+    "registries.mlflow": ("cli.demo", "registries.unregistered"),
     "models.process": ("runs",),
     "models.server": ("runs",),
     "integrations": ("runs", "cli"),

@@ -12,7 +12,7 @@ from lockgate.promotion.ledger.entry import Entry, Kind
 from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.registries.ports import LedgerStore, Registry, Stages
+from lockgate.registries.ports import LedgerStore, ModelSource, Registry, Stages
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.vote import CLOCK_SKEW
 from lockgate.units import utc_text
@@ -109,7 +109,7 @@ def read_state(registry: Registry, model: str) -> RegistryState:
     return RegistryState(chain, registry.aliases(model), registry.stages(model))
 
 
-def stored_chain(registry: Registry, model: str) -> Chain:
+def stored_chain(registry: ModelSource, model: str) -> Chain:
     """The ledger as it stands, and who carries out its last entry. Raises Refused where it is deleted."""
     ledger = registry.ledger(model)
     return held_chain(ledger, ledger.keys())

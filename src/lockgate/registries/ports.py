@@ -74,11 +74,8 @@ class Stages:
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
 
-class Registry(Protocol):
-    """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, never retried."""
-
-    def time(self) -> datetime | None:
-        """What time it is by the registry, as its last answer had it; None where it says none, or has not answered yet."""
+class ModelSource(Protocol):
+    """Where the models of a run come from: a registry, or files. Raises NotFound, Denied or Unavailable."""
 
     def models(self) -> Sequence[str]:
         """The names of all registered models, the one that changed last first."""
@@ -95,14 +92,23 @@ class Registry(Protocol):
     def commit_of(self, version: ModelVersion) -> str | None:
         """The git commit that the version's run was made from, as far as it is recorded."""
 
-    def aliases(self, name: str) -> Mapping[str, str]:
-        """alias → version number."""
-
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
         """Download the version's files below `folder` and return the folder that holds them."""
 
     def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
         """Facts of a fetched version, nothing of the model being loaded."""
+
+    def ledger(self, name: str) -> LedgerStore: ...
+
+
+class Registry(ModelSource, Protocol):
+    """A model registry. Reads raise as those of a source do; writes also UnknownOutcome, never retried."""
+
+    def time(self) -> datetime | None:
+        """What time it is by the registry, as its last answer had it; None where it says none, or has not answered yet."""
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        """alias → version number."""
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
         """The signature of a version, as in its facts, from the one file that holds it: nothing else is downloaded."""
@@ -133,8 +139,6 @@ class Registry(Protocol):
 
     def storable_tags(self, tags: Mapping[str, str]) -> Mapping[str, str]:
         """The tags with keys and values as the registry can hold them."""
-
-    def ledger(self, name: str) -> LedgerStore: ...
 
     def evidence(self, name: str) -> EvidenceStore: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -20,11 +20,11 @@ from lockgate.evaluation.scoring.replay import replay
 from lockgate.evidence.run_folder import RunFolder, own_folder, salt
 from lockgate.hashing import folder_digest
 from lockgate.models.isolation.box import boxed
-from lockgate.models.model import Model
+from lockgate.models.model import Model, Starts
 from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.pipeline import Pipeline
-from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import start_model
@@ -44,7 +44,7 @@ _SCORED = "scored.json"
 @contextmanager
 def open_case(
     pipeline: Pipeline,
-    registry: Registry,
+    registry: ModelSource,
     folder: RunFolder,
     *,
     environ: Mapping[str, str],
@@ -56,20 +56,20 @@ def open_case(
     progress: Progress | None = None,
     resumed: bool = False,
     measuring: Sequence[Gate] = (),
+    started: Mapping[str, Model] | None = None,
 ) -> Iterator[CaseBuilder]:
     """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
 
     only: names of the gates that will run, all where empty. warm_up: let models begin to load before they are needed.
     began: the moment of the run, from which `last` of data counts back, the same where it is resumed; now where None.
-    resumed: take up what the folder has sealed.
-    measuring: gates whose data behind addresses are looked at before anything else; raises DataMisfits where these cannot
-    serve them.
+    resumed: take up what the folder has sealed. measuring: gates whose data behind addresses are looked at before anything
+    else; raises DataMisfits where these cannot serve them. started: role → a model that runs already, and is closed by others.
     """
     with ExitStack() as stack:
         parent = own_folder(pipeline.root, "tmp")
         builder = CaseBuilder(
             pipeline, registry, folder, stack.enter_context(scratch_folder("run-", parent)), environ, stack, cancelled, progress,
-            began or datetime.now(UTC), resumed,
+            began or datetime.now(UTC), resumed, started or {},
         )  # fmt: skip
         require_data(pipeline, measuring, builder.dataset, remote_ones=True)
         builder.choose(candidate)
@@ -86,7 +86,7 @@ def open_case(
 @contextmanager
 def temporary_case(
     pipeline: Pipeline,
-    registry: Registry,
+    registry: ModelSource,
     version: str,
     *,
     environ: Mapping[str, str],
@@ -108,7 +108,7 @@ class CaseBuilder:
     """Everything that a case's lazy parts are made of. stack: closes the models that were started."""
 
     pipeline: Pipeline
-    registry: Registry
+    registry: ModelSource
     folder: RunFolder
     scratch: Path
     environ: Mapping[str, str]
@@ -117,6 +117,7 @@ class CaseBuilder:
     progress: Progress | None = None
     began: datetime | None = None
     resumed: bool = False
+    started: Mapping[str, Model] = field(default_factory=dict)
     case: Case = field(init=False)
     _made: dict[str, Dataset] = field(default_factory=dict, init=False)
     _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
@@ -173,6 +174,8 @@ class CaseBuilder:
         return contender
 
     def _start(self, contender: Contender, files: Path, target: Target | None) -> Model:
+        if target is None and contender.role in self.started:
+            return self.started[contender.role]
         _ = contender.facts  # its files are looked at before anything of it runs
         if self.pipeline.environment == "declared" and self.progress is not None:
             self.progress(f"environment of {contender.role}", 0, None)
@@ -193,12 +196,9 @@ class CaseBuilder:
     def warm_up(self) -> None:
         """Let the models begin to load while the data is read; one that cannot start fails when it is first used."""
         for contender in self.case.contenders:
-            try:
-                start = getattr(contender.model, "start", None)
-                if start is not None:
-                    start()
-            except ModelFault:
-                continue
+            with suppress(ModelFault):
+                if isinstance(contender.model, Starts):
+                    contender.model.start()
 
     def end_models(self) -> None:
         """End the models. Raises RegistryError where one that was in no box changed files that were hashed."""

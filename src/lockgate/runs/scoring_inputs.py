@@ -99,7 +99,7 @@ class ScoringInputs:
         if plan.by_place:
             self._need_one_order(contender, plan)
             self._need_order_of_other_data(contender.role, plan, dataset)
-        if plan.unsigned or plan.by_place:
+        if (plan.unsigned or plan.by_place) and not self.sources:
             self.unsigned.setdefault(contender.role, plan)
         return plan
 

@@ -8,13 +8,13 @@ from lockgate.integrations import git
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.plugins import is_inside
 from lockgate.promotion.operator import stored_chain
-from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 
 _MOST_BYTES = 1000  # of a file that names a version
 
 
-def require_candidate(selector: CandidateSelector, pipeline: Pipeline, registry: Registry) -> None:
+def require_candidate(selector: CandidateSelector, pipeline: Pipeline, registry: ModelSource) -> None:
     """Raise NotFound or UsageError where there is no such candidate; a version that is named and not there is wrong usage."""
     try:
         select_candidate(pipeline, registry, selector)
@@ -24,7 +24,7 @@ def require_candidate(selector: CandidateSelector, pipeline: Pipeline, registry:
         raise UsageError(error.message, remedy=error.remedy) from error
 
 
-def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
+def select_candidate(pipeline: Pipeline, registry: ModelSource, selector: CandidateSelector | None) -> ModelVersion:
     """The candidate: by `selector`, else as the pipeline says. Raises NotFound or UsageError with what is there instead."""
     selector = selector or pipeline.candidate
     if selector is None:
@@ -92,7 +92,7 @@ def _checked(version: int | str, pipeline: Pipeline) -> str:
     return str(version)
 
 
-def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | None:
+def select_champion(pipeline: Pipeline, registry: ModelSource) -> ModelVersion | None:
     """The version to compare with; None where there is none yet and the pipeline allows that.
 
     Raises NotFound also where a version is Production and only its alias is missing: what it says would be compared with nobody.
@@ -113,7 +113,7 @@ def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | No
     return version
 
 
-def _require_no_production(model: str, registry: Registry) -> None:
+def _require_no_production(model: str, registry: ModelSource) -> None:
     """Raise NotFound where a version without the alias is Production, by the ledger or by the registry's own stage."""
     try:
         production = stored_chain(registry, model).whole().standing.production

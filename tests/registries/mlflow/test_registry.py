@@ -13,6 +13,7 @@ from helpers.promoting import Models
 from lockgate import hashing as digest
 from lockgate.errors import NotFound, RegistryError
 from lockgate.gates.metadata import _entries
+from lockgate.registries.mlflow.addresses import download
 from lockgate.registries.ports import ModelVersion
 
 CODE = """
@@ -60,6 +61,31 @@ def test_a_fetched_version_has_the_digest_of_its_stored_files(models: Models, tm
 
     assert digest.folder_digest(files) == version.digest
     assert sorted(path.name for path in files.iterdir()) == ["MLmodel", "weights.txt"]
+
+
+@pytest.mark.parametrize("address", ["logged/1", "logged/latest", "logged@best", "run", "model"])
+def test_a_model_is_downloaded_by_any_address_of_it(
+    models: Models, logged: ModelVersion, tmp_path: Path, address: str
+) -> None:
+    """A version by number or alias, a run's model, and a logged model that may not be registered: the same files."""
+    models.registry.set_alias("logged", "best", "1")
+    stored = models.mlflow.get_model_version("logged", "1")
+    addresses = {"run": f"runs:/{logged.run_id}/model", "model": stored.source}
+    (tmp_path / "registered").mkdir()
+    (tmp_path / "other").mkdir()
+
+    files = download(addresses.get(address, f"models:/{address}"), tmp_path / "other", uri=models.uri, root=tmp_path)
+
+    registered = models.registry.fetch(logged, tmp_path / "registered")
+    assert (files / "MLmodel").read_bytes() == (registered / "MLmodel").read_bytes()
+    assert {path.name for path in registered.iterdir()} <= {path.name for path in files.iterdir()}
+
+
+@pytest.mark.parametrize("address", ["models:/logged/9", "models:/logged@worst", "models:/m-0123", "runs:/0123/model"])
+def test_an_address_of_nothing_is_not_found(models: Models, logged: ModelVersion, tmp_path: Path, address: str) -> None:
+    """Whatever kind of address it is."""
+    with pytest.raises(NotFound):
+        download(address, tmp_path, uri=models.uri, root=tmp_path)
 
 
 def test_facts_are_read_without_loading_the_model(models: Models, logged: ModelVersion, tmp_path: Path) -> None:

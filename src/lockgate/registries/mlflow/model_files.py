@@ -9,6 +9,7 @@ from typing import Any
 
 from lockgate.errors import RegistryError
 from lockgate.foreign import yaml as foreign_yaml
+from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.text import cut, one_line
 
 MODEL_FILE = "MLmodel"
@@ -69,6 +70,26 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     for key, below in pairs:
         if key not in _NOT_LOADED:
             yield from _texts(below, (*path, str(key)))
+
+
+def facts(version: ModelVersion, files: Path) -> VersionFacts:
+    """What the files of a version say of it; of its run nothing. Raises RegistryError for what is no MLflow model."""
+    model = model_file(files)
+    return VersionFacts(
+        version=version,
+        files=files,
+        signature=signature(model),
+        input_example=input_example(model, files),
+        requirements=requirements(files),
+        flavors=flavors(model),
+        python_version=python_version(model, files),
+        run=None,
+        commit=None,
+        metrics={},
+        datasets=(),
+        tags=dict(version.tags),
+        metadata=metadata(model),
+    )
 
 
 def signature(model: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -138,22 +139,13 @@ class MlflowRegistry:
         return target
 
     def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
-        model = model_files.model_file(files)
         run = self._run(version)
-        return VersionFacts(
-            version=version,
-            files=files,
-            signature=model_files.signature(model),
-            input_example=model_files.input_example(model, files),
-            requirements=model_files.requirements(files),
-            flavors=model_files.flavors(model),
-            python_version=model_files.python_version(model, files),
+        return replace(
+            model_files.facts(version, files),
             run=None if run is None else _run_facts(run),
             commit=_commit(run),
             metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
             datasets=() if run is None else _datasets(run),
-            tags=dict(version.tags),
-            metadata=model_files.metadata(model),
             remedies=REMEDIES,
         )
 

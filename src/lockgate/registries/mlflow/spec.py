@@ -28,11 +28,11 @@ class MlflowSpec(UriSpec):
         """A relative SQLite path begins at the root. Raises RegistryError where the database file does not exist."""
         from lockgate.registries.mlflow.registry import MlflowRegistry
 
-        tracking_uri = None if self.tracking_uri is None else _existing(self.tracking_uri, root)
-        return MlflowRegistry(_existing(self.uri, root), tracking_uri=tracking_uri, lifecycle=self.lifecycle)
+        tracking_uri = None if self.tracking_uri is None else existing(self.tracking_uri, root)
+        return MlflowRegistry(existing(self.uri, root), tracking_uri=tracking_uri, lifecycle=self.lifecycle)
 
 
-def _existing(uri: str, root: Path) -> str:
+def existing(uri: str, root: Path) -> str:
     """The address with an absolute path, where it is one of SQLite."""
     absolute = uri
     if relative := re.fullmatch(r"(sqlite:///)([^/].*)", uri):
