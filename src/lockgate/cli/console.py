@@ -27,6 +27,7 @@ _PURPOSES = {
     "run": "publishes this result and stages the version, so that it can be approved",
     "approve": "an owner signs this result, with the SSH key in FILE",
     "promote": "makes the version Production",
+    "init": "writes a pipeline that judges each version, once the model is registered with MLflow",
 }
 _REFRESHES_A_SECOND = 4  # rarely enough not to disturb what is timed
 
@@ -88,7 +89,9 @@ class Screen:
 
     def show_versions(self, case: Case, *, not_compared: Sequence[str]) -> None:
         """Which versions are compared; without a champion, which lines are left out."""
-        against = "no champion" if case.champion is None else f"champion version {case.champion.version.version}"
+        champion = None if case.champion is None else case.champion.version
+        name = f"{champion.name} " if champion is not None and champion.name != case.candidate.version.name else ""
+        against = "no champion" if champion is None else f"champion {name}version {champion.version}"
         if case.champion is not None and str(case.champion.version) == str(case.candidate.version):
             against += ": the same, so it is compared with itself"
         self.say(f"{case.candidate.version} against {against}")

@@ -28,6 +28,7 @@ GROUPS = {
         "demo": "Play the whole story with models made here.",
     },
     "Evaluate": {
+        "try": "Judge model files at once: no registry, no pipeline.",
         "run": "Run every gate on a candidate and write the evidence.",
         "report": "Show evidence as a document.",
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lockgate.cli.evidence_lookup import evidence_commit
@@ -11,16 +12,19 @@ from lockgate.errors import DataMisfits, LockgateError, PipelineError
 
 if TYPE_CHECKING:
     from lockgate.cli.run_session import FinishedRun
+    from lockgate.cli.trial.session import FinishedTrial
     from lockgate.evidence.evidence import Evidence
 
 SCHEMA = "lockgate/run/v1"
 _COMPLAINT = re.compile(r"(?P<where>.+?:\d+:\d+): (?P<message>.+)", re.DOTALL)
 
 
-def run_document(finished: FinishedRun | None, *, error: LockgateError | None = None) -> dict[str, Any]:
+def run_document(
+    finished: FinishedRun | FinishedTrial | None, *, error: LockgateError | None = None, commands: Sequence[str] = ()
+) -> dict[str, Any]:
     """The document of schema lockgate/run/v1.
 
-    finished: None where an error came before there was evidence. error: on which the command ended.
+    finished: None where an error came before there was evidence. error: on which the command ended. commands: to call next.
     """
     exit_code = error.exit_code if error is not None else finished.exit_code if finished is not None else 0
     evidence = None if finished is None else finished.evidence
@@ -36,7 +40,7 @@ def run_document(finished: FinishedRun | None, *, error: LockgateError | None = 
         "model": None if evidence is None else evidence.model,
         "candidate": None if evidence is None else str(evidence.candidate["version"]),
         "champion": None if evidence is None or evidence.champion is None else str(evidence.champion["version"]),
-        "next": [] if finished is None or error is not None else next_commands(finished),
+        "next": list(commands),
         "warnings": [] if evidence is None else _warnings(evidence),
         "error": None if error is None else masked(error_document(error)),
         "evidence": None if evidence is None else evidence.document,
@@ -90,7 +94,7 @@ def _complaints(error: LockgateError) -> list[dict[str, str | None]]:
     return complaints
 
 
-def _run(finished: FinishedRun) -> dict[str, Any]:
+def _run(finished: FinishedRun | FinishedTrial) -> dict[str, Any]:
     """The run's id and folder, and the files in it that people and programs open; absolute paths."""
     from lockgate.reports import FORMATS
 

@@ -1289,8 +1289,8 @@ def described_estimator(raw: Any) -> dict[str, Any]:
         except Exception:  # a property of a model that was not fitted
             continue
     classes = class_names(raw)
-    known = classes is not None and len(classes) <= FEW_CLASSES and all(len(str(each)) <= 200 for each in classes)
-    return {"kind": estimator_kind(raw), "methods": methods, "classes": classes if known else None}
+    few = classes is not None and len(classes) <= FEW_CLASSES and all(len(str(each)) <= 200 for each in classes)
+    return {"kind": estimator_kind(raw), "methods": methods, "classes": classes if few else None}
 
 
 def described(batch: Any, description: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.gates.gate import Gate, gate_class
 from lockgate.hashing import canonical, sha256
-from lockgate.pipeline import consistency, inheritance, validation_messages, variables
+from lockgate.pipeline import consistency, inheritance, validation_messages, variables, yaml_reader
 from lockgate.pipeline.gate_draft import LATER_GATES, GateDraft
 from lockgate.pipeline.gate_outline import outline
 from lockgate.pipeline.pipeline import Origin, Pipeline, spends_reuse_budget
@@ -84,7 +84,20 @@ def load(
     run_code: run the files of the project's own gates, for who will run the gates; else they are read as text.
     """
     root = root_of(path) if root is None else root.absolute()
-    merged = inheritance.resolve(path, root=root)
+    return _validated(inheritance.resolve(path, root=root), path, root, environ, run_code=run_code)
+
+
+def read(text: str, *, name: str, root: Path) -> Pipeline:
+    """Read and check a pipeline that lies in no file; `name` stands for its path. Raises PipelineError."""
+    data = text.encode()
+    document = yaml_reader.read_bytes(data, display_name=name)
+    merged = inheritance.Merged(document.root, ((name, sha256(data)),), tuple(document.complaints))
+    return _validated(merged, root / name, root, {}, run_code=False)
+
+
+def _validated(
+    merged: inheritance.Merged, path: Path, root: Path, environ: Mapping[str, str] | None, *, run_code: bool
+) -> Pipeline:
     substituted = variables.substitute(merged.root, environ)
     tree = substituted.root
     early = [*merged.complaints, *substituted.complaints]

@@ -77,9 +77,6 @@ class Stages:
 class ModelSource(Protocol):
     """Where the models of a run come from: a registry, or files. Raises NotFound, Denied or Unavailable."""
 
-    def models(self) -> Sequence[str]:
-        """The names of all registered models, the one that changed last first."""
-
     def version(self, name: str, version: str) -> ModelVersion:
         """One version, by its number. Raises NotFound."""
 
@@ -106,6 +103,9 @@ class Registry(ModelSource, Protocol):
 
     def time(self) -> datetime | None:
         """What time it is by the registry, as its last answer had it; None where it says none, or has not answered yet."""
+
+    def models(self) -> Sequence[str]:
+        """The names of all registered models, the one that changed last first."""
 
     def aliases(self, name: str) -> Mapping[str, str]:
         """alias → version number."""

@@ -40,7 +40,10 @@ def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True)
     """The report in sections. most: findings listed of a gate, None for all; stderr: whether a model's last lines appear."""
     evidence = record.evidence
     champion = evidence.champion
-    against = "no champion" if champion is None else f"version {text(str(champion['version']))}"
+    against = "no champion"
+    if champion is not None:
+        against = text(f"{champion['model']} version" if champion.get("model") else "version")
+        against += f" {text(str(champion['version']))}"
     head = [
         f"# {_MARK[evidence.verdict.value]}: {text(evidence.model)} version {text(str(evidence.candidate['version']))}",
         "",
@@ -67,7 +70,10 @@ def _opens(evidence: Evidence) -> str:
     if evidence.opens == "by_owner":
         count = len(evidence.asks)
         return f"Owners may approve it with `accepting {count} undecided`."
-    return "It blocks promotion."
+    if evidence.verdict is not Verdict.PASS:
+        return "It blocks promotion."
+    partial = (evidence.document.get("policy") or {}).get("only")
+    return f"{'Not every gate ran' if partial else 'It was only to be looked at'}, so it can promote nothing."
 
 
 def _gate_row(gate: GateResult) -> str:

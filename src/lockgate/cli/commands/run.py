@@ -43,7 +43,7 @@ class _Run(click.Command):
 @click.option("--json-evidence", "as_evidence", is_flag=True, hidden=True, help="Print the evidence alone.")
 def command(pipeline: Path | None, *, stage: bool, as_json: bool, as_evidence: bool, **options: Any) -> int:
     """Run every gate of PIPELINE on the candidate. Without PIPELINE: the only one in gates/."""
-    from lockgate.cli.run_document import run_document
+    from lockgate.cli.run_document import next_commands, run_document
     from lockgate.cli.run_session import run_pipeline
 
     finished = None
@@ -61,7 +61,7 @@ def command(pipeline: Path | None, *, stage: bool, as_json: bool, as_evidence: b
             show_encoded(_text(run_document(finished, error=error)))
         raise
     if as_json:
-        show_encoded(_text(run_document(finished)))
+        show_encoded(_text(run_document(finished, commands=next_commands(finished))))
     return finished.exit_code
 
 

@@ -1,0 +1,1 @@
+"""`gate try`: models that nobody registered, judged without a pipeline that somebody wrote."""

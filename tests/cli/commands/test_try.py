@@ -1,0 +1,252 @@
+"""`gate try`: from model files to a verdict, without a registry and without a pipeline."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import joblib
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from lockgate.cli.main import gate
+from lockgate.errors import LockgateError
+from lockgate.models.isolation.box import kernel
+
+ROWS = 600
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATE_PYTHON", warm_python)
+
+
+def judge(*args: str) -> dict[str, Any]:
+    """The document of `gate try --json`, and in it under `seen` what people read."""
+    result = CliRunner().invoke(gate, ["try", *args, "--json"], standalone_mode=False)
+    document: dict[str, Any] = json.loads(result.stdout)
+    assert isinstance(result.exception, LockgateError | None)
+    return document | {"seen": result.stderr, "returned": result.return_value}
+
+
+def lines(document: dict[str, Any]) -> dict[str, str]:
+    """line → verdict, over all gates and slices the worst."""
+    order = ("pass", "inconclusive", "fail", "error")
+    verdicts: dict[str, str] = {}
+    for result in document["evidence"]["gates"]:
+        texts = {entry["id"]: entry["text"] for entry in result["requirements"]}
+        for finding in result["findings"]:
+            text = texts[finding["requirement"]]
+            verdicts[text] = max(verdicts.get(text, "pass"), finding["verdict"], key=order.index)
+    return verdicts
+
+
+def customers(rows: int = ROWS) -> pd.DataFrame:
+    """Who left, by age, spending and country; of the last few rows one may train, of the first one may judge."""
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, rows),
+            "spent": rng.gamma(2.0, 50.0, rows).round(2),
+            "country": np.tile(["DE", "FR"], rows // 2),
+        }
+    )
+    score = 0.05 * (frame.age - 45) + 0.01 * (frame.spent - 100) + (frame.country == "FR")
+    return frame.assign(left=np.where(score + rng.normal(0, 1, rows) > 0, "yes", "no"))
+
+
+def classifier(rows: pd.DataFrame, *columns: str) -> Any:
+    """Trained on a data frame, whose column of texts it encodes itself."""
+    numbers = [name for name in columns if name != "country"]
+    parts = make_column_transformer((OneHotEncoder(), ["country"]), (StandardScaler(), numbers))
+    return make_pipeline(parts, LogisticRegression()).fit(rows[list(columns)], rows.left)
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rows, a good model and one that was not shown the age."""
+    folder, rows = tmp_path_factory.mktemp("models"), customers()
+    rows[: ROWS // 2].to_csv(folder / "test.csv", index=False)
+    joblib.dump(classifier(rows[ROWS // 2 :], "age", "spent", "country"), folder / "good.joblib")
+    joblib.dump(classifier(rows[ROWS // 2 :], "spent", "country"), folder / "poor.joblib")
+    return folder
+
+
+def test_one_file_is_held_to_what_guessing_reaches_and_each_slice_is_looked_at(two_models: Path) -> None:
+    """Label, task, positive class, probabilities and slices are found; nothing is published, and nothing can be promoted."""
+    data = str(two_models / "test.csv")
+    document = judge(str(two_models / "good.joblib"), "--data", data, "--label", "left")
+
+    share = pd.read_csv(data).left.value_counts(normalize=True)["yes"]
+    best_guess = f"average_precision >= {math.ceil(share * 1000 - 1e-9) / 1000:g}"
+
+    assert lines(document) == {"auc >= 0.5": "pass", best_guess: "pass", "auc >= 0.5 on each slice": "pass"}
+    assert (document["verdict"], document["returned"], document["opens"]) == ("pass", 0, "no")
+    assert "country=FR" in document["seen"]
+    assert "no line was named, so it is held to what guessing reaches" in document["seen"]
+    assert document["next"] == [f"gate init --model good --data {data} --label left --task binary"]
+    report = Path(document["run"]["files"]["md"])
+    assert report.is_relative_to(Path.cwd() / ".gate" / "tries")
+    assert "Compared with no champion. It was only to be looked at, so it can promote nothing." in report.read_text()
+    assert not (Path.cwd() / ".gate" / "latest").exists()
+
+
+def test_a_candidate_that_is_worse_than_the_champion_fails(two_models: Path) -> None:
+    """Overall, with tolerances that the rows decide; slices with too few rows for one are watched for harm."""
+    document = judge(
+        *(str(two_models / name) for name in ("poor.joblib", "good.joblib")), "--data", str(two_models / "test.csv")
+    )
+    judged = lines(document)
+
+    assert (document["verdict"], document["returned"]) == ("fail", 1)
+    assert next(verdict for line, verdict in judged.items() if line.startswith("auc >= champion - ")) == "fail"
+    assert any(line.startswith("auc >= champion - ") and line.endswith(" on each slice") for line in judged)
+    assert "against champion good.joblib version" in document["seen"]
+    assert "left is taken for the truth" in document["seen"]
+
+
+def test_lines_of_ones_own_are_all_that_is_asked(two_models: Path) -> None:
+    """On the slices that are named; one that cannot hold fails."""
+    document = judge(
+        str(two_models / "good.joblib"), "--data", str(two_models / "test.csv"), "--slice", "country",
+        "--require", "accuracy >= 0.5 on each slice", "--require", "auc >= 0.99",
+    )  # fmt: skip
+
+    assert lines(document) == {"accuracy >= 0.5 on each slice": "pass", "auc >= 0.99": "fail"}
+    assert document["returned"] == 1
+
+
+class Own:
+    """Gives classes, and says nothing of itself."""
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return np.where(rows["age"] > 45, "yes", "no")
+
+
+def _flowers() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    kinds = np.tile(["iris", "rose", "tulip"], 50)
+    return pd.DataFrame({"height": rng.normal(0, 1, 150) + 4 * (kinds == "rose"), "width": rng.normal(0, 1, 150) + 4 * (kinds == "tulip"), "kind": kinds})  # fmt: skip
+
+
+def _houses() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    size = rng.uniform(20, 200, 200)
+    return pd.DataFrame({"size": size, "rooms": np.round(size / 25), "price": 3.0 * size + rng.normal(0, 20, 200)})
+
+
+def _fitted(model: Any, rows: pd.DataFrame, label: str, *, names: bool = True) -> Any:
+    inputs = rows.drop(columns=label)
+    return model.fit(inputs if names else inputs.to_numpy(), rows[label])
+
+
+@pytest.mark.parametrize(
+    ("rows", "label", "make", "line"),
+    [
+        (_houses, "price", lambda rows: _fitted(LinearRegression(), rows, "price"), "r2 >= 0"),
+        (_flowers, "kind", lambda rows: _fitted(LogisticRegression(), rows, "kind"), "recall(average=macro) >= 0.334"),
+        (_flowers, "kind", lambda rows: _fitted(RidgeClassifier(), rows, "kind", names=False), "recall(average=macro) >= 0.334"),
+        (customers, "left", lambda rows: Own(), "accuracy >= 0.654"),
+    ],
+)  # fmt: skip
+def test_any_kind_of_model_comes_to_a_verdict(
+    rows: Callable[[], pd.DataFrame], label: str, make: Callable[[pd.DataFrame], Any], line: str
+) -> None:
+    """A regression, several classes, one trained without names of columns, and one whose answers alone show that they are classes."""
+    table = rows()
+    table.to_parquet("rows.parquet")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    Path("model.pkl").write_bytes(cloudpickle.dumps(make(table)))
+
+    document = judge("model.pkl", "--data", "rows.parquet", "--label", label)
+
+    assert (document["verdict"], lines(document)[line]) == ("pass", "pass")
+
+
+def test_a_folder_of_mlflow_is_compared_with_its_signature_too(two_models: Path) -> None:
+    """And asked for its probabilities, which its predict does not give."""
+    rows = pd.read_csv(two_models / "test.csv")
+    inputs = rows.drop(columns="left")
+    model = joblib.load(two_models / "good.joblib")
+    mlflow.sklearn.save_model(
+        model, "model", signature=mlflow.models.infer_signature(inputs, rows.left), pip_requirements=[]
+    )
+
+    document = judge(
+        "model", str(two_models / "good.joblib"), "--data", str(two_models / "test.csv"), "--label", "left"
+    )
+
+    assert lines(document)["data_mismatches <= 0"] == "pass"
+    assert document["verdict"] == "pass"
+
+
+ATTEMPTS = """
+denied = []
+for path, mode in {paths}:
+    try:
+        open(path, mode)
+    except OSError:
+        denied.append(mode)
+raise RuntimeError(f"denied {{' and '.join(denied)}}")
+"""
+
+
+class Attempts:
+    """What a pickle of somebody's runs as soon as it is read."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def __reduce__(self) -> Any:
+        return exec, (self.code,)
+
+
+@pytest.mark.skipif(not kernel().landlock, reason="this machine has no box")
+def test_what_a_pickle_runs_when_it_is_read_stays_in_the_box(two_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can neither read the rows by which it is judged nor write beside them."""
+    monkeypatch.setenv("GATE_PYTHON", sys.executable)  # the warm one is forked outside of the box
+    rows, mark = two_models / "test.csv", two_models / "mark"
+    joblib.dump(Attempts(ATTEMPTS.format(paths=[(str(rows), "r"), (str(mark), "w")])), "hostile.joblib")
+
+    document = judge("hostile.joblib", "--data", str(rows), "--label", "left")
+
+    assert document["exit_code"] == 4
+    assert "RuntimeError: denied r and w" in document["error"]["message"]
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["god.joblib", "--data", "test.csv"], "there is no model at god.joblib; did you mean 'good.joblib'?"),
+        (["good.joblib", "--data", "tset.csv"], "there are no data at tset.csv; did you mean 'test.csv'?"),
+        (["good.joblib", "--data", "test.csv", "--label", "lft"], "--label: test.csv has no column 'lft'; did you mean 'left'?"),
+        (["good.joblib", "--data", "test.csv", "--label", "left", "--positive", "maybe"], "--positive: left holds no 'maybe'"),
+        (["good.joblib", "--data", "test.csv", "--require", "auc > "], "--require: "),
+        (["good.joblib", "--data", "test.csv", "--require", "aucc >= 0.8"], "metrics knows no 'aucc'"),
+        (["models:/good", "--data", "test.csv"], "models:/good is no address of a model"),
+        (["good.joblib", "--data", "test.csv", "--task", "ranking", "--query", "country"], "the column 'left' holds no numbers"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_wrong_usage(
+    two_models: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], problem: str
+) -> None:
+    """With the word that was probably meant; exit 2."""
+    monkeypatch.chdir(two_models)
+    document = judge(*args)
+
+    assert document["error"]["message"].startswith(problem)
+    assert document["exit_code"] == 2
