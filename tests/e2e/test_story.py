@@ -12,7 +12,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from helpers.checkout import CHAMPION, LINES, METRICS, Answer, Checkout, findings, verdicts
+from helpers.checkout import CHAMPION, LINES, METRICS, Answer, Checkout, findings
 from helpers.shelf import alone
 from helpers.warm_python import OWN
 
@@ -113,27 +113,6 @@ def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path: Path, monkeypat
     assert answer.code == 2
     assert "is not a folder of the demo" in answer.stderr
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
-
-
-def test_what_init_writes_passes_check(checkout: Checkout) -> None:
-    """For each task, before anything is edited."""
-    for model, task, requirements in (("fraud", "binary", 7), ("hours", "regression", 6)):
-        wrote = checkout.gate("init", "--yes", "--model", model, "--task", task)
-        checked = checkout.gate("check", f"gates/{model}.yaml")
-
-        assert (wrote.code, checked.code) == (0, 0), wrote.stderr + checked.stderr
-        assert checked.stdout == f"gates/{model}.yaml: ok (2 gates, {requirements} requirements)\n"
-
-
-def test_a_pipeline_of_init_runs_once_its_names_are_right(checkout: Checkout) -> None:
-    """Only the data, the label and the version had to be said; a first version is measured by the line without a champion."""
-    checkout.gate("init", "--yes", "--model", "fraud", "--data", "data/holdout.parquet", "--label", "y")
-    Path("models/fraud.version").write_text("2\n")
-
-    ended = checkout.gate("run")
-
-    assert verdicts(checkout.evidence)["metrics"] == "pass", ended.stderr
-    assert checkout.evidence["model"]["candidate"]["version"] == "2"
 
 
 def test_a_first_version_goes_the_same_way_as_any_and_the_next_is_compared_with_it(checkout: Checkout) -> None:

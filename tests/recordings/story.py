@@ -177,7 +177,19 @@ def promoting(stage: Stage) -> None:
 
 def integrating(stage: Stage) -> None:
     """What is written for GitHub: workflows, their jobs, and what a step tells the steps after it."""
-    stage.call("init", "--model", "visits", "--task", "regression", "--github", "--action", ACTION, "--yes")
+    stage.call(
+        "init",
+        "--model",
+        "visits",
+        "--task",
+        "regression",
+        "--data",
+        "data/holdout.parquet",
+        "--github",
+        "--action",
+        ACTION,
+        "--yes",
+    )
     stage.call("init", "--model", "visits", "--task", "regression", "--yes")
     stage.note("gates/visits.yaml", yaml.safe_load((stage.folder / "gates/visits.yaml").read_text()))
     stage.call("check", "gates/visits.yaml", "--json")

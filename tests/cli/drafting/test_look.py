@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from helpers import blank
+from lockgate.cli.commands import run
 from lockgate.cli.commands.init import command
 from lockgate.errors import UsageError
 from lockgate.pipeline import loader
@@ -129,6 +131,21 @@ def test_a_tensor_is_fed_by_the_column_that_fits_it() -> None:
     assert lines(pipeline)[2] == "accuracy >="
 
 
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [("income", "people.csv"), ("machine", "people.csv"), ("quality", "wines.csv"), ("images", "images.parquet")],
+)
+def test_the_first_run_of_what_is_written_passes(model: str, data: str) -> None:
+    """With nothing edited: there is no champion, and the version meets the lines that it is asked by itself."""
+    pipeline = f"gates/{model}.yaml"
+    if not Path(pipeline).exists():  # of a test before
+        written(model, data)
+    ended = CliRunner().invoke(run.command, [pipeline, "--only", "metrics", "--json"], standalone_mode=False)
+    gate = json.loads(ended.stdout)["evidence"]["gates"][0]
+
+    assert (gate["name"], gate["verdict"]) == ("metrics", "pass"), ended.output
+
+
 def test_models_are_listed_where_none_is_named() -> None:
     """With their newest versions, and nobody waits for an answer."""
     with pytest.raises(UsageError, match=r"there are 4 models: .*income \(version 1\).*; name one with --model NAME"):
@@ -166,8 +183,8 @@ def test_only_what_nothing_shows_is_asked_and_enter_is_an_answer() -> None:
     assert registry is not None
     model, one, other = newest(registry, "income"), Person(), Person(which="<=50K")
     flags = RowFlags("people.csv", None, None, None, None)
-    pressed = draft_rows(flags, address.root, address.text, model, ask=one)
-    chosen = draft_rows(flags, address.root, address.text, model, ask=other)
+    pressed = draft_rows("income", flags, address.root, address.text, model, ask=one)
+    chosen = draft_rows("income", flags, address.root, address.text, model, ask=other)
 
     assert one.questions == [("Which label do high scores speak for?", ">50K")]
     assert (pressed.label, pressed.positive, chosen.positive) == ("income", ">50K", "<=50K")

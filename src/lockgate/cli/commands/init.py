@@ -75,6 +75,8 @@ def command(
     """
     if action is not None and not github:
         raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
+    if query is not None and task not in (None, "ranking"):
+        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
     prompting = not yes and sys.stdin.isatty()
     if github and (existing := _existing_pipeline(model)) is not None:
         if owners:
@@ -94,7 +96,7 @@ def command(
     if github:  # what workflows cannot be written for is refused before anything is written
         _make_workflows(model, path, action)
     rows = RowFlags(data, label, positive, query, task)
-    draft = draft_rows(rows, root, address.text, newest, ask=_prompt if prompting else None)
+    draft = draft_rows(model, rows, root, address.text, newest, ask=_prompt if prompting else None)
     signers = _signers(owners, github=github, prompting=prompting)
     text = partial(pipeline_text, model, version=version, signers=signers)
     if newest is not None:

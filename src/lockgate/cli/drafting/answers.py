@@ -27,6 +27,7 @@ from lockgate.runs.case_builder import temporary_case
 
 _FIRST, _MOST = 50, 5000  # rows: that show how long the others take, and that are sent
 _SECONDS = 15.0  # for all rows, about
+_PATIENCE_S = 60.0  # for one answer; a run has more
 _LOOKED_AT = 200_000
 _REQUESTS = 30
 
@@ -73,7 +74,8 @@ class _Asked:
     plan: InputPlan
 
     def reading(self, task: str | None) -> Reading:
-        model = self.case.candidate.model
+        model: Any = self.case.candidate.model  # in a process, as a draft says nothing else
+        model.timeout_s = _PATIENCE_S
         inputs = self._rows(self.plan.sources, categories=True)
         first, seconds = self._first(model, inputs)
         share = int(min(_MOST, _FIRST * _SECONDS / max(seconds, 1e-3)))

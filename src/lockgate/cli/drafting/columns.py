@@ -14,7 +14,6 @@ from lockgate.data.class_labels import plain_number
 from lockgate.data.dataset import Dataset
 from lockgate.data.locate import file_format
 from lockgate.data.stored_columns import stored
-from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,20 +88,17 @@ def likely_paths(root: Path, folder: Path) -> list[str]:
     return []
 
 
-def first_rows(dataset: Dataset) -> pa.Table | None:
-    """The rows of a data set that are looked at; None where it cannot be read."""
+def first_rows(dataset: Dataset) -> pa.Table:
+    """The rows of a data set that are looked at. Raises LockgateError where it cannot be read."""
     import pyarrow as pa
 
-    try:
-        batches, rows = [], 0
-        for batch in dataset.batches():
-            batches.append(batch)
-            rows += batch.num_rows
-            if rows >= _MOST_ROWS:
-                break
-        return _with_codes(dataset, pa.Table.from_batches(batches)) if batches else dataset.schema.empty_table()
-    except LockgateError:
-        return None
+    batches, rows = [], 0
+    for batch in dataset.batches():
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows >= _MOST_ROWS:
+            break
+    return _with_codes(dataset, pa.Table.from_batches(batches)) if batches else dataset.schema.empty_table()
 
 
 def truth_of(table: pa.Table, *, classes: bool, inputs: Collection[str] | None) -> Truth:

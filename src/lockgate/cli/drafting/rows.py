@@ -16,12 +16,16 @@ from lockgate.cli.output import show
 from lockgate.data.class_labels import class_text
 from lockgate.data.dataset import INDEX_COLUMN, Dataset
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_COLUMNS = 500
+_NO_DATA = (
+    "there is no data yet: put rows that the model was not trained on, and their truth, into "
+    f"{DEFAULT_PATH}, or name them with --data"
+)
 
 
 class Ask(Protocol):
@@ -41,17 +45,20 @@ class RowFlags:
     task: str | None
 
 
-def draft_rows(flags: RowFlags, root: Path, uri: str, newest: Registered | None, *, ask: Ask | None) -> Draft:
+def draft_rows(
+    model: str, flags: RowFlags, root: Path, uri: str, newest: Registered | None, *, ask: Ask | None
+) -> Draft:
     """A draft by what was said, what the data show of the rest, and what a person answers where they do not show it.
 
     ask: None where nobody is there to answer. Raises UsageError for what cannot be written without an answer.
     """
-    if flags.query is not None and flags.task not in (None, "ranking"):
-        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
-    path = flags.data or _path(root, ask)
+    path = flags.data or _path(root, model, ask)
     dataset = Dataset("holdout", DatasetSpec(path=path), root)
-    table = first_rows(dataset)
-    table, unwritable = (None, {}) if table is None else _writable(table)
+    try:
+        table, unwritable = _writable(first_rows(dataset))
+    except LockgateError as error:
+        show(f"the rows are not looked at: {error}" if flags.data or (root / path).exists() else _NO_DATA)
+        table, unwritable = None, {}
     task = "ranking" if flags.query is not None else flags.task
     inputs = None if newest is None else newest.inputs
     label = flags.label
@@ -86,17 +93,15 @@ def draft_rows(flags: RowFlags, root: Path, uri: str, newest: Registered | None,
     return draft
 
 
-def _path(root: Path, ask: Ask | None) -> str:
+def _path(root: Path, model: str, ask: Ask | None) -> str:
     paths = likely_paths(root, Path.cwd())
-    if len(paths) == 1:
-        return paths[0]
+    named = [path for path in paths if Path(path).name.partition(".")[0].casefold() == model.casefold()]
+    if len(named or paths) == 1:
+        return (named or paths)[0]
     if ask is not None:
         return ask("Which file or folder holds the rows to judge it on?", next(iter(paths), DEFAULT_PATH))
     if paths:
         raise UsageError(f"{', '.join(paths)} may be the rows to judge it on", remedy="name one with --data PATH")
-    show(
-        f"there is no data yet: put rows that the model was not trained on, and their truth, into {DEFAULT_PATH}, or name them with --data"
-    )
     return DEFAULT_PATH
 
 
