@@ -101,7 +101,8 @@ def promotion_obstacles(
         authors = () if commit is None else git.authors(commit, pipeline.root, named=policy.names)
         ballot = Ballot(authors=authors, authors_remedy="commit what is evaluated to git, and run again")
         obstacles += approval_obstacles(policy, ballot, user=git.current_identity(pipeline.root).id)
-    for gate, line in undecidable(measuring) if select_champion(pipeline, registry) is None else ():
+    stuck = undecidable(measuring)
+    for gate, line in stuck if stuck and select_champion(pipeline, registry) is None else ():
         reason = f"the gate {gate} cannot pass: each of its lines compares with a champion, and there is none"
         obstacles.append((reason, f"add a line that does not, such as {line}"))
     return obstacles
