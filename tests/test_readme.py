@@ -115,7 +115,7 @@ def test_every_command_that_it_names_exists() -> None:
     """`gate WORD`, in a sentence or on a line of a block."""
     named = set(re.findall(r"(?:`|^)gate ([a-z]+)", README, re.MULTILINE))
 
-    assert named >= {"init", "plan", "run", "approve", "promote", "rollback"}
+    assert named >= {"try", "init", "plan", "run", "approve", "promote", "rollback"}
     assert named <= set(COMMANDS)
 
 
