@@ -24,6 +24,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from lockgate.cli.main import gate
 from lockgate.errors import LockgateError
 from lockgate.models.isolation.box import kernel
+from lockgate.pipeline import loader
 
 ROWS = 600
 
@@ -119,14 +120,20 @@ def test_a_candidate_that_is_worse_than_the_champion_fails(two_models: Path) -> 
 
 
 def test_lines_of_ones_own_are_all_that_is_asked(two_models: Path) -> None:
-    """On the slices that are named; one that cannot hold fails."""
+    """On the slices that are named; one that cannot hold fails. The pipeline that is written says what was learned."""
     document = judge(
         str(two_models / "good.joblib"), "--data", str(two_models / "test.csv"), "--slice", "country",
-        "--require", "accuracy >= 0.5 on each slice", "--require", "auc >= 0.99",
+        "--require", "accuracy >= 0.5 on each slice", "--require", "auc >= 0.99", "--write", "gates/churn.yaml",
     )  # fmt: skip
+    written = loader.load(Path("gates/churn.yaml"), environ={})
 
     assert lines(document) == {"accuracy >= 0.5 on each slice": "pass", "auc >= 0.99": "fail"}
     assert document["returned"] == 1
+    assert (written.model, written.task, written.positive) == ("churn", "binary", "yes")
+    assert written.output is not None
+    assert written.output.method == "predict_proba"
+    assert [entry.column for entry in written.data["holdout"].slices] == ["country"]
+    assert Path("models/churn.version").read_text() == "1\n"
 
 
 class Own:
@@ -237,6 +244,7 @@ def test_what_a_pickle_runs_when_it_is_read_stays_in_the_box(two_models: Path, m
         (["good.joblib", "--data", "test.csv", "--label", "left", "--positive", "maybe"], "--positive: left holds no 'maybe'"),
         (["good.joblib", "--data", "test.csv", "--require", "auc > "], "--require: "),
         (["good.joblib", "--data", "test.csv", "--require", "aucc >= 0.8"], "metrics knows no 'aucc'"),
+        (["good.joblib", "--data", "test.csv", "--write", "churn.yaml"], "--write: churn.yaml is no pipeline of this project"),
         (["models:/good", "--data", "test.csv"], "models:/good is no address of a model"),
         (["good.joblib", "--data", "test.csv", "--task", "ranking", "--query", "country"], "the column 'left' holds no numbers"),
     ],

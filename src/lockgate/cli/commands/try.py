@@ -63,6 +63,7 @@ def command(
     """
     from lockgate.cli.console import Screen
     from lockgate.cli.run_document import run_document
+    from lockgate.cli.trial.pipeline_file import require_free, write_pipeline
     from lockgate.cli.trial.question import Question
     from lockgate.cli.trial.session import try_models
     from lockgate.pipeline.loader import project_root
@@ -71,10 +72,12 @@ def command(
         candidate, champion, data, label, task, positive, query, require, slices,
         tuple(name.strip() for name in (features or "").split(",") if name.strip()), python,
     )  # fmt: skip
-    screen, finished = Screen(), None
+    screen, root = Screen(), project_root()
     try:
         _check_lines(require)
-        finished = try_models(question, root=project_root(), environ=os.environ, screen=screen)
+        if write is not None:
+            require_free(write, root=root)
+        finished = try_models(question, root=root, environ=os.environ, screen=screen)
     except LockgateError as error:
         if as_json:
             show_json(run_document(None, error=error))
@@ -82,7 +85,13 @@ def command(
     screen.show_run(finished.evidence, finished.folder.path, observed=False)
     for note in finished.notes:
         screen.say(f"note     {note}")
-    screen.show_next(finished.commands)
+    if write is not None:
+        candidate = finished.evidence.candidate["version"]
+        for path in write_pipeline(write, finished.subject, version=str(candidate), root=root):
+            screen.say(f"wrote    {os.path.relpath(path)}")
+        screen.say(f"next     register the model as {write.stem}, then gate check, then gate run")
+    else:
+        screen.show_next(finished.commands)
     if as_json:
         show_json(run_document(finished, commands=finished.commands))
     return finished.exit_code
