@@ -25,6 +25,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder, new_run_id, own_folder, write
 from lockgate.evidence.run_record import RunRecord
 from lockgate.models import environment
+from lockgate.models.isolation.box import boxed
 from lockgate.models.model import Model, Starts
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts
@@ -129,6 +130,11 @@ class _Trial:
 
     def start(self, pipeline: Pipeline, stack: ExitStack) -> dict[str, Model]:
         """The models, beginning to load."""
+        if not boxed(pipeline.isolation):
+            self.screen.say(
+                "warning  this machine has no box for models: what is in these files runs with your rights",
+                style="yellow",
+            )
         models = dict[str, Model]()
         for role, version in self.versions.items():
             folder = Path(tempfile.mkdtemp(prefix="model-", dir=self.scratch))  # no path tells a model its role
@@ -186,6 +192,8 @@ class _Trial:
                 hidden=secret_forms(environment.secrets(self.environ)),
                 show=self.screen.show_gate,
                 inputs=builder.digests(),
+                published=tuple,
+                unrecorded=True,
             )
             self.screen.show_versions(builder.case, not_compared=())
             run.run_gates()
