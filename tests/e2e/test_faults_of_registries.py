@@ -41,7 +41,6 @@ def test_a_registry_that_dies_costs_seconds_and_nothing_measured(
     assert f"the registry at {server.uri} cannot be reached" in said
     assert "check that it is up and reachable" in said
     assert "this run is staged by gate run --resume --stage" in said
-    assert waiting.digest in said
     assert waiting.processes == []
 
     server.start()

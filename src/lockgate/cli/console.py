@@ -58,6 +58,11 @@ class Screen:
         self._board = GateBoard(())
 
     @property
+    def _redraws(self) -> bool:
+        """Whether lines can be drawn anew, as neither a log nor a terminal without cursor (TERM=dumb) lets them."""
+        return self.console.is_terminal and not self.console.is_dumb_terminal
+
+    @property
     def medium(self) -> Medium:
         """As wide as the terminal, as long as lines stay readable."""
         live = self.console.is_terminal
@@ -101,7 +106,7 @@ class Screen:
     @contextmanager
     def progress(self, gates: Sequence[str] = ()) -> Iterator[Progress]:
         """A function that shows how far something is: a line a gate on a terminal, a line every ten seconds in a log."""
-        if not self.console.is_terminal:
+        if not self._redraws:
             yield _LogOfProgress(self.say).update
             return
         from rich.live import Live
@@ -119,7 +124,7 @@ class Screen:
     def show_gate(self, result: GateResult) -> None:
         """That a gate came to its end, and how."""
         self._board.end(result)
-        if not self.console.is_terminal:
+        if not self._redraws:
             self.say(f"gate: {result.name}: {result.verdict}")
 
     def show_run(self, evidence: Evidence, folder: Path, *, observed: bool) -> None:

@@ -61,7 +61,7 @@ _INTERRUPTED, _READER_LEFT = 130, 141  # exit codes: by a signal, and as a shell
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if name not in _HIDDEN]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:

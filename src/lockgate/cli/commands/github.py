@@ -21,7 +21,9 @@ _PIPELINE = click.option(
 _MODEL = click.option("--model", envvar="GATE_MODEL", required=True, help="The registered model's name.")
 
 
-@click.group("github", help="What the GitHub Action calls. Options are also taken from the variables GATE_….")
+@click.group(
+    "github", hidden=True, help="What the GitHub Action calls. Options are also taken from the variables GATE_…."
+)
 def command() -> None:
     pass
 

@@ -29,7 +29,6 @@ _STYLES = {"Production": "green", "Staging": "yellow"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(model: str, path: Path | None, uri: str | None, as_json: bool) -> None:
     """Show which versions of MODEL are Production, Staging and kept to go back to. Exit 1 where ledger and registry differ."""
-    from lockgate.cli.console import Screen
     from lockgate.promotion.audit.status import status
     from lockgate.runs.run import now
 
@@ -38,6 +37,8 @@ def command(model: str, path: Path | None, uri: str | None, as_json: bool) -> No
     if as_json:
         show_json(state.to_json())
     else:
+        from lockgate.cli.console import Screen
+
         screen = Screen(stderr=False)
         signoff = None if ledger.pipeline is None else ledger.pipeline.signoff
         signed = signoff is not None and signoff.rollback == "owner"
