@@ -39,6 +39,13 @@ def duration_text(value: timedelta) -> str:
     return f"{_decimal(seconds)}s" if seconds >= 1 or seconds == 0 else f"{_decimal(seconds * 1000)}ms"
 
 
+def rough_time(seconds: float) -> str:
+    """A time as people say it: `12 s`, `5 min`, `2.5 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def _decimal(number: float) -> str:
     return f"{number:.6f}".rstrip("0").rstrip(".")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import metadata
@@ -125,6 +126,11 @@ def test_the_same_pipeline_runs_wherever_the_models_answer(
     assert answer.code == 0, answer.stderr
     assert verdicts(checkout.evidence) == {"metrics": "pass", "shadow": "pass", "latency": "pass"}
     assert findings(checkout.evidence)["latency/r1/overall"]["rows"] == 40
+    if place == "process":
+        planned = {
+            gate["name"]: gate for gate in json.loads(checkout.call("plan", "--probe", "--json").stdout)["gates"]
+        }
+        assert (planned["latency"]["obstacle"], planned["latency"]["seconds"] > 0) == (None, True)
     where = [gate["context"]["models"]["candidate"]["where"] for gate in checkout.evidence["gates"]]
     assert len(set(where)) == 1
     assert ("in process" in where[0]) is (place in ("process", "declared environment"))

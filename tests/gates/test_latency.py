@@ -134,17 +134,125 @@ def test_a_runner_too_noisy_to_tell_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_load_above_what_the_model_bears_measures_the_queue(tmp_path: Path) -> None:
-    """At a rate beyond the champion's own, the remedy names a lower one."""
-    case = case_of(tmp_path, candidate=FakeModel(lognormal()), champion=FakeModel(lognormal()))
-    result = ask(
-        case,
-        Latency.model_validate({"gate": "latency", "require": ["p50_ms <= champion * 2", "errors <= 0"], "load": {"rate": "200/s", "requests": 500}}),
-    )  # fmt: skip
+def open_loop(folder: Path, *lines: str, candidate: Law, champion: Law, **load: Any) -> tuple[GateResult, FakeModel]:
+    """An open loop before models whose requests wait for each other; and the champion that was asked."""
+    case = case_of(
+        folder,
+        candidate=FakeModel(candidate, seed=1, queues=True),
+        champion=(asked := FakeModel(champion, seed=2, queues=True)),
+    )
+    return ask(case, Latency.model_validate({"gate": "latency", "require": list(lines), "load": load})), asked
+
+
+def slow(ms: float) -> Law:
+    return lambda draw: ms * math.exp(draw.gauss(0, 0.001))
+
+
+TWO = ("p50_ms <= champion * 2", "errors <= 0")
+
+
+def test_a_load_a_little_above_what_the_model_bears_measures_the_queue(tmp_path: Path) -> None:
+    """At a rate beyond the champion's own, the remedy names a lower one; what was counted stands."""
+    result, _ = open_loop(tmp_path, *TWO, candidate=slow(10), champion=slow(10), rate="115/s", requests=500)
 
     assert [one.verdict for one in result.findings] == [Verdict.INCONCLUSIVE, Verdict.PASS]
-    assert "the champion answers about 9" in result.reason
-    assert "lower load.rate to 4" in result.reason
+    assert "the champion answers about 100 requests a second and 115 were sent" in result.reason
+    assert "lower load.rate to 50/s" in result.reason
+    assert result.context["requests"] == 500
+
+
+def test_a_rate_far_above_what_the_model_bears_is_not_sent(tmp_path: Path) -> None:
+    """A few requests show it; the finding has the line to write, nothing is met, and facts of the model stand."""
+    lines = (*TWO, "load_seconds <= 2")
+    result, champion = open_loop(tmp_path, *lines, candidate=slow(45), champion=slow(45), rate="100/s", requests=3000)
+    median, errors, load_seconds = result.findings
+
+    assert [(one.verdict, one.code, one.observed) for one in (median, errors)] == [
+        (Verdict.INCONCLUSIVE, "saturated", None)
+    ] * 2
+    assert load_seconds.verdict is Verdict.PASS
+    assert "100/s is above what the champion serves (about 22." in result.reason
+    assert "so no load is sent; lower load.rate to 11/s" in result.reason
+    assert median.remedy is not None
+    assert median.remedy.startswith(
+        "write load: {rate: 11/s, requests: 3000}, which takes about 9 min; or load: {closed: "
+    )
+    assert [(plan.rate, plan.requests) for plan in champion.plans] == [(None, 20)]
+    assert result.context["requests"] == 0
+
+
+def test_a_load_ends_as_soon_as_a_queue_is_proven(tmp_path: Path) -> None:
+    """A model that is quick at first and slow then: three blocks in a row say it, and errors among fewer are not shown."""
+
+    def tiring() -> Law:
+        asked = iter(range(10**9))
+        return lambda draw: 1.0 if next(asked) < 20 else slow(25)(draw)
+
+    result, champion = open_loop(tmp_path, *TWO, candidate=tiring(), champion=tiring(), rate="100/s", requests=2000)
+
+    assert [(one.verdict, one.code) for one in result.findings] == [(Verdict.INCONCLUSIVE, "saturated")] * 2
+    assert "the champion answers about 40 requests a second and 100 were sent" in result.reason
+    assert "the load was ended after 3 of 20 blocks" in result.reason
+    assert result.findings[0].remedy is not None
+    assert "{rate: 20/s, requests: 2000}" in result.findings[0].remedy
+    assert len(champion.plans) == 1 + 3
+
+
+def test_a_candidate_far_slower_than_the_rate_fails_on_fewer_requests(tmp_path: Path) -> None:
+    """The champion bears it: the candidate is not excused, and what it does not fail is not shown."""
+    result, champion = open_loop(tmp_path, *TWO, candidate=slow(200), champion=slow(2), rate="100/s", requests=2000)
+    median, errors = result.findings
+
+    assert (median.verdict, errors.verdict, errors.code) == (Verdict.FAIL, Verdict.INCONCLUSIVE, "saturated")
+    assert errors.reason.endswith("so fewer requests are sent, of which only a failure is taken (99 requests)")
+    assert sum(plan.requests for plan in champion.plans if plan.rate) == 99
+
+
+def test_a_busy_moment_beforehand_condemns_no_model(tmp_path: Path) -> None:
+    """Most of the few requests are slow, one is not: the load itself decides."""
+
+    def waking() -> Law:
+        asked = iter(range(10**9))
+        return lambda draw: 60.0 if next(asked) < 19 else 2.0
+
+    result, _ = open_loop(tmp_path, *TWO, candidate=waking(), champion=waking(), rate="100/s", requests=600)
+
+    assert result.verdict is Verdict.PASS, result.reason
+
+
+@pytest.mark.parametrize(
+    ("ms", "behind_server", "load", "requests"),
+    [
+        (2.0, False, "closed loop, one request at a time: service time", 600),
+        (200.0, False, "closed loop, one request at a time: service time", 118),
+        (1.0, True, "open loop, 100 requests a second, poisson arrivals: response time", 600),
+    ],
+)
+def test_a_bare_gate_compares_with_the_champion_under_a_load_that_fits(
+    tmp_path: Path, ms: float, behind_server: bool, load: str, requests: int
+) -> None:
+    """A process one request at a time, a server at a rate; before slow models twice as many as the line needs."""
+    models = [FakeModel(slow(ms), seed=seed, queues=True, behind_server=behind_server) for seed in (1, 2)]
+    result = ask(
+        case_of(tmp_path, candidate=models[0], champion=models[1]), Latency.model_validate({"gate": "latency"})
+    )
+
+    assert [one.text for one in result.requirements] == ["p95_ms <= champion * 1.5", "errors <= 0"]
+    assert (result.verdict, result.context["load"], result.context["requests"]) == (Verdict.PASS, load, requests)
+
+
+def test_lines_that_need_more_requests_get_them(tmp_path: Path) -> None:
+    """Twice as many as they need at least, so that no default is refused; a number that is written stays."""
+
+    def planned(load: dict[str, Any], *lines: str) -> int | None:
+        made = Latency.model_validate({"gate": "latency", "load": load, "require": list(lines)})
+        assert list(made.complaints(pipeline_of(made, target="process"))) == []
+        return made.load_at("process").planned
+
+    assert planned({}, "p95_ms <= 20") == 600
+    assert planned({}, "p999_ms <= 20") == 2 * 2995
+    assert planned({"stall": 20}, "p99_ms <= 20") == 2 * 20 * 299
+    assert planned({"requests": 400}, "p99_ms <= 20") == 400
 
 
 def test_a_load_that_did_not_go_when_it_should_has_no_number(tmp_path: Path) -> None:
@@ -327,12 +435,14 @@ def test_lines_of_the_pipeline_win_over_the_models(tmp_path: Path) -> None:
     assert [one.subject for one in ask(case, gate("errors <= 0", requests=200)).findings] == ["errors"]
 
 
-def test_nothing_asked_is_no_pass(tmp_path: Path) -> None:
-    """Neither the pipeline nor the model names a requirement."""
-    result = ask(case_of(tmp_path), Latency.model_validate({"gate": "latency"}))
+def test_a_bare_gate_names_each_batch_size(tmp_path: Path) -> None:
+    """A line on several would be none."""
+    made = Latency.model_validate({"gate": "latency", "load": {"batch_size": [1, 8]}})
 
-    assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.reason.startswith("nothing is required: write require, or log the model with metadata=")
+    assert [str(line) for line in made.lines] == [
+        "p95_ms(batch=1) <= champion * 1.5", "errors(batch=1) <= 0", "p95_ms(batch=8) <= champion * 1.5",
+        "errors(batch=8) <= 0",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -414,3 +524,19 @@ def test_a_long_run_is_decided_on_bins_as_a_short_one_on_values(
     assert folded.context["values"] == "counted in bins half a permille wide; claims hold for either edge"
     one, other = (pq.read_table(tmp_path / name / "latency" / "latency.parquet") for name in ("exact", "folded"))
     assert one == other
+
+
+def test_how_long_it_takes_is_foretold_from_a_few_requests(tmp_path: Path) -> None:
+    """A closed loop of 200 requests of 50 ms to each model, its warm-up, and nothing else; of a rate too high, why."""
+    models = [FakeModel(slow(50), seed=seed, queues=True) for seed in (1, 2)]
+    case = case_of(tmp_path, candidate=models[0], champion=models[1])
+    closed = gate("p50_ms <= champion * 2", requests=200).foretell(case, loaded=True)
+    open_ = Latency.model_validate(
+        {"gate": "latency", "require": ["p50_ms <= 9"], "load": {"rate": "50/s", "requests": 3000}}
+    )
+    above = open_.foretell(case, loaded=True)
+
+    assert closed.seconds == pytest.approx(2 * 0.05 * (200 + 20 + 19), rel=0.01)
+    assert closed.obstacle is None
+    assert "50/s is above what the champion serves (about 20/s" in (above.obstacle or "")
+    assert [plan.requests for plan in models[0].plans] == [20, 20]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ SIGNATURE: dict[str, Any] = {"inputs": COLUMNS, "outputs": [{"name": "p", "type"
 class FakeModel:
     """Answers every row with 0.5; a request takes `law(random)` milliseconds, and fails where that is infinite.
 
+    queues: requests wait for those before, else they come far enough apart; behind_server: it says so.
+
     interrupted: the number of the block in which somebody presses Ctrl-C.
     """
 
@@ -45,10 +48,14 @@ class FakeModel:
     driven: int = 0
     lag_s: float = 0.0
     interrupted: int = 0
+    queues: bool = False
+    behind_server: bool = False
     plans: list[LoadPlan] = field(default_factory=list)
 
     def load(self) -> LoadFacts:
-        return LoadFacts(self.load_seconds, "3.11.9", {"mlflow": "3.1.0"}, where="in a test")
+        return LoadFacts(
+            self.load_seconds, "3.11.9", {"mlflow": "3.1.0"}, where="in a test", at_once=self.behind_server
+        )
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -57,19 +64,25 @@ class FakeModel:
             yield pa.RecordBatch.from_pydict({"prediction": [0.5] * batch.num_rows})
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
-        """Requests far enough apart not to queue; a hundred a second where the plan has an end in time."""
+        """Requests far enough apart, unless they queue; a hundred a second at most where the plan has an end in time."""
         self.driven += 1
         self.plans.append(plan)
         if self.interrupted and self.driven == self.interrupted:
             raise KeyboardInterrupt
-        requests = plan.requests if plan.duration_s is None else round(plan.duration_s * 100)
+        requests = plan.requests if plan.duration_s is None else min(plan.requests, round(plan.duration_s * 100))
         draw = random.Random(self.seed * 1_000_003 + self.driven)
         took = [self.law(draw) for _ in range(requests)]
         sent = np.arange(requests, dtype=np.float64)
         failed = np.isinf(took)
         done = sent + np.where(failed, 1.0, took) / 1000
-        lag = np.full(requests, self.lag_s)
-        return Drive(sent, sent, done, failed, lag, "KeyError: 'age'" if failed.any() else None)
+        lag, due = np.full(requests, self.lag_s), sent
+        if self.queues:
+            due, sent, seconds = sent / (plan.rate or math.inf), sent.copy(), done - sent
+            for i in range(requests):
+                sent[i] = max(due[i], done[i - 1] if i else 0.0)
+                done[i] = sent[i] + seconds[i]
+            due = sent if plan.rate is None else due
+        return Drive(due, sent, done, failed, lag, "KeyError: 'age'" if failed.any() else None)
 
     def usage(self) -> Usage:
         return Usage(self.rss_bytes, 1.0)

@@ -166,6 +166,17 @@ class Gate(Config):
         """The requests that the gate sends: its field `load`, which `gate plan` tells the duration from. None for no load."""
         return getattr(self, "load", None)
 
+    def load_at(self, target: Target) -> Load | None:
+        """The requests that the gate sends where the pipeline's models answer at `target`, with all that `load` leaves open."""
+        return self.own_load
+
+    def foretell(self, case: Case, *, loaded: bool) -> Foretold | None:
+        """How long `check` would take, from a few requests to the models of the case; None where nothing is foretold.
+
+        loaded: whether an earlier gate has had the models load. Raises LockgateError where they do not answer.
+        """
+        return None
+
     @property
     def own_functions(self) -> Mapping[str, Function]:
         """The functions of one's own that the gate's field `functions` names, which its requirements are about."""
@@ -227,6 +238,14 @@ def gate_class(kind: str, *, root: Path) -> type[Gate]:
     if not (isinstance(cls, type) and issubclass(cls, Gate)):
         raise UsageError(f"{kind!r} is not a gate: it must be a class derived from lockgate.Gate")
     return cls
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """How long a gate would take, in seconds; and why it would not decide, None where it may."""
+
+    seconds: float
+    obstacle: str | None
 
 
 @dataclass(frozen=True)

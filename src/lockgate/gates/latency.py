@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lockgate.errors import GateBroken, RegistryError
+from lockgate.errors import RegistryError
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject, by_name
-from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+from lockgate.gates.gate import Context, Findings, Foretold, Gate, PipelineView
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Server, Target
 
@@ -45,9 +45,7 @@ class Latency(Gate):
         Subject("cpu_seconds_per_1k", "lower", counted=True, unit="s", bounds=(0, None)),
         Subject("gpus", "higher", counted=True, bounds=(0, None)),
     )
-    remedy_without_requirements: ClassVar[str] = (
-        "write require, or log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32, 'rss_mb': 500}}"
-    )
+    default_require: ClassVar[tuple[str, ...]] = ("p95_ms <= champion * 1.5", "errors <= 0")
     uses_models: ClassVar[bool] = True
     takes_long: ClassVar[bool] = True
 
@@ -59,6 +57,24 @@ class Latency(Gate):
     target: Target | None = Field(
         default=None, description="Where the models answer for this gate; the pipeline's `target` by default."
     )
+
+    @property
+    def lines(self) -> tuple[Requirement, ...]:
+        """The requirements: `require`, else the gate's own, of each batch size."""
+        lines = super().lines
+        if self.require is not None or len(self.load.sizes) == 1:
+            return lines
+        return tuple(replace(line, args=(("batch", size),)) for size in self.load.sizes for line in lines)
+
+    @property
+    def least_requests(self) -> int:
+        """Requests without which one of the lines is never decided."""
+        bounded = (line for line in self.lines if line.op != ">=")
+        return max((least_requests(line, stall=self.load.stall) or 0 for line in bounded), default=0)
+
+    def load_at(self, target: Target) -> Load:
+        """The requests that are sent to models at a target; see `Gate.load_at`."""
+        return self.load.completed(at_once=(self.target or target) != "process", least=self.least_requests)
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         """Return the data whose rows are sent: its own, else the first."""
@@ -75,7 +91,8 @@ class Latency(Gate):
 
     def _misfits(self, line: Requirement, target: Target) -> Iterator[str]:
         """What no run could decide of a line, each to be read behind the line itself."""
-        batch, sizes, planned = line.argument("batch"), self.load.sizes, self.load.planned
+        load = self.load_at(target)
+        batch, sizes, planned = line.argument("batch"), load.sizes, load.planned
         if isinstance(target, Server) and line.subject in _OF_OUR_PROCESSES:
             yield (
                 f": a server that you run does not tell its {line.subject}; "
@@ -85,7 +102,7 @@ class Latency(Gate):
             yield f": no load of batch_size {batch} is sent; known: {', '.join(map(str, sizes))}"
         elif batch is None and len(sizes) > 1 and "batch" in self.subjects[line.subject].args:
             yield f" does not say for which batch; write {line.subject}(batch={sizes[0]})"
-        if line.subject == "throughput_rps" and self.load.closed is None:
+        if line.subject == "throughput_rps" and load.closed is None:
             yield (
                 ": an open loop answers as many requests a second as it sends; "
                 "write load: {closed: {concurrency: 4}} to learn how many there can be"
@@ -95,7 +112,7 @@ class Latency(Gate):
         elif line.limit.relative and line.limit.sign != "*" and line.subject in _BY_FACTOR:
             how = "rates" if line.subject == "throughput_rps" else "times"
             yield f": {how} of two models are compared by a factor; write champion * {0.9 if how == 'rates' else 1.1}"
-        stall = self.load.stall
+        stall = load.stall
         least = None if line.op == ">=" else least_requests(line, stall=stall)
         if least is not None and planned is not None and planned < least:
             stalls = f" with stalls of {stall:,}" if stall else ""
@@ -112,44 +129,44 @@ class Latency(Gate):
             return self
         return self.model_copy(update=_serving(self, serving))
 
+    def foretell(self, case: Case, *, loaded: bool) -> Foretold:
+        """As of `Gate.foretell`: the time of the load, and of what comes before it."""
+        from lockgate.evaluation.latency.interleaved_run import PreparedLoad
+
+        load = PreparedLoad(
+            self.title, self.load, case, data=self.data, target=self.target, least=self.least_requests, always=True
+        )
+        asks = load.load.arrival_rate is not None or not self.load.names_number
+        before = (0.0 if loaded else load.waited_s) + (load.asked_s if asks else 0.0)
+        return Foretold(before + load.seconds, load.overload or load.outpaced)
+
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.judging.judge import judge
         from lockgate.evaluation.latency.charts import exhibits
         from lockgate.evaluation.latency.interleaved_run import InterleavedRun
-        from lockgate.evaluation.latency.percentile_estimates import estimate_latency, without_value
-        from lockgate.evaluation.latency.rate_estimates import RATES, estimate_rate
+        from lockgate.evaluation.latency.line_estimates import estimate_lines, only_failures_stand, sent_batch
 
         requirements = self.requirements_for(case)
         if not requirements:
             return
-        run = InterleavedRun(self.title, self.load, case, data=self.data, target=self.target)
-        timed = run.latencies()
+        run = InterleavedRun(self.title, self.load, case, data=self.data, target=self.target, least=self.least_requests)
         yield Context(run.context())
-        estimates: list[Estimate] = []
+        are_counted = [name for name, subject in self.subjects.items() if subject.counted]
+        estimates = estimate_lines(run, requirements, counted_subjects=are_counted, seed=case.seed)
         limits: dict[int, list[tuple[str, float, float]]] = {}
-        for name, line in requirements:
-            batch = line.argument("batch", self.load.sizes[0])
-            if not isinstance(batch, int):
-                raise GateBroken(f"batch={batch!r} is no number of rows")
-            if self.subjects[line.subject].counted:
-                estimates.append(run.count(name, line, batch))
-            else:
-                estimating = estimate_rate if line.subject in RATES else estimate_latency
-                estimates.append(estimating(name, line, timed[batch], seed=case.seed))
-            limit = estimates[-1].limit
-            if line.subject in PERCENTILES and limit is not None:
-                limits.setdefault(batch, []).append((str(line), limit, PERCENTILES[line.subject]))
-        problem = run.schedule_problem()
-        if problem is not None:
-            # What was counted on the run stands; times and rates say little of a load that was not sent as planned.
-            estimates = [
-                estimate if estimate.counted and line.subject != "max_ms" else without_value(estimate, problem)
-                for estimate, (_, line) in zip(estimates, requirements, strict=True)
-            ]
+        for (_, line), estimate in zip(requirements, estimates, strict=True):
+            if line.subject in PERCENTILES and estimate.limit is not None:
+                batch = sent_batch(line, run.load)
+                limits.setdefault(batch, []).append((str(line), estimate.limit, PERCENTILES[line.subject]))
+        findings = judge(self.title, requirements, estimates, self.subjects)
+        cut_short = run.overload or run.outpaced
+        if cut_short is not None:
+            estimates = only_failures_stand(estimates, requirements, findings, ("saturated", cut_short))
+            findings = judge(self.title, requirements, estimates, self.subjects)
         lines = dict(requirements)
-        for finding in judge(self.title, requirements, estimates, self.subjects):
+        for finding in findings:
             yield run.add_circumstances(finding, self.subjects[lines[finding.requirement].subject])
-        yield from exhibits(self.title, run.measured, limits)
+        yield from exhibits(self.title, run.recorded, limits)
 
 
 def _serving(gate: Latency, serving: Any) -> dict[str, Any]:

@@ -16,10 +16,16 @@ SLOT_S = 60.0  # of a block that ends by time, at most
 MOST = 100_000_000
 BYTES = 24  # of a request in the request log, for the plan
 CONNECTIONS = 8
+REQUESTS = 600  # where a pipeline names no number: twice as many as p99 needs
+RATE = 100.0  # where an open loop has no rate
 
 
 def _rate(value: Any) -> Any:
     return units.rate(value) if isinstance(value, str) else value
+
+
+def _flow(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
 Rate = Annotated[
@@ -41,8 +47,8 @@ class Load(Config):
 
     rate: Rate | None = Field(
         default=None,
-        description="Open loop: requests that are sent in a time whatever became of those before, such as `100/s`; the "
-        "default is 100/s.",
+        description="Open loop: requests that are sent in a time whatever became of those before, such as `100/s`. Without "
+        "`rate` and `closed` servers get 100/s, or half of what they bear, and a process is sent one request at a time.",
     )
     arrivals: Literal["poisson", "constant"] = Field(
         default="poisson", description="Of an open loop: as users come (`poisson`), or evenly spaced (`constant`)."
@@ -50,7 +56,13 @@ class Load(Config):
     closed: Closed | None = Field(
         default=None, description="Closed loop instead of `rate`: each worker sends when its last request was answered."
     )
-    requests: int = Field(default=3000, ge=1, le=MOST, description="Requests for each model and batch size.")
+    requests: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST,
+        description="Requests for each model and batch size. By default twice as many as the lines need at least, 600 or "
+        "more; before slow models as many as fit in six seconds, but twice as many as the lines need.",
+    )
     warmup: int = Field(
         default=20, ge=0, le=100_000, description="Requests before the first block that are not counted."
     )
@@ -74,7 +86,7 @@ class Load(Config):
     def _one_loop(self) -> Load:
         if self.rate is not None and self.closed is not None:
             raise ValueError("give rate (an open loop) or closed, not both")
-        if self.duration is not None and "requests" in self.model_fields_set:
+        if self.duration is not None and self.requests is not None:
             raise ValueError("give requests or duration, not both")
         if self.duration is not None and not 1 <= self.duration.total_seconds() <= 86400:
             raise ValueError("duration is that of all blocks of one model together, from 1s to 24h")
@@ -91,13 +103,44 @@ class Load(Config):
     @property
     def arrival_rate(self) -> float | None:
         """Requests a second of an open loop; None for a closed one."""
-        return None if self.closed is not None else self.rate or 100.0
+        return None if self.closed is not None else self.rate or RATE
+
+    @property
+    def names_loop(self) -> bool:
+        """Whether the pipeline says how requests arrive."""
+        return self.rate is not None or self.closed is not None or "arrivals" in self.model_fields_set
+
+    @property
+    def names_number(self) -> bool:
+        """Whether the pipeline says how many requests are sent, or how long."""
+        return self.requests is not None or self.duration is not None
+
+    def with_rate(self, rate: str) -> str:
+        """The load as a pipeline writes it, with another rate: of what it says, all but the default values."""
+        fields = {name: value for name, value in self.model_dump(exclude_unset=True).items() if value is not None}
+        fields.pop("closed", None)
+        if self.duration is not None:
+            fields["duration"] = units.duration_text(self.duration)
+        written = {"rate": rate, **{name: value for name, value in fields.items() if name != "rate"}}
+        return "{" + ", ".join(f"{name}: {_flow(value)}" for name, value in written.items()) + "}"
+
+    def completed(self, *, at_once: bool, least: int) -> Load:
+        """Return the same with a loop and a number of requests, where the pipeline leaves them open.
+
+        at_once: whether the models answer several requests at a time, as servers do. least: requests without which a line
+        is not decided.
+        """
+        loop: dict[str, Any] = {}
+        if not self.names_loop:
+            loop = {"rate": RATE} if at_once else {"closed": Closed()}
+        number = {} if self.names_number else {"requests": min(max(REQUESTS, 2 * least), MOST)}
+        return self.model_copy(update=loop | number)
 
     @property
     def planned(self) -> int | None:
         """Number of requests that a model gets; None where a closed loop goes on for a duration."""
         if self.duration is None:
-            return self.requests
+            return self.requests or REQUESTS
         rate = self.arrival_rate
         return None if rate is None else max(1, math.floor(rate * self.duration.total_seconds()))
 

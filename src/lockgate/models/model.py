@@ -123,7 +123,8 @@ class LoadFacts:
     pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. threads: the
     variables by which numerical libraries were told how many threads to use. What cannot be known of a server is None.
     fitted: of a model without a signature, what it knows itself of its features. estimator: what it says of its answers.
-    isolation: what its processes are held to, empty without a box.
+    isolation: what its processes are held to, empty without a box. at_once: whether an open loop sends it requests while
+    others are not answered yet.
     """
 
     load_seconds: float | None
@@ -134,6 +135,7 @@ class LoadFacts:
     fitted: FittedFeatures | None = None
     estimator: Estimator = Estimator()
     isolation: Mapping[str, Any] = field(default_factory=dict)
+    at_once: bool = False
 
 
 @dataclass(frozen=True)

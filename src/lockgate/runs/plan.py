@@ -33,7 +33,7 @@ from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
-from lockgate.models.load_spec import BYTES
+from lockgate.models.load_spec import BYTES, Load
 from lockgate.models.output import OutputSpec
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
@@ -53,17 +53,19 @@ def plan_run(
     score: bool,
     disagreement: float,
     environ: Mapping[str, str],
+    probe: bool = False,
 ) -> dict[str, Any]:
-    """The document of `gate plan --json`. Nothing of the candidate is read.
+    """The document of `gate plan --json`. Nothing of the candidate is read, but for `probe`.
 
-    score: let the champion score the data first, and plan with its scores; else plan from counts. disagreement: the share
+    probe: let both models answer a few requests, and foretell by them how long a gate sends its load. score: let the champion score the data first, and plan with its scores; else plan from counts. disagreement: the share
     of rows on which the two models are assumed to decide differently. Raises UsageError where there is no champion to score.
     """
     version, champion = select_candidate(pipeline, registry, candidate), select_champion(pipeline, registry)
     if score and champion is None:
         raise UsageError("--score needs a champion, and there is none yet", remedy="plan from counts, without --score")
     plan = _Plan(pipeline, registry, champion, score=score, disagreement=disagreement, environ=environ)
-    gates = [plan.gate(gate) for gate in pipeline.gates]
+    probed = _probed(pipeline, registry, candidate, environ=environ) if probe else {}
+    gates = [plan.gate(gate) | probed.get(gate.title, {}) for gate in pipeline.gates]
     return {
         "model": pipeline.model,
         "candidate": version.version,
@@ -116,14 +118,14 @@ class _Plan:
                 outlooks[name] = [self._outlook_without_rows(gate, name, requirement)]
         names = {name for name, _ in requirements}
         models = 1 if self.champion is None else 2
-        load = gate.own_load
+        load = gate.load_at(self.pipeline.target)
         requests = None if load is None or load.planned is None else load.planned * len(load.sizes) * models
         return {
             "name": gate.title,
             "kind": gate.gate,
             "severity": gate.severity,
             "data": self.pipeline.data_of(gate),
-            "seconds": seconds_of(gate, models=models),
+            "seconds": seconds_of(load, models=models),
             "requests": requests,
             "raw_bytes": None if requests is None else requests * BYTES,
             "at_once": None if load is None or load.closed is None else load.closed.concurrency,
@@ -146,7 +148,7 @@ class _Plan:
         subject = gate.subjects.get(requirement.subject)
         if subject is None:
             return Outlook(name, (), 0, None, "unknown", f"not planned: {gate.gate} is read as text until it runs")
-        load = gate.own_load
+        load = gate.load_at(self.pipeline.target)
         if load is not None:
             return timed_outlook(name, requirement, subject, load=load)
         if subject.counted:
@@ -249,6 +251,36 @@ class _Plan:
         return tables
 
 
+def _probed(
+    pipeline: Pipeline, registry: Registry, candidate: CandidateSelector | None, *, environ: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """By gate that sends requests: how long it would take by a few of them, and what would stand in its way."""
+    answers: dict[str, dict[str, Any]] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
+        open_case(
+            pipeline,
+            registry,
+            RunFolder(Path(folder)),
+            environ=environ,
+            candidate=candidate,
+            warm_up=any(gate.own_load is not None and gate.own_target is None for gate in pipeline.gates),
+        ) as builder,
+    ):
+        loaded = False
+        for gate in pipeline.gates:
+            try:
+                complete = gate.with_metadata_defaults(builder.case) if gate.require is None else gate
+                foretold = complete.foretell(builder.case, loaded=loaded and gate.own_target is None)
+            except LockgateError as error:
+                answers[gate.title] = {"seconds": None, "obstacle": error.message}
+                continue
+            if foretold is not None:
+                answers[gate.title] = {"seconds": foretold.seconds, "obstacle": foretold.obstacle}
+            loaded = loaded or gate.uses_models
+    return answers
+
+
 def _metrics(lines: Iterable[Requirement]) -> dict[str, Any]:
     return {**catalog.of_lines(lines), FLIP_RATE.name: FLIP_RATE}
 
@@ -282,11 +314,10 @@ def _estimates(
     return estimates
 
 
-def seconds_of(gate: Gate, *, models: int) -> float | None:
-    """How long a gate sends requests, where its load says how long, or how many a second."""
-    load = gate.own_load
+def seconds_of(load: Load | None, *, models: int) -> float | None:
+    """How long a load takes, where it says how long, or how many a second."""
     if load is not None and load.duration is not None:
         return load.duration.total_seconds() * len(load.sizes) * models
-    if load is not None and load.arrival_rate is not None:
-        return load.requests / load.arrival_rate * len(load.sizes) * models
+    if load is not None and load.planned is not None and load.arrival_rate is not None:
+        return load.planned / load.arrival_rate * len(load.sizes) * models
     return None

@@ -14,7 +14,7 @@ import pytest
 from helpers.desk import Desk
 from lockgate.cli.commands.plan import command
 from lockgate.errors import UsageError
-from lockgate.gates.latency import Latency
+from lockgate.models.load_spec import Load
 from lockgate.runs.plan import seconds_of
 
 PIPELINE = """\
@@ -105,7 +105,7 @@ metrics on holdout
       overall: not planned from counts: gate plan --score measures the champion
   r6  auc >= champion
       overall: not planned: a gain depends on the candidate; one of 0.013 is shown with 90 % power
-latency on holdout: about 30 s of requests
+latency on holdout: about 30 s of requests, where the models keep up
   r1  p99_ms <= champion * 1.1
       overall: not planned: how much 20 blocks of 150 requests a model differ (30 requests beyond it in all) is known when \
 they were sent; a rare stall of over 10 requests in a row would go unseen: see load.stall
@@ -113,6 +113,7 @@ they were sent; a rare stall of over 10 requests in a row would go unseen: see l
       overall: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
 assumed: the two models disagree on 5 % of rows, and their scores correlate 0.9; the champion's auc is 0.85 and its average \
 precision 0.8
+`gate plan --probe` sends a few requests to both models, and says how long latency takes with them
 this would be evaluation no. 1, or a later one, on holdout
 """
     )
@@ -292,7 +293,7 @@ models that disagree on 5 % of requests pass
 models that disagree on 5 % of requests pass
   r3  new_errors <= 0
       overall: counted among 2,000 requests; none among them leaves up to 0.1497 % unseen
-open on holdout: about 30 s of requests
+open on holdout: about 30 s of requests, where the models keep up
   r1  p99_ms <= 20
       overall: has power: passes while at most 20 of 3,000 requests take longer, with 90 % power where at most 0.51 \
 % truly do; fewer count where requests resemble each other; a rare stall of over 10 requests in a row would go unseen: see load.stall
@@ -336,7 +337,7 @@ def test_every_line_has_an_outlook(desk: Desk) -> None:
 )
 def test_how_long_a_load_takes_is_said_where_it_is_known(load: dict[str, Any], seconds: float | None) -> None:
     """Two models, each asked for so long at every batch size; a closed loop of requests takes what the models take."""
-    assert seconds_of(Latency.model_validate({"gate": "latency", "load": load}), models=2) == seconds
+    assert seconds_of(Load.model_validate(load), models=2) == seconds
 
 
 @pytest.mark.parametrize(("duration", "said"), [("1m", ""), ("2h", "; 0.2 GB of raw requests are kept")])
@@ -346,7 +347,7 @@ def test_a_long_load_says_how_much_it_will_keep(desk: Desk, duration: str, said:
     desk.pipeline.write_text(text)
     promoted(desk)
     shown = desk.gate(command)
-    seconds = {"1m": "120", "2h": "14,400"}[duration]
+    time = {"1m": "2 min", "2h": "4.0 h"}[duration]
 
-    assert f"latency on holdout: about {seconds} s of requests{said}\n" in shown.stdout
+    assert f"latency on holdout: about {time} of requests, where the models keep up{said}\n" in shown.stdout
     assert ("how much 72 blocks of 50,000 requests a model differ" in shown.stdout) == bool(said)

@@ -32,7 +32,7 @@ class Served(FakeModel):
     """A model that answers over HTTP."""
 
     def __init__(self, truth: Truth) -> None:
-        super().__init__()
+        super().__init__(behind_server=True)
         self.truth = truth
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
@@ -128,7 +128,7 @@ def test_more_than_a_server_is_able_to_answer_is_a_queue_and_named_so() -> None:
 
 
 def test_a_gate_makes_no_verdict_of_a_queue(tmp_path: Path) -> None:
-    """The same through the gate's own blocks: no number, a remedy, and the errors counted all the same."""
+    """It does not even wait for one: a few requests show that the rate is twice what the server bears, and what to write."""
     asked = Latency.model_validate(
         {"gate": "latency", "require": ["p90_ms <= 1000", "errors <= 0"], "load": {"rate": "400/s", "requests": 600}}
     )
@@ -136,12 +136,12 @@ def test_a_gate_makes_no_verdict_of_a_queue(tmp_path: Path) -> None:
         result = ask(case_of(tmp_path, candidate=Served(truth), alone=True), asked)
         count = truth.count
 
-    found = {one.subject: one for one in result.findings}
-    assert found["p90_ms"].code in ("saturated", "load_generator")  # the latter on a machine too busy to send so many
-    assert "lower load.rate" in found["p90_ms"].reason
-    assert (found["p90_ms"].verdict, found["p90_ms"].observed) == (Verdict.INCONCLUSIVE, None)
-    assert found["errors"].verdict is Verdict.PASS
-    assert count.requests == 600 + 20 + 19
+    assert [(one.verdict, one.code, one.observed) for one in result.findings] == [
+        (Verdict.INCONCLUSIVE, "saturated", None)
+    ] * 2
+    assert "400/s is above what the candidate serves" in result.reason
+    assert "lower load.rate" in result.reason
+    assert count.requests < 600
 
 
 def test_a_slow_first_answer_belongs_to_the_warm_up() -> None:

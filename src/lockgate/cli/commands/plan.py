@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lockgate.cli.output import show, show_encoded
+from lockgate.units import rough_time
 
 _MAX_OUTLOOKS = 12
 _LARGE_BYTES = 100_000_000  # from here on the size on disk is shown
@@ -26,6 +27,7 @@ _STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm
     help="Another candidate: 8, MODEL@alias, or KEY=VALUE: version=8, alias=x, tag=key:value, …",
 )
 @click.option("--score", is_flag=True, help="Let the champion score the data, and plan with its scores.")
+@click.option("--probe", is_flag=True, help="Let both models answer a few requests, and say how long latency takes.")
 @click.option(
     "--disagreement",
     metavar="SHARE",
@@ -34,7 +36,9 @@ _STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm
     help="The share of rows on which the two models are assumed to decide differently.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(path: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
+def command(
+    path: Path | None, candidate: str | None, *, score: bool, probe: bool, disagreement: str, as_json: bool
+) -> None:
     """Show the versions to compare, the gates in order, every requirement, and what these rows can decide of it."""
     from lockgate.pipeline.loader import load, project_root
     from lockgate.registries.selectors import parse_candidate
@@ -50,6 +54,7 @@ def command(path: Path | None, candidate: str | None, *, score: bool, disagreeme
         if candidate is None
         else parse_candidate(candidate, model=pipeline.model, registry=pipeline.registry),
         score=score,
+        probe=probe,
         disagreement=share,
         environ=os.environ,
     )
@@ -59,24 +64,29 @@ def command(path: Path | None, candidate: str | None, *, score: bool, disagreeme
     against = "no champion" if document["champion"] is None else f"champion version {document['champion']}"
     show(f"{document['model']} version {document['candidate']} against {against}")
     for gate in document["gates"]:
-        _show(gate)
+        _show(gate, probed=probe)
     if document["assumed"] is not None:
         show(document["assumed"])
+    if not probe and any(gate["requests"] is not None for gate in document["gates"]):
+        show("`gate plan --probe` sends a few requests to both models, and says how long latency takes with them")
     for name, number in document["looks"].items():
         which = "of unknown number" if number is None else f"no. {number}, or a later one,"
         show(f"this would be evaluation {which} on {name}")
 
 
-def _show(gate: Mapping[str, Any]) -> None:
+def _show(gate: Mapping[str, Any], *, probed: bool) -> None:
     data = f" on {gate['data']}" if gate["data"] else ""
     severity = "" if gate["severity"] == "block" else f" ({gate['severity']})"
-    duration = "" if gate["seconds"] is None else f": about {gate['seconds']:,.0f} s of requests"
-    if gate["seconds"] is None and gate["requests"] is not None:
+    duration = "" if gate["seconds"] is None else f": about {rough_time(gate['seconds'])}"
+    duration += " of requests, where the models keep up" if duration and not probed else ""
+    if not duration and gate["requests"] is not None and not gate.get("obstacle"):
         each_ms = gate["requests"] / 1000 / gate["at_once"]
         duration = f": {gate['requests']:,} requests, {gate['at_once']} at a time; {each_ms:,.3g} s for every ms that one takes"
     raw = gate["raw_bytes"] or 0
     disk = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else ""
     show(f"{gate['name']}{data}{severity}{duration}{disk}")
+    if gate.get("obstacle") is not None:
+        show(f"  {gate['obstacle']}")
     if gate["unread"] is not None:
         show(f"  what its rows can decide is not known: {gate['unread']}")
     for line in gate["lines"]:

@@ -224,7 +224,7 @@ class Explanation:
         if estimate.value is None or estimate.on == "ratio":
             return None
         if self.code == "too_small":
-            return f"more {rows} of this slice would decide"
+            return f"more {rows}{' of this slice' if estimate.slice else ''} would decide"
         return f"more {rows} of the same kind are unlikely to help; look at what changed on these {rows}"
 
     @property

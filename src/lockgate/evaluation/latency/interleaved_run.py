@@ -5,52 +5,169 @@ from __future__ import annotations
 import math
 import os
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import replace
+from threading import Event, Thread
 from typing import Any
 
 import pyarrow as pa
 
+from lockgate import units
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.latency.block_schedule import BlockSchedule
+from lockgate.evaluation.latency.capacity import Capacity, fitted, foretold_seconds, measure_capacity, shortened
 from lockgate.evaluation.latency.machine_info import describe_machine, machine_name, read_processor_times
 from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, without_value
 from lockgate.evaluation.latency.rate_estimates import failed_pairs
 from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, RecordedTimes, Stretch
 from lockgate.evaluation.latency.request_log import RequestLog
-from lockgate.evaluation.latency.schedule_check import late, saturated
+from lockgate.evaluation.latency.schedule_check import (
+    QueueWatch,
+    above_words,
+    bearable,
+    borne,
+    late,
+    queue_words,
+    saturated,
+)
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import number
-from lockgate.models.load_spec import CONNECTIONS, Load
+from lockgate.models.load_spec import CONNECTIONS, RATE, Load
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.target_spec import Target
 from lockgate.text import cut
 
+_REPEAT_S = 1.0
 _OF_A_MACHINE = ("ms", "s", "requests/s")
 
 
-class InterleavedRun:
+class _Progress:
+    """How far a run is, said after every step, and every second between two: a block of slow requests takes long."""
+
+    def __init__(self, case: Case, text: str) -> None:
+        self.done = self.total = 0
+        self._case, self._text, self._ended = case, text, Event()
+        self._thread = Thread(target=self._repeat, daemon=True)
+
+    def __enter__(self) -> _Progress:
+        self._thread.start()
+        return self
+
+    def step(self) -> None:
+        self.done += 1
+        self._case.progress(self._text, self.done, self.total)
+
+    def _repeat(self) -> None:
+        while not self._ended.wait(_REPEAT_S):
+            if self.done < self.total:
+                self._case.progress(self._text, self.done, self.total)
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self.done < self.total:  # ended early
+            self._case.progress(self._text, self.total, self.total)
+
+
+class PreparedLoad:
+    """A load that fits its models, which are loaded: they are sent a few requests that are not counted, and nothing more.
+
+    load: with all that the pipeline leaves open. overload: why nothing of it is to be sent, or its end was not waited for.
+    outpaced: why it was shortened: the candidate is much slower than the champion. waited_s, asked_s: how long the models
+    took to load, and their answers to these requests.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        load: Load,
+        case: Case,
+        *,
+        data: str | None,
+        target: Target | None,
+        least: int,
+        always: bool = False,
+    ) -> None:
+        """load: as written. least: requests without which a line is not decided. always: ask the models in any case."""
+        self.case, self.title = case, title
+        self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
+        self.judged = "champion" if "champion" in self.roles else "candidate"
+        self.data = data or (case.datasets[0] if case.datasets else None)
+        began = time.monotonic()
+        self.models = {role: contender.model_at(target) for role, contender in self.roles.items()}
+        self.facts = {role: model.load() for role, model in self.models.items()}
+        self.waited_s = time.monotonic() - began
+        self.batches: dict[str, pa.RecordBatch] = {
+            role: case.sample(contender, self.data, max(1000, *load.sizes)) for role, contender in self.roles.items()
+        }
+        at_once = any(facts.at_once for facts in self.facts.values())
+        self.written, self.load = load, load.completed(at_once=at_once, least=least)
+        self.overload: str | None = None
+        self.outpaced: str | None = None
+        asking = always or self.load.arrival_rate is not None or not load.names_number
+        began = time.monotonic()
+        self.capacities = self._capacities() if asking else {}
+        self.asked_s = time.monotonic() - began
+        self.load = fitted(self.load, load, self.capacities.values(), least=least)
+        self._look_ahead()
+
+    @property
+    def seconds(self) -> float:
+        """How long the load will take, of all models and batch sizes together, as far as the models answered."""
+        return 0.0 if self.overload is not None else foretold_seconds(self.load, self.capacities)
+
+    def _capacities(self) -> dict[tuple[int, str], Capacity]:
+        """What a few requests show of each model; they are not counted."""
+        rate, capacities = self.load.arrival_rate or RATE, dict[tuple[int, str], Capacity]()
+        with _Progress(self.case, f"{self.title}: a few requests beforehand") as progress:
+            progress.total = len(self.load.sizes) * len(self.models)
+            for size in self.load.sizes:
+                for role, model in self.models.items():
+                    at_once = self.facts[role].at_once
+                    capacity = measure_capacity(model, self.batches[role], rows=size, rate=rate, at_once=at_once)
+                    capacities |= {} if capacity is None else {(size, role): capacity}
+                    progress.step()
+        return capacities
+
+    def _look_ahead(self) -> None:
+        """Send no load that cannot end well: none above what the champion bears, no more than a slower candidate answers."""
+        rate = self.load.arrival_rate
+        if rate is None:
+            return
+        above = {
+            role: (capacity, above_words(role, able=capacity.able_rps, rate=rate, beforehand=capacity.requests))
+            for (_, role), capacity in sorted(self.capacities.items(), key=lambda entry: -entry[1].able_rps)
+            if capacity.overloaded(rate)
+        }
+        if self.judged in above:
+            slower, words = above[self.judged]
+            self.overload = f"{words}, so no load is sent; lower load.rate to {bearable(slower.able_rps)}"
+        elif above:
+            slower, words = above["candidate"]
+            self.load = shortened(self.load, slower)
+            self.outpaced = f"{words}, so fewer requests are sent, of which only a failure is taken"
+
+
+class InterleavedRun(PreparedLoad):
     """One interleaved run, driven when it is made: its recorded times, and what the models and the machine used."""
 
-    def __init__(self, title: str, load: Load, case: Case, *, data: str | None, target: Target | None) -> None:
-        self.load, self.case, self.title = load, case, title
-        self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
-        data = data or (case.datasets[0] if case.datasets else None)
-        self.measured = {(size, role): RecordedTimes(blocks=load.blocks) for size in load.sizes for role in self.roles}
-        self.pairs: dict[int, list[tuple[int, int, int]]] = {size: [] for size in load.sizes}
-        self.models = {role: contender.model_at(target) for role, contender in self.roles.items()}
+    def __init__(
+        self, title: str, load: Load, case: Case, *, data: str | None, target: Target | None, least: int
+    ) -> None:
+        """Send the load, as of `PreparedLoad`."""
+        super().__init__(title, load, case, data=data, target=target, least=least)
         self.sent = dict.fromkeys(self.roles, 0)
-        self.facts = {role: model.load() for role, model in self.models.items()}
-        self.batches: dict[str, pa.RecordBatch] = {
-            role: case.sample(contender, data, max(1000, *self.load.sizes)) for role, contender in self.roles.items()
-        }
-        self.data = data
+        blocks, keys = self.load.blocks, [(size, role) for size in self.load.sizes for role in self.roles]
+        self.measured = {key: RecordedTimes(blocks=blocks) for key in keys}
+        self.pairs: dict[int, list[tuple[int, int, int]]] = {size: [] for size in self.load.sizes}
         self.machine, before = describe_machine(), read_processor_times()
         used = {role: model.usage().cpu_seconds for role, model in self.models.items()}
-        self._drive()
+        if self.overload is None:
+            self._drive()
         self.meanwhile = read_processor_times().since(before, own=os.getpid())
         self.cpu_seconds = {
             role: None if used[role] is None or now is None else now - (used[role] or 0.0)
@@ -58,26 +175,47 @@ class InterleavedRun:
             for now in [model.usage().cpu_seconds]
         }
 
+    @property
+    def recorded(self) -> dict[tuple[int, str], RecordedTimes]:
+        """What was measured, without batch sizes of which nothing was sent."""
+        return {key: recorded for key, recorded in self.measured.items() if recorded.requests}
+
     def _drive(self) -> None:
         # Random order within each pair of blocks: what drifts on the machine then favours neither model.
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
-        sizes, done = self.load.sizes, 0
-        with RequestLog(self.case.folder / "latency", self.title) as raw:
-            for index, size in enumerate(sizes):
-                schedule = BlockSchedule(self.load)
-                rest = (len(sizes) - index - 1) * schedule.remaining * len(self.roles)
+        with (
+            RequestLog(self.case.folder / "latency", self.title) as raw,
+            _Progress(self.case, f"{self.title}: block") as progress,
+        ):
+            for index, size in enumerate(self.load.sizes):
+                schedule, watch = BlockSchedule(self.load), QueueWatch()
+                rest = (len(self.load.sizes) - index - 1) * schedule.remaining * len(self.roles)
                 while schedule.remaining:
                     turn = sorted(self.roles)
                     order.shuffle(turn)
-                    end = done + schedule.remaining * len(self.roles) + rest
+                    progress.total = progress.done + schedule.remaining * len(self.roles) + rest
                     drives: dict[str, Drive] = {}
                     for role in turn:
                         drives[role] = self._block(schedule, role=role, size=size)
                         raw.write_block(drives[role], role=role, batch=size, block=schedule.done)
-                        done += 1
-                        self.case.progress(f"{self.title}: block", done, end)
+                        progress.step()
                     schedule.record(list(drives.values()))
                     self._take(size, drives)
+                    if self._is_queue(watch, drives[self.judged], size=size, remaining=schedule.remaining):
+                        return
+
+    def _is_queue(self, watch: QueueWatch, drive: Drive, *, size: int, remaining: int) -> bool:
+        """Whether a block proves that the rate is not kept, with which the load ends."""
+        rate = self.load.arrival_rate
+        if rate is None or not remaining or not watch.proven(drive, rate=rate):
+            return False
+        blocks = self.measured[size, self.judged].blocks
+        able = borne(self.measured[size, self.judged].pace, rate=rate)
+        if able is None:
+            return False
+        words = queue_words(self.judged, able=able, rate=rate)
+        self.overload = f"{words}; the load was ended after {blocks} of {blocks + remaining} blocks"
+        return True
 
     def _block(self, schedule: BlockSchedule, *, role: str, size: int) -> Drive:
         load = self.load
@@ -158,7 +296,7 @@ class InterleavedRun:
         return (0.0, 0) if amount is None else (amount, 1)
 
     def add_circumstances(self, finding: Finding, subject: Subject) -> Finding:
-        """Add the first request that failed, the machine that the number is for, and other programs that made it too noisy."""
+        """Add the first request that failed, the machine that the number is for, and what makes another run decide."""
         reason = finding.reason
         if finding.verdict is not Verdict.PASS and (first := finding.detail.get("first_error")):
             reason += f"; the first: {cut(str(first), 200)}"
@@ -168,32 +306,53 @@ class InterleavedRun:
         if finding.code in ("too_noisy", "not_steady", "load_generator") and share >= 0.05:
             names = ", ".join(self.meanwhile.get("others", ()))
             reason += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
-        return replace(finding, reason=reason)
+        remedy = self._bearable_load() if finding.code == "saturated" else finding.remedy
+        return replace(finding, reason=reason, remedy=remedy)
+
+    def _bearable_load(self) -> str | None:
+        """The line to write where the rate is above what a model bears."""
+        rate = self.load.arrival_rate
+        able = [each.able_rps for (_, role), each in self.capacities.items()]
+        queued = [borne(recorded.pace, rate=rate) for recorded in self.recorded.values()] if rate else []
+        able += [each for each in queued if each is not None]
+        if not able:
+            return None
+        calmer = bearable(min(able))
+        load = self.load.model_copy(update={"rate": units.rate(calmer)})
+        seconds = (load.planned or 0) / (load.rate or RATE) * len(load.sizes) * len(self.roles)
+        return (
+            f"write load: {self.written.with_rate(calmer)}, which takes about {units.rough_time(seconds)}; or load: {{closed: "
+            "{concurrency: 1}} for how long requests take that do not wait for others"
+        )
 
     def schedule_problem(self) -> tuple[str, str] | None:
         """(code, reason) where the times are those of the load generator, or of a queue before the champion or only model.
 
         The champion's queue makes a comparison void; a candidate that alone cannot keep up is slower, which is a verdict.
         """
+        if self.overload is not None:
+            return "saturated", self.overload
         problem = None
-        for (_, role), measured in self.measured.items():
-            problem = problem or late(measured.pace, role=role)
+        for (_, role), recorded in self.measured.items():
+            problem = problem or late(recorded.pace, role=role)
         if problem is not None:
             return "load_generator", problem
-        rate, role = self.load.arrival_rate, "champion" if "champion" in self.roles else "candidate"
+        rate, role = self.load.arrival_rate, self.judged
         for size in self.load.sizes:
             problem = problem or (rate and saturated(self.measured[size, role].pace, role=role, rate=rate)) or None
         return None if problem is None else ("saturated", problem)
 
     def context(self) -> dict[str, Any]:
+        able = {f"{role}, batch {size}": number(each.able_rps) for (size, role), each in self.capacities.items()}
         return {
             "load": self.load.spoken,
             "requests": max(recorded.requests for recorded in self.measured.values()),
             **({"values": FOLDED} if any(recorded.folded for recorded in self.measured.values()) else {}),
             "lag_p99_ms": {
                 f"{role}, batch {size}": number(recorded.pace.lag_p99_ms)
-                for (size, role), recorded in self.measured.items()
+                for (size, role), recorded in self.recorded.items()
             },
+            **({"able_rps": able} if able else {}),
             "batch_sizes": list(self.load.sizes),
             "data": self.data or "input example",
             "machine": self.machine,

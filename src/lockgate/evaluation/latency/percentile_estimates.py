@@ -90,8 +90,9 @@ def blank_estimate(name: str, requirement: Requirement, timed: BlockLatencies) -
 
 def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
     """Return the estimate of the same requirement without a value. problem: (code, reason)."""
-    identity = ("requirement", "slice", "rows", "positives", "required", "on", "counted", "counted_in")
-    return Estimate(method="none", problem=problem, **{name: getattr(estimate, name) for name in identity})
+    identity = ("requirement", "slice", "rows", "positives", "required", "on", "counted")
+    fields = {name: getattr(estimate, name) for name in identity}
+    return Estimate(method="none", problem=problem, counted_in="requests", **fields)
 
 
 def statistic(subject: str) -> Statistic:

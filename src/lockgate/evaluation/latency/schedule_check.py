@@ -19,6 +19,9 @@ LAG_SHARE = 0.05  # or this share of the median latency, if that is more
 DELIVERED = 0.98  # of the rate, at least
 BUSY = 0.9  # share of the time above which a model that answers one request at a time is a queue
 QUEUE = 2.5  # growth of the median within blocks, below which it may be the ordinary waiting of a busy server
+FASTER = 1.2  # than it is answered, for a block to be proof of a queue
+IN_A_ROW = 3  # blocks of proof after which no more are sent
+LONGER_S = 10.0  # than a block was meant to take, after which one is enough
 APART = 0.75  # of a block, between the middles of its first and its last quarter
 
 
@@ -104,7 +107,13 @@ def late(pace: Pace, *, role: str) -> str | None:
 
 
 def saturated(pace: Pace, *, role: str, rate: float) -> str | None:
-    """Return why an open loop measured a queue rather than the model; None where it did not.
+    """Return why an open loop measured a queue rather than the model; None where it did not."""
+    able = borne(pace, rate=rate)
+    return None if able is None else queue_words(role, able=able, rate=rate)
+
+
+def borne(pace: Pace, *, rate: float) -> float | None:
+    """Return about how many requests a second were answered where an open loop measured a queue; None where it did not.
 
     A model that answers a request at a time, busy above nine tenths of the time, is a queue. One that answers several is a
     queue where answers take longer in the last quarters of the blocks than in the first, so that it answers less than
@@ -114,16 +123,49 @@ def saturated(pace: Pace, *, role: str, rate: float) -> str | None:
     """
     if pace.alone:
         able = 1 / max(pace.busy_s / len(pace.took_ms), 1e-9)
-        if able >= rate / BUSY:
-            return None
-    else:
-        meant, first, last = pace.quarters
-        # in `apart` seconds the wait grew by last - first, so that much more work came than was answered
-        apart = APART * meant
-        if last - first <= max((1 - DELIVERED) * apart, QUEUE * first):
-            return None
-        able = rate / (1 + (last - first) / apart)
+        return None if able >= rate / BUSY else able
+    meant, first, last = pace.quarters
+    # in `apart` seconds the wait grew by last - first, so that much more work came than was answered
+    apart = APART * meant
+    if last - first <= max((1 - DELIVERED) * apart, QUEUE * first):
+        return None
+    return rate / (1 + (last - first) / apart)
+
+
+class QueueWatch:
+    """Watches the blocks of an open loop for a queue that leaves nothing to wait for.
+
+    It is proven by three blocks in a row, each of which came a fifth faster than it was answered, or by one that took ten
+    seconds longer than it was meant to: a pause of the machine does neither.
+    """
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def proven(self, drive: Drive, *, rate: float) -> bool:
+        """Whether the block that was answered last leaves no doubt."""
+        able = borne(Pace.from_drive(drive), rate=rate)
+        self._in_a_row = self._in_a_row + 1 if able is not None and rate >= FASTER * able else 0
+        longer_s = float(drive.done_s.max() - drive.intended_s[-1])
+        return self._in_a_row >= IN_A_ROW or (self._in_a_row > 0 and longer_s >= LONGER_S)
+
+
+def queue_words(role: str, *, able: float, rate: float) -> str:
+    """Say that a queue was measured, and which rate is none."""
     return (
         f"the {role} answers about {able:.3g} requests a second and {rate:g} were sent, so the queue was measured and "
-        f"not the model; lower load.rate to {able / 2:.2g}/s"
+        f"not the model; lower load.rate to {bearable(able)}"
     )
+
+
+def above_words(role: str, *, able: float, rate: float, beforehand: int) -> str:
+    """Say that a rate is above what a model bears, as a few requests beforehand have shown."""
+    return (
+        f"{rate:g}/s is above what the {role} serves (about {able:.3g}/s, by {beforehand} requests that were sent "
+        "beforehand)"
+    )
+
+
+def bearable(able: float) -> str:
+    """The rate to write for a model that answers so many requests a second: half of it, with two digits."""
+    return f"{float(f'{able / 2:.2g}'):.9f}".rstrip("0").rstrip(".") + "/s"

@@ -75,7 +75,7 @@ class ServerModel:
         if self._facts is None:
             self.client.wait(self._protocol.health, seconds=self._ready_s)
             reported = self._protocol.reported(self.client)
-            self._facts = LoadFacts(None, None, reported, where=self.where)
+            self._facts = LoadFacts(None, None, reported, where=self.where, at_once=True)
         return self._facts
 
     @property
