@@ -167,7 +167,7 @@ What stands in the way
 
 average_precision >= champion - 0.03 on each slice
   ● candidate minus champion, ─ its 90 % interval, │ limit: left of it fails;
-  watched: too small to judge, no loss was seen
+  watched: too small to judge, no loss was proven
                                  candidate   champion
   geography=BR  ·····─○········      0.771     0.8222  fail
   geography=NG  ···─●─│········       0.69      0.795  fail

@@ -196,7 +196,7 @@ def _legend(findings: Sequence[Finding]) -> str:
     confidence = None if decided is None else decided.confidence
     interval = "" if confidence is None else f", ─ its {percent(2 * confidence - 1)} interval"
     watched = (
-        "; watched: too small to judge, no loss was seen" if any(each.code == "watched" for each in findings) else ""
+        "; watched: too small to judge, no loss was proven" if any(each.code == "watched" for each in findings) else ""
     )
     return f"● {value}{interval}, │ limit: {side} of it fails{watched}"
 
