@@ -47,6 +47,7 @@ LONGEST = (
     "registries/mlflow/test_server.py",
     "models/server/test_mlflow_serve.py",
     "e2e/test_jobs_and_secrets.py",
+    "e2e/test_getting_started.py",
     "cli/github/test_act.py",
     "models/process/test_declared_environment.py",
     "e2e/test_adult.py",
