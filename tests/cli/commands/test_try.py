@@ -136,6 +136,19 @@ def test_lines_of_ones_own_are_all_that_is_asked(two_models: Path) -> None:
     assert Path("models/churn.version").read_text() == "1\n"
 
 
+def test_a_model_may_have_other_names_for_its_classes_than_the_data(two_models: Path) -> None:
+    """Which is which, a person says; nothing is guessed."""
+    rows = pd.read_csv(two_models / "test.csv")
+    rows.assign(left=rows.left.map({"yes": "gone", "no": "stayed"})).to_csv("words.csv", index=False)
+    call = (str(two_models / "good.joblib"), "--data", "words.csv", "--label", "left")
+
+    unclear, clear = judge(*call), judge(*call, "--positive", "gone=yes")
+
+    assert unclear["exit_code"] == 2
+    assert "--positive stayed=no or --positive stayed=yes" in unclear["error"]["remedy"]
+    assert lines(clear)["auc >= 0.5"] == "pass"
+
+
 class Own:
     """Gives classes, and says nothing of itself."""
 

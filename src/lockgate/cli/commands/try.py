@@ -29,7 +29,11 @@ from lockgate.errors import LockgateError, UsageError
 @click.option(
     "--task", type=click.Choice(["binary", "multiclass", "regression", "ranking"]), help="By default by the label."
 )
-@click.option("--positive", metavar="LABEL", help="The one of two labels that high scores speak for.")
+@click.option(
+    "--positive",
+    metavar="LABEL",
+    help="The one of two labels that high scores speak for; LABEL=CLASS where the model calls it otherwise.",
+)
 @click.option("--query", metavar="COLUMN", help="The column that says which rows of a ranking are of one query.")
 @click.option(
     "--features", metavar="A,B,C", help="The columns that a model takes which does not name them, in its order."

@@ -100,12 +100,17 @@ def _signature(subject: Subject) -> list[dict[str, Any]]:
 
 def _output(subject: Subject) -> dict[str, Any]:
     """`output:` that lets models of classes give scores, each by its own method."""
-    if subject.task not in ("binary", "multiclass") or subject.kind == "labels":
+    if subject.task not in ("binary", "multiclass"):
         return {}
-    methods = {role: model.scoring for role, model in subject.models.items()}
-    parts = {role: {"method": method} for role, method in methods.items() if method is not None}
-    same = len(parts) == len(methods) and len({*methods.values()}) == 1
-    return next(iter(parts.values())) if same else parts
+    name = subject.positive_class if subject.task == "binary" else None
+    parts = {}
+    for role, model in subject.models.items():
+        part = {"method": model.scoring, "class": name}
+        parts[role] = {key: value for key, value in part.items() if value is not None}
+    first = parts["candidate"]
+    return (
+        first if all(part == first for part in parts.values()) else {role: part for role, part in parts.items() if part}
+    )
 
 
 def read(document: Mapping[str, Any], *, root: Path) -> Pipeline:

@@ -186,21 +186,42 @@ class Subject:
     def positive(self) -> Any:
         """The label that scores speak for: the one that was named, the outline's, the last of a model's two classes."""
         values = self.rows.column(self.label).unique().to_pylist()
+        by_word = {_spelled(value): value for value in values if value is not None}
         if (word := self.question.positive) is not None:
-            named = next((value for value in values if _spelled(value) == _spelled(word)), None)
-            if named is None:
+            label = next((text for text in (word, word.rpartition("=")[0]) if _spelled(text) in by_word), None)
+            if label is None:
                 raise UsageError(
                     f"--positive: {self.label} holds no {word!r}",
                     remedy=f"it holds {', '.join(sorted(map(str, values))[:10])}",
                 )
-            return named
+            return by_word[_spelled(label)]
         if self.outline.unsure:
-            last = {
-                model.loaded.estimator.classes[-1] for model in self.models.values() if model.loaded.estimator.classes
-            }
+            last = {names[-1] for names in self._classes if names}
             named = next((value for value in values if len(last) == 1 and value in last), None)
             return self.outline.positive if named is None else named
         return 1 if self.outline.positive is None else self.outline.positive
+
+    @property
+    def _classes(self) -> list[tuple[Any, ...]]:
+        return [model.loaded.estimator.classes or () for model in self.models.values()]
+
+    @cached_property
+    def positive_class(self) -> Any:
+        """What models call the positive label, where that was named behind it: 1 of `--positive yes=1`; None where it was not.
+
+        Raises UsageError where models of two classes have other names for them than the data.
+        """
+        word, label = self.question.positive or "", _spelled(self.positive)
+        if _spelled(word) != label and "=" in word:
+            name = _spelled(word.rpartition("=")[2])
+            return next((each for names in self._classes for each in names if _spelled(each) == name), name)
+        for names in self._classes:
+            if names and label not in map(_spelled, names):
+                raise UsageError(
+                    f"a model calls its classes {' and '.join(map(str, names))}, and {self.label} holds {self.positive}",
+                    remedy=f"say which of them that is: {' or '.join(f'--positive {self.positive}={name}' for name in names)}",
+                )
+        return None
 
     @property
     def guessed_positive(self) -> bool:

@@ -22,6 +22,7 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import ModelFault, UsageError, guess
 from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, new_run_id, own_folder, write
 from lockgate.evidence.run_record import RunRecord
 from lockgate.models import environment
@@ -58,7 +59,9 @@ class FinishedTrial:
 
     @property
     def commands(self) -> list[str]:
-        """What writes a pipeline for every version to come, once the model is registered."""
+        """What writes a pipeline for every version to come, once the model is registered; nothing where a gate broke."""
+        if self.evidence.verdict is Verdict.ERROR:
+            return []
         subject = self.subject
         options = {
             "--model": self.evidence.model.partition(".")[0], "--data": subject.question.data, "--label": subject.label,
@@ -69,7 +72,9 @@ class FinishedTrial:
 
     @property
     def notes(self) -> list[str]:
-        """What was assumed, and by which option that is changed."""
+        """What was assumed, and by which option that is changed; nothing where a gate broke."""
+        if self.evidence.verdict is Verdict.ERROR:
+            return []
         subject, question = self.subject, self.subject.question
         label = "" if question.label else f"{subject.label} is taken for the truth (--label COLUMN for another one)"
         positive = f"scores are taken to speak for {subject.positive} (--positive LABEL for the other one)"
