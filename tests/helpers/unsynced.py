@@ -12,6 +12,11 @@ from contextlib import suppress
 from sqlite3 import dbapi2
 from typing import Any
 
+if __package__:
+    from helpers.settled import settle
+else:  # in `warm_python.py`, beside which it lies
+    from settled import settle
+
 _connect = dbapi2.connect
 
 
@@ -29,6 +34,7 @@ def connect(*arguments: Any, **more: Any) -> sqlite3.Connection:
     with suppress(sqlite3.Error):
         made.execute("PRAGMA synchronous = OFF")
     made.execute(f"PRAGMA busy_timeout = {patience}")
+    settle(made)
     return made
 
 

@@ -213,9 +213,47 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
+def use_a_registry() -> None:
+    """Have the statements compiled by which a registry of MLflow is read and written, as each child would."""
+    import tempfile
+
+    from lockgate.hashing import sha256
+    from lockgate.registries.mlflow.registry import MlflowRegistry
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "files").mkdir()
+        (folder / "files" / "evidence.json").write_text("{}")
+        registry = MlflowRegistry(f"sqlite:///{folder / 'm.db'}")
+        models = registry._client._stores.models
+        models.create_registered_model("fraud")
+        version = models.create_model_version("fraud", source=str(folder / "files")).version
+        registry.set_alias("fraud", "production", str(version))
+        registry.set_tags("fraud", str(version), {"a": "b"})
+        registry.by_alias("fraud", "production"), registry.versions("fraud"), registry.loaded("fraud")
+        ledger, evidence = registry.ledger("fraud"), registry.evidence("fraud")
+        ledger.put_if_absent("a", "b")
+        ledger.show_holder("a")
+        ledger.keys(), ledger.holder()
+        digest = sha256(b"{}")
+        evidence.publish(digest, folder / "files", files=["evidence.json"], facts={"version": str(version)})
+        evidence.votes_and_newest(digest, str(version)), evidence.all(), evidence.fetch(digest, folder / "fetched")
+
+
+def read_pipelines() -> None:
+    """Have the schemas made by which pipelines are checked; which plugins there are each child looks up itself."""
+    from lockgate import plugins
+    from lockgate.errors import LockgateError
+    from lockgate.pipeline.loader import load
+
+    for path in Path(__file__).parents[2].glob("gates/*.yaml"):
+        with contextlib.suppress(LockgateError):  # a test says what is wrong with them
+            load(path, environ=None)
+    plugins.installed.cache_clear()
+
+
 def import_all(modules: list[str]) -> None:
     """Import them, and leave what they made where the collector, which would copy it in each child, does not look."""
-    import gc
     import importlib
     import pkgutil
 
@@ -228,6 +266,12 @@ def import_all(modules: list[str]) -> None:
             for inner in pkgutil.walk_packages(loaded.__path__, f"{module}."):
                 if not inner.name.endswith("__main__"):
                     importlib.import_module(inner.name)
+    _keep_from_the_collector()
+
+
+def _keep_from_the_collector() -> None:
+    import gc
+
     gc.collect()
     gc.freeze()
 
@@ -280,6 +324,10 @@ def main() -> None:
     unsynced.begin()
     del sys.path[0]  # the folder of this file; children have another in its place
     import_all(sys.argv[3:])
+    if "lockgate.registries.mlflow.registry" in sys.modules:
+        read_pipelines()
+        use_a_registry()
+        _keep_from_the_collector()
     sys.path.insert(0, "")
     message = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])).serve()
     if message is not None:
