@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from helpers import unsynced
 
 unsynced.begin()
+
+gc.set_threshold(20_000, 20, 50)  # imports and collected tests stay: looking through them again and again finds nothing
 
 for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # with the first, each process would compile us anew
     os.environ.pop(name, None)
@@ -72,6 +75,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, so that no worker waits at the end for the other one's."""
     place = {str(Path(__file__).parent / name): number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (place.get(str(item.path), len(place)), "e2e" not in item.path.parts, str(item.path)))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: the collector does not look there."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
