@@ -14,8 +14,9 @@ def test_a_gate_whose_lines_all_compare_is_named_with_a_line_that_does_not() -> 
     shadow = Shadow(data="traffic", require=("new_errors <= 0", "flip_rate <= 2%"))
     gates = [Signature(), metrics, shadow, metrics.model_copy(update={"name": "beside", "severity": "warn"})]
 
-    assert left_out(gates)[:2] == [
+    assert left_out(gates)[:3] == [
         "signature: breaking_changes <= 0",
         "metrics: recall(threshold=0.7) >= champion - 0.02",
+        "shadow: new_errors <= 0, flip_rate <= 2%",
     ]
     assert undecidable(gates) == [("metrics", "recall(threshold=0.7) >= NUMBER"), ("shadow", "errors <= 0")]

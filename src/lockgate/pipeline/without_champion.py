@@ -8,10 +8,9 @@ from lockgate.gates.gate import Gate
 
 
 def left_out(gates: Sequence[Gate]) -> list[str]:
-    """The lines of these gates that compare with a champion, each with its gate: `metrics: auc >= champion - 0.02`."""
-    return [
-        f"{gate.title}: {line}" for gate in gates for _, line in gate.numbered_requirements if gate.needs_champion(line)
-    ]
+    """The lines of each of these gates that compare with a champion: `metrics: auc >= champion - 0.02, …`."""
+    comparing = ((gate.title, [str(line) for line in gate.lines if gate.needs_champion(line)]) for gate in gates)
+    return [f"{title}: {', '.join(lines)}" for title, lines in comparing if lines]
 
 
 def undecidable(gates: Sequence[Gate]) -> list[tuple[str, str]]:
