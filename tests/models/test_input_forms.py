@@ -76,6 +76,7 @@ def test_what_means_the_same_takes_the_signatures_type(kind: str, column: pa.Arr
         ("long", pa.array([1.0, float("nan")]), "has 1 missing values", "as double"),
         ("long", pa.array([Decimal("7.50")]), "a value would change", None),
         ("string", pa.array([7]).dictionary_encode(), "holds dictionary<values=int64", None),
+        ("double", pa.array(["7.5"], pa.large_string()), "holds string, and the signature says double", None),
     ],
 )
 def test_what_would_change_is_refused_without_its_value(

@@ -5,6 +5,7 @@ pyarrow's own ways (`to_numpy`, `pa.array`, `pa.scalar`) import pandas, which co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -143,8 +144,8 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def type_text(kind: pa.DataType) -> str:
-    """A type as messages name it, cut where it is long."""
-    text = str(kind)
+    """A type as messages name it, however it is laid out, cut where it is long."""
+    text = re.sub(r"\blarge_|_view\b", "", str(kind))
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 

@@ -663,7 +663,7 @@ def fit_column(name: str, column: Any, field: Any) -> Any:
     if holds not in (*sources, "null"):
         remedy = "write times as ISO 8601 texts or as timestamps: MLflow takes no number for a time"
         raise BadInput(
-            "column %r holds %s, and the signature says %s" % (name, stored, kind),
+            "column %r holds %s, and the signature says %s" % (name, _type_name(stored), kind),
             remedy=remedy if kind == "datetime" and holds in ("integer", "floating") else None,
         )
     if kind == "datetime":
@@ -1059,7 +1059,7 @@ def _numbers(name: str, column: Any, dtype: Any) -> Any:
     if dtype.kind not in "biuf":
         return _objects(name, column, dtype)
     if kind not in ("boolean", "integer", "floating", "decimal", "null"):
-        raise BadInput("column %r holds %s, and the signature's tensor %s" % (name, column.type, dtype))
+        raise BadInput("column %r holds %s, and the signature's tensor %s" % (name, _type_name(column.type), dtype))
     if column.null_count and dtype.kind != "f":
         raise BadInput(
             "column %r has %d missing values, and the signature's tensor holds %s" % (name, column.null_count, dtype)
@@ -1110,7 +1110,7 @@ def _byte_cells(name: str, column: Any) -> list[Any]:
     if pa.types.is_struct(column.type) and "bytes" in [field.name for field in column.type]:
         column = pc.struct_field(column, "bytes")
     if not _kind(column.type).endswith("binary") and _kind(column.type) != "null":
-        raise BadInput("column %r holds %s, and decode reads bytes" % (name, column.type))
+        raise BadInput("column %r holds %s, and decode reads bytes" % (name, _type_name(column.type)))
     cells: list[Any] = column.to_pylist()
     if None in cells:
         raise BadInput("column %r has no bytes in row %d" % (name, cells.index(None) + 1))
@@ -1982,6 +1982,11 @@ def _decoded(column: Any) -> Any:
     import pyarrow as pa
 
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _type_name(arrow_type: Any) -> str:
+    """The name of a type, however it is laid out: pandas 3 stores texts as large_string."""
+    return str(arrow_type).replace("large_", "").replace("_view", "")
 
 
 def _kind(arrow_type: Any) -> str:
