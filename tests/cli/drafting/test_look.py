@@ -56,12 +56,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         signature = infer_signature(inputs, model.predict(inputs))
         path = folder / "models" / f"logged-{name}"
         mlflow.sklearn.save_model(
-            model, path, signature=signature, pip_requirements=["scikit-learn"], serialization_format="cloudpickle"
+            model,
+            path,
+            signature=signature,
+            input_example=None if name == "images" else inputs[:2],
+            pip_requirements=["scikit-learn"],
+            serialization_format="cloudpickle",
         )
         client.create_registered_model(name)
         client.create_model_version(name, source=str(path))
     frame.drop(columns="quality").to_csv(folder / "people.csv", index=False)
-    frame.drop(columns=["income", "sex"]).to_csv(folder / "wines.csv", index=False)
+    frame.drop(columns="income").rename(columns={"quality": "points"}).to_csv(folder / "wines.csv", index=False)
     pd.DataFrame({"pixels": images.tolist(), "digit": frame["quality"]}).to_parquet(folder / "images.parquet")
     return folder
 
@@ -114,21 +119,23 @@ def test_a_classifier_without_probabilities_is_judged_by_its_decisions() -> None
 
 
 def test_amounts_are_no_classes_though_few_whole_numbers_are_their_truth() -> None:
-    """A model that answers numbers between them is a regression; the truth is the one column that it is not given."""
+    """A model that answers numbers between them is a regression; of two that it is not given, the truth is that of numbers."""
     pipeline, told = written("quality", "wines.csv")
 
-    assert (pipeline.task, pipeline.data["holdout"].label) == ("regression", "quality")
-    assert lines(pipeline) == ["rmse <= champion *", "mae <= champion *", "rmse <="]
+    assert (pipeline.task, pipeline.data["holdout"].label) == ("regression", "points")
+    assert lines(pipeline) == ["rmse <= champion *", "mae <= champion *", "rmse <=", "rmse <= 0.67 on each"]
     assert 0.4 < limit(pipeline, 2) < 0.8
-    assert "wines.csv: quality is the truth\n" in told
+    assert "wines.csv: points is the truth\n" in told
 
 
 def test_a_tensor_is_fed_by_the_column_that_fits_it() -> None:
     """The other one is the truth, whatever it is called."""
-    pipeline, _ = written("images", "images.parquet")
+    pipeline, told = written("images", "images.parquet")
 
     assert (pipeline.task, pipeline.data["holdout"].label, pipeline.output) == ("multiclass", "digit", None)
     assert lines(pipeline)[2] == "accuracy >="
+    assert lines(pipeline, "signature") == ["data_mismatches <=", "breaking_changes <="]
+    assert "it was logged without input example, and the pipeline does not ask for one" in told
 
 
 @pytest.mark.parametrize(
@@ -140,10 +147,12 @@ def test_the_first_run_of_what_is_written_passes(model: str, data: str) -> None:
     pipeline = f"gates/{model}.yaml"
     if not Path(pipeline).exists():  # of a test before
         written(model, data)
-    ended = CliRunner().invoke(run.command, [pipeline, "--only", "metrics", "--json"], standalone_mode=False)
-    gate = json.loads(ended.stdout)["evidence"]["gates"][0]
+    ended = CliRunner().invoke(
+        run.command, [pipeline, "--only", "metrics", "--only", "signature", "--json"], standalone_mode=False
+    )
+    gates = {gate["name"]: gate["verdict"] for gate in json.loads(ended.stdout)["evidence"]["gates"]}
 
-    assert (gate["name"], gate["verdict"]) == ("metrics", "pass"), ended.output
+    assert gates == {"signature": "pass", "metrics": "pass"}, ended.output
 
 
 def test_models_are_listed_where_none_is_named() -> None:

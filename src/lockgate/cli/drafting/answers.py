@@ -39,7 +39,7 @@ class Reading:
     output: what the pipeline has to say of the answer, labels_only: whether they are classes without scores. table: truth,
     slices and scores of the rows that were sent. scores: the column of the scores, or one for each class. classes: of
     several. positive: the label that scores speak for, of two. milliseconds: of a request of one row, the middle one
-    of a few; None where most failed.
+    of a few; None where most failed. lacks: what whoever logged the version left out that the gate `signature` asks for, if anything.
     """
 
     task: str
@@ -50,6 +50,7 @@ class Reading:
     classes: tuple[str, ...]
     positive: Any
     milliseconds: float | None
+    lacks: str | None = None
 
 
 def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Mapping[str, str]) -> Reading:
@@ -103,8 +104,14 @@ class _Asked:
                 classes,
                 self.pipeline.positive,
                 self._milliseconds(model, sent),
+                self._lacks,
             )
         raise faults[-1]
+
+    @property
+    def _lacks(self) -> str | None:
+        facts = self.case.candidate.facts
+        return "signature" if not facts.signature else "input example" if facts.input_example is None else None
 
     @property
     def _columns(self) -> list[str]:

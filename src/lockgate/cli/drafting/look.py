@@ -51,6 +51,10 @@ def look(
         )
     elif reading.labels_only:
         show("it answers with classes and has no probabilities, so the pipeline asks for accuracy and recall")
+    if reading.lacks is not None:
+        show(
+            f"it was logged without {reading.lacks}, and the pipeline does not ask for one: log the next with signature= and input_example="
+        )
     if measured.overall is not None:
         show(
             f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them; the pipeline's limit leaves room"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +169,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) 
         signoff=signers.text,
         data_text=yaml_value(draft.dataset.spec.path),
         champion=_NO_CHAMPION if alone else _CHAMPION,
-        before="" if alone else "  - gate: signature\n",
+        before="" if alone else _signature(draft),
         gate="metrics" if label is not None else "shadow",
         about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
         tolerances=tolerances,
@@ -199,12 +200,12 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
     overall, weakest = (None, None) if draft.limits is None else (draft.limits.overall, draft.limits.each_slice)
     subject, op = draft.subject
     lines = []
-    if overall is not None and _better_than_chance(overall, op, _chance(draft, counts)):
-        lines.append(f"{subject} {op} {overall.limit:.12g}  # version {draft.version} reaches {overall.reached}")
+    if overall is not None and (limit := _beside_chance(overall, op, _chance(draft, counts))) is not None:
+        lines.append(f"{subject} {op} {limit:.12g}  # version {draft.version} reaches {overall.reached}")
     elif (baseline := _baseline(draft.task, counts)) is not None:
         lines.append(f"{baseline}  # a first version too, which has no champion: more than guessing reaches")
     if weakest is not None:
-        reached = f"version {draft.version} is weakest with {printable(weakest.reached)}"
+        reached = f"every slice of version {draft.version} passes it, the nearest with {printable(weakest.reached)}"
         lines.append(f"{subject} {op} {weakest.limit:.12g} on each slice  # {reached}")
     elif draft.slices:
         line, tolerance = next(iter(draft.lines.values()))
@@ -215,8 +216,14 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
     return lines
 
 
-def _better_than_chance(limit: Limit, op: str, chance: float | None) -> bool:
-    return chance is None or (limit.limit > chance if op == ">=" else limit.limit < chance)
+def _beside_chance(reached: Limit, op: str, chance: float | None) -> float | None:
+    """The limit, never one that guessing reaches; None where the version is not shown to be better than that."""
+    bound = reached.low if op == ">=" else reached.high
+    if chance is None or bound is None:
+        return reached.limit
+    if op == ">=":
+        return max(reached.limit, math.floor(chance * 100) / 100) if bound > chance else None
+    return min(reached.limit, rounded_up(chance)) if bound < chance else None
 
 
 def _chance(draft: Draft, counts: _RowCounts) -> float | None:
@@ -227,6 +234,17 @@ def _chance(draft: Draft, counts: _RowCounts) -> float | None:
     if subject == "accuracy" and counts.classes:
         return max(counts.classes.values()) / counts.rows
     return counts.spread if subject == "rmse" else None
+
+
+def _signature(draft: Draft) -> str:
+    """The gate, or what of it a version can meet that was logged without all that it asks for."""
+    lacks = None if draft.reading is None else draft.reading.lacks
+    if lacks is None:
+        return "  - gate: signature\n"
+    note = f"  # version {draft.version} was logged without {lacks}; once a version has one, write nothing but the gate"
+    if lacks == "signature":
+        return f"  # - gate: signature{note}\n"
+    return f"  - gate: signature\n    require: [data_mismatches <= 0, breaking_changes <= 0]{note}\n"
 
 
 def _latency(draft: Draft) -> str:
@@ -280,7 +298,7 @@ def _baseline(task: str, counts: _RowCounts) -> str | None:
     if task == "binary" and counts.positives is not None:
         return "auc >= 0.6"
     if task == "regression" and counts.spread:
-        return f"rmse <= {float(f'{counts.spread:.2g}'):.12g}"
+        return f"rmse <= {rounded_up(counts.spread):.12g}"
     return f"recall(average=macro) >= {rounded_up(1 / len(counts.classes)):g}" if counts.classes else None
 
 

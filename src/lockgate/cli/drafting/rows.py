@@ -109,7 +109,11 @@ def _asked_label(
     truth: Truth, dataset: Dataset, table: pa.Table, newest: Registered | None, task: str | None, ask: Ask | None
 ) -> str | None:
     """The truth that a person names; None where the data may well be without one. Raises UsageError where nobody is there."""
-    own = _answer_name(newest, table) or _only_one_left(newest, dataset, table)
+    own = (
+        _answer_name(newest, table)
+        or _only_one_of_its_kind(newest, table, truth.maybe if truth.named else ())
+        or _only_one_left(newest, dataset, table)
+    )
     if own is not None:
         return own
     path = dataset.redacted_path
@@ -137,6 +141,21 @@ def _answer_name(newest: Registered | None, table: pa.Table) -> str | None:
     outputs = ((newest.signature if newest else None) or {}).get("outputs") or ()
     names = [str(column["name"]) for column in outputs if column.get("name") is not None]
     return names[0] if len(names) == 1 and names[0] in table.column_names else None
+
+
+def _only_one_of_its_kind(newest: Registered | None, table: pa.Table, maybe: Sequence[str]) -> str | None:
+    """The only column of these that holds what the model answers with: texts, or numbers."""
+    from lockgate.data import arrow_arrays as arrays
+
+    outputs = list(((newest.signature if newest else None) or {}).get("outputs") or ())
+    if len(outputs) != 1 or len(outputs[0].get("tensor-spec", {}).get("shape", ())) > 1:
+        return None
+    kind = str(outputs[0].get("tensor-spec", {}).get("dtype", outputs[0].get("type")))
+    numbers = kind.startswith(("float", "double", "int", "long"))
+    if not numbers and kind not in ("string", "object"):
+        return None
+    same = [name for name in maybe if arrays.is_number(arrays.plain_type(table.schema.field(name).type)) is numbers]
+    return same[0] if len(same) == 1 else None
 
 
 def _only_one_left(newest: Registered | None, dataset: Dataset, table: pa.Table) -> str | None:
