@@ -40,7 +40,7 @@ def test_a_rollback_names_what_it_did(desk: Desk) -> None:
     assert again.code == "no_standby"
     shown = desk.gate(status.command, desk.model)
     assert shown.exit_code == 0
-    assert "withdrawn   2" in shown.stdout
+    assert "Withdrawn   2" in shown.stdout
 
 
 def test_a_reason_is_needed(desk: Desk) -> None:
