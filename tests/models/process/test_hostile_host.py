@@ -306,7 +306,9 @@ send({"id": i, "first_error": None}, times(sent, done, n))
     with opened(code) as model:
         drives = [model.drive(LoadPlan(requests=4, concurrency=1), ROW) for _ in range(6)]
 
-    assert [drive.unrecorded for drive in drives] == [1, 1, 1, 1, 1, 0]
+    alone = [drive.unrecorded for drive in drives]
+    assert alone == [1, 1, 1, 1, alone[4], 0]
+    assert alone[4] >= 1  # more where the machine is busy
 
 
 @pytest.mark.parametrize(
@@ -332,3 +334,15 @@ def test_a_busy_machine_is_no_lie() -> None:
         check.add_single(reported_s=0.004, passed_s=passed_s)
 
     assert check.problem() is None
+
+
+def test_where_requests_are_late_the_quickest_of_many_decide() -> None:
+    """A machine that delays most of them is busy; a model that is late in all of them lies."""
+    busy, false = ClockCheck(), ClockCheck()
+    for number in range(25):
+        busy.add_single(reported_s=0.001, passed_s=0.003 if number % 3 == 0 else 0.02)
+        false.add_single(reported_s=0.001, passed_s=0.02)
+        assert false.in_doubt == (5 <= number + 1 < 25)
+
+    assert busy.problem() is None
+    assert false.problem() == "requests that took 20.0 ms here were reported to take 1.0 ms"
