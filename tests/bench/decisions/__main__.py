@@ -20,7 +20,7 @@ from .bars import Bar
 from .cells import run
 from .laws import law, monotone, no_harm
 
-SIMS = 4_000
+SIMS = 1_000
 
 
 def main() -> int:

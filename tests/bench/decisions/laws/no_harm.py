@@ -114,7 +114,7 @@ class NoHarmRow:
 def grid(sims: int) -> list[NoHarmCell]:
     """The more slices, the fewer runs."""
     return [
-        NoHarmCell(metric, slices, rows, max(2, sims // {1: 10, 20: 40, 100: 100}[slices]))
+        NoHarmCell(metric, slices, rows, max(2, sims // {1: 3, 20: 10, 100: 25}[slices]))
         for metric in LINES
         for slices, rows in ((1, 60), (1, 200), (20, 60), (20, 200), (100, 60))
     ]
