@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import shutil
+import sqlite3
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -34,6 +38,8 @@ POLICY = "sha256:" + "a" * 64
 PROMOTION = PromotionPolicy()
 CI = Identity("unverified", "ci@example.org", "ci")
 NOBODY = SignoffPolicy(require={"owners": 0})
+
+T = TypeVar("T")
 
 _METADATA = Metadata(gate="metadata")
 
@@ -170,11 +176,31 @@ class Models:
         self.uri = uri
         self.folder = folder
         self.registry = MlflowRegistry(uri)
+        self._prepared: tuple[Any, MlflowRegistry] | None = None
 
     @classmethod
     def fresh(cls, folder: Path) -> Models:
         """A store of one's own in the folder, a copy of an empty one that MLflow made."""
         return cls(blank.copied(folder / "m.db"), folder)
+
+    def prepared(self, make: Callable[[Path], T]) -> T:
+        """What `make` makes in this store and in a folder there, and nothing else: made once, then put back for each test."""
+        saved = self.folder.with_name(f"{self.folder.name}-saved")
+        if self._prepared is None:
+            self._prepared = make(self.folder / "bench"), self.registry
+            shutil.copytree(self.folder, saved)
+        with (
+            closing(sqlite3.connect(saved / "m.db")) as source,
+            closing(sqlite3.connect(self.folder / "m.db")) as target,
+        ):
+            source.backup(target)
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        shutil.copytree(saved, self.folder, ignore=shutil.ignore_patterns("m.db"), dirs_exist_ok=True)
+        made, registry = self._prepared
+        self.registry = MlflowRegistry(self.uri)  # what it has read is of the past
+        return copy.deepcopy(made, {id(self): self, id(registry): self.registry})  # type: ignore[no-any-return]
 
     def new(self) -> str:
         """A model without versions."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -26,9 +25,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
+def bench(models: Models) -> Bench:
     """Versions 1, 2 and 3 were promoted a moment ago, one after the other: 1 is archived, 2 stands by."""
-    return Bench(models, tmp_path)
+    return models.prepared(lambda folder: Bench(models, folder))
 
 
 def call(bench: Bench, promotion: PromotionPolicy = PROMOTION) -> ArchiveResult:

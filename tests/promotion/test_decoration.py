@@ -30,9 +30,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
+def bench(models: Models) -> Bench:
     models.registry = MlflowRegistry(models.uri)
-    return Bench(models, Clock(NOW + timedelta(minutes=1)), tmp_path)
+    return models.prepared(lambda folder: Bench(models, Clock(NOW + timedelta(minutes=1)), folder))
 
 
 def _refused(code: str, text: str) -> Callable[[Write], Write]:

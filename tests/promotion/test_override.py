@@ -76,8 +76,8 @@ class Night(Bench):
 
 
 @pytest.fixture
-def night(models: Models, keys: dict[str, Path], tmp_path: Path) -> Night:
-    return Night(models, keys, tmp_path)
+def night(models: Models, keys: dict[str, Path]) -> Night:
+    return models.prepared(lambda folder: Night(models, keys, folder))
 
 
 def _failed(night: Night) -> dict[str, Any]:

@@ -44,8 +44,10 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def bench(models: Models, clock: Clock, tmp_path: Path) -> Bench:
-    return Bench(models, clock, tmp_path)
+def bench(models: Models, clock: Clock) -> Bench:
+    made = models.prepared(lambda folder: Bench(models, Clock(clock.now), folder))
+    clock.now, made.clock = made.clock.now, clock
+    return made
 
 
 def test_a_promotion_moves_aliases_and_writes_who_when_why(bench: Bench) -> None:

@@ -28,8 +28,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
-    return Bench(models, Clock(NOW + timedelta(minutes=1)), tmp_path)
+def bench(models: Models) -> Bench:
+    return models.prepared(lambda folder: Bench(models, Clock(NOW + timedelta(minutes=1)), folder))
 
 
 def refusing(*aliases: str) -> Callable[..., None]:

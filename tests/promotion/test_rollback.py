@@ -93,8 +93,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
-    return Bench(models, tmp_path)
+def bench(models: Models) -> Bench:
+    return models.prepared(lambda folder: Bench(models, folder))
 
 
 def test_a_rollback_puts_the_standby_back(bench: Bench) -> None:

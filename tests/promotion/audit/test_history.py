@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -33,9 +32,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
+def bench(models: Models) -> Bench:
     """Version 1 was adopted, 2 and 3 were promoted after it."""
-    return Bench(models, tmp_path)
+    return models.prepared(lambda folder: Bench(models, folder))
 
 
 def stored(bench: Bench, **about: object) -> str:

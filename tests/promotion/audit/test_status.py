@@ -106,9 +106,9 @@ def test_a_production_without_a_ledger_and_a_broken_ledger_are_problems(models: 
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
+def bench(models: Models) -> Bench:
     """Versions 1, 2 and 3 were Production one after the other."""
-    return Bench(models, tmp_path)
+    return models.prepared(lambda folder: Bench(models, folder))
 
 
 def look(bench: Bench) -> ModelStatus:

@@ -36,9 +36,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 @pytest.fixture
-def bench(models: Models, tmp_path: Path) -> Bench:
+def bench(models: Models) -> Bench:
     """Version 1 was adopted, 2 and 3 were promoted after it."""
-    return Bench(models, tmp_path)
+    return models.prepared(lambda folder: Bench(models, folder))
 
 
 def look(bench: Bench, **more: Any) -> Verification:
