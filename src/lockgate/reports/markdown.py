@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.gate_summary import risk_sentence, worst_first
-from lockgate.evaluation.judging.number_format import counted_words, short
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
+from lockgate.reports.run_facts import basis, cells, compared_with, opens_sentence
 from lockgate.reports.waivers import idle_waivers
 from lockgate.text import colon, plain
 from lockgate.text import markdown as text
@@ -39,15 +39,10 @@ def render(record: RunRecord) -> str:
 def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True) -> Sections:
     """The report in sections. most: findings listed of a gate, None for all; stderr: whether a model's last lines appear."""
     evidence = record.evidence
-    champion = evidence.champion
-    against = "no champion"
-    if champion is not None:
-        against = text(f"{champion['model']} version" if champion.get("model") else "version")
-        against += f" {text(str(champion['version']))}"
     head = [
         f"# {_MARK[evidence.verdict.value]}: {text(evidence.model)} version {text(str(evidence.candidate['version']))}",
         "",
-        f"Compared with {against}. {_opens(evidence)}",
+        f"Compared with {text(compared_with(evidence))}. {opens_sentence(evidence)}",
         "",
         "| gate | verdict | |",
         "|---|---|---|",
@@ -62,18 +57,6 @@ def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True)
 
 def _joined(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
-
-
-def _opens(evidence: Evidence) -> str:
-    if evidence.opens == "yes":
-        return "It can be promoted to Production once its owners approve this evidence."
-    if evidence.opens == "by_owner":
-        count = len(evidence.asks)
-        return f"Owners may approve it with `accepting {count} undecided`."
-    if evidence.verdict is not Verdict.PASS:
-        return "It blocks promotion."
-    partial = (evidence.document.get("policy") or {}).get("only")
-    return f"{'Not every gate ran' if partial else 'It was only to be looked at'}, so it can promote nothing."
 
 
 def _gate_row(gate: GateResult) -> str:
@@ -117,14 +100,7 @@ def _gate(gate: GateResult, *, most: int | None, stderr: bool) -> list[str]:
 
 
 def _finding_row(finding: Finding) -> str:
-    ends = "" if finding.interval is None else f"{short(finding.interval[0])} to {short(finding.interval[1])}"
-    value = "–" if finding.observed is None else short(finding.observed)
-    champion = "–" if finding.champion is None else short(finding.champion)
-    verdict = "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict)
-    limit = text(f"{finding.limit.op} {finding.limit.text}")
-    name = text(finding.id.split("/", 1)[1] if "/" in finding.id else finding.id)
-    rows = f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in)
-    return f"| {name} {text(finding.subject)} | {verdict} | {value} | {ends} | {champion} | {limit} | {rows} |"
+    return f"| {' | '.join(map(text, vars(cells(finding)).values()))} |"
 
 
 def _waivers(evidence: Evidence) -> list[str]:
@@ -141,18 +117,8 @@ def _waivers(evidence: Evidence) -> list[str]:
 
 
 def _basis(evidence: Evidence) -> list[str]:
-    document = evidence.document
-    lines = ["## Evidence and data", "", f"* evidence `{evidence.digest}`", f"* run `{text(evidence.run_id)}`"]
-    for role in ("candidate", "champion"):
-        version = document["model"][role]
-        if version is not None:
-            lines.append(f"* {role} version {text(str(version['version']))} `{text(str(version['digest']))}`")
-    lines += [
-        f"* data {colon(text(entry['name']))} {entry['rows']:,} rows `{text(entry['digest'])}`"
-        for entry in document.get("data", [])
-    ]
-    lines.append(f"* policy `{text(document['policy']['sha256'])}`")
-    return lines
+    entries = [f"* {text(' '.join(filter(None, words)))} `{text(str(digest))}`" for *words, digest in basis(evidence)]
+    return ["## Evidence and data", "", *entries]
 
 
 def _certainty(evidence: Evidence) -> list[str]:

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator, Sequence
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from lockgate.evaluation.judging.gate_summary import worst_first
-from lockgate.evaluation.judging.number_format import percent, slice_words
+from lockgate.evaluation.judging.number_format import slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.blockers import Blocker, blockers
 from lockgate.reports.interval_bars import bars
+from lockgate.reports.run_facts import contrast_words, interval_words, slice_groups, verdict_sentence
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
-from lockgate.reports.terminal_rows import NOTHING, Row, gate_rows, limit_distance, notes, values, waived_ids
+from lockgate.reports.terminal_rows import NOTHING, Row, gate_rows, notes, values, waived_ids
 from lockgate.reports.waivers import idle_waivers
 
 STYLES = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta", "": ""}
@@ -135,17 +135,10 @@ def _blockers(gate: GateResult, waived: Collection[str]) -> Iterator[Blocker]:
 
 def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
     """The line that is worst of those judged by slice, as bars on one scale; what is no pass comes first."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for gate in evidence.gates:
-        for finding in gate.findings:
-            if finding.slice and finding.decided is not None and finding.id not in waived:
-                groups.setdefault((gate.name, finding.requirement), []).append(finding)
-    several = [group for group in groups.values() if len(group) > 1]
-    if not several:
+    groups = [group for gate in evidence.gates for group in slice_groups(gate, waived)]
+    if not groups:
         return []
-    group = max(several, key=lambda group: max(finding.verdict.rank for finding in group))
-    passed = sorted((finding for finding in group if finding.verdict is Verdict.PASS), key=limit_distance)
-    ordered = [*worst_first(group), *passed]
+    ordered = max(groups, key=lambda group: max(finding.verdict.rank for finding in group))
     first, listed, hidden = ordered[0], ordered[:_SLICES], ordered[_SLICES:]
     title = f"{first.subject} {first.limit.op} {first.limit.text} on each slice"
     lines = [*medium.sentence(title, style="bold"), *medium.sentence(_legend(listed), first=("  ", ""), style="dim")]
@@ -189,32 +182,17 @@ def _slice_lines(findings: Sequence[Finding], medium: Medium) -> Lines:
 
 
 def _legend(findings: Sequence[Finding]) -> str:
-    decided = findings[0].decided
-    contrasts = {"difference": "candidate minus champion", "ratio": "candidate divided by champion"}
-    value = contrasts.get(decided.on, "candidate") if decided is not None else "candidate"
     side = "left" if findings[0].limit.op == ">=" else "right"
-    confidence = None if decided is None else decided.confidence
-    interval = "" if confidence is None else f", ─ its {percent(2 * confidence - 1)} interval"
+    interval = interval_words(findings[0])
+    interval = interval and f", ─ its {interval}"
     watched = (
         "; watched: too small to judge, no loss was proven" if any(each.code == "watched" for each in findings) else ""
     )
-    return f"● {value}{interval}, │ limit: {side} of it fails{watched}"
+    return f"● {contrast_words(findings[0])}{interval}, │ limit: {side} of it fails{watched}"
 
 
 def _verdict(evidence: Evidence, medium: Medium, *, observed: bool) -> Lines:
-    verdict = evidence.verdict
-    version = f"{evidence.model} version {evidence.candidate['version']}"
-    counted = [gate for gate in evidence.gates if gate.counts]
-    if verdict is Verdict.PASS:
-        text = f"{version} passes {'its only gate' if len(counted) == 1 else f'all {len(counted)} gates'}"
-    else:
-        words = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "could not be decided"}
-        named = [
-            f"{' and '.join(gate.name for gate in counted if gate.verdict is each)} {word}"
-            for each, word in words.items()
-            if any(gate.verdict is each for gate in counted)
-        ]
-        text = f"{version} does not pass: {'; '.join(named)}" if named else f"{version} does not pass"
+    verdict, text = evidence.verdict, verdict_sentence(evidence)
     if observed:
         text += " (observed only: nothing is promoted, exit 0)"
     elif (evidence.document.get("policy") or {}).get("only"):

@@ -1,0 +1,120 @@
+"""What every report says of a run, in the same words: verdict, versions, findings as cells, slices in groups, and the basis."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evaluation.judging.number_format import counted_words, percent, short
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.reports.terminal_rows import NOTHING, limit_distance
+
+_WORDS = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "could not be decided"}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A finding in the columns of a table of all findings. name: its id without the gate, and its subject."""
+
+    name: str
+    verdict: str
+    value: str
+    interval: str
+    champion: str
+    limit: str
+    rows: str
+
+
+def cells(finding: Finding) -> Cells:
+    """The cells of one finding, as plain text."""
+    identity = finding.id.split("/", 1)[1] if "/" in finding.id else finding.id
+    return Cells(
+        f"{identity} {finding.subject}",
+        "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict),
+        NOTHING if finding.observed is None else short(finding.observed),
+        "" if finding.interval is None else f"{short(finding.interval[0])} to {short(finding.interval[1])}",
+        NOTHING if finding.champion is None else short(finding.champion),
+        f"{finding.limit.op} {finding.limit.text}",
+        f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in),
+    )
+
+
+def compared_with(evidence: Evidence) -> str:
+    """`version 6`, with its model where it is of another one, or `no champion`."""
+    champion = evidence.champion
+    if champion is None:
+        return "no champion"
+    return (
+        f"{champion['model']} version {champion['version']}"
+        if champion.get("model")
+        else f"version {champion['version']}"
+    )
+
+
+def verdict_sentence(evidence: Evidence) -> str:
+    """`fraud version 7 does not pass: metrics failed`."""
+    version = f"{evidence.model} version {evidence.candidate['version']}"
+    counted = [gate for gate in evidence.gates if gate.counts]
+    if evidence.verdict is Verdict.PASS:
+        return f"{version} passes {'its only gate' if len(counted) == 1 else f'all {len(counted)} gates'}"
+    named = [
+        f"{' and '.join(gate.name for gate in counted if gate.verdict is each)} {word}"
+        for each, word in _WORDS.items()
+        if any(gate.verdict is each for gate in counted)
+    ]
+    return f"{version} does not pass: {'; '.join(named)}" if named else f"{version} does not pass"
+
+
+def opens_sentence(evidence: Evidence) -> str:
+    """Whether the evidence can promote, and who has to do what for it; a word to type stands in backticks."""
+    if evidence.opens == "yes":
+        return "It can be promoted to Production once its owners approve this evidence."
+    if evidence.opens == "by_owner":
+        return f"Owners may approve it with `accepting {len(evidence.asks)} undecided`."
+    if evidence.verdict is not Verdict.PASS:
+        return "It blocks promotion."
+    partial = (evidence.document.get("policy") or {}).get("only")
+    return f"{'Not every gate ran' if partial else 'It was only to be looked at'}, so it can promote nothing."
+
+
+def slice_groups(gate: GateResult, waived: Collection[str] = ()) -> list[list[Finding]]:
+    """The findings of each line that was compared on several slices: what is no pass first, then the nearest to the limit."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in gate.findings:
+        if finding.slice and finding.decided is not None and finding.id not in waived:
+            groups.setdefault(finding.requirement, []).append(finding)
+    return [most_urgent_first(group) for group in groups.values() if len(group) > 1]
+
+
+def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
+    """What is no pass by urgency, then passes by how near their interval comes to the limit."""
+    passed = (finding for finding in findings if finding.verdict is Verdict.PASS)
+    return [*worst_first(findings), *sorted(passed, key=limit_distance)]
+
+
+def contrast_words(finding: Finding) -> str:
+    """What a comparison is of: `candidate minus champion`."""
+    contrasts = {"difference": "candidate minus champion", "ratio": "candidate divided by champion"}
+    return contrasts.get(finding.decided.on, "candidate") if finding.decided is not None else "candidate"
+
+
+def interval_words(finding: Finding) -> str:
+    """`90 % interval`; empty where none was taken."""
+    confidence = None if finding.decided is None else finding.decided.confidence
+    return "" if confidence is None else f"{percent(2 * confidence - 1)} interval"
+
+
+def basis(evidence: Evidence) -> list[tuple[str, str, str]]:
+    """(what, which, digest or id) of everything that a run rests on."""
+    document = evidence.document
+    entries = [("evidence", "", evidence.digest), ("run", "", evidence.run_id)]
+    for role in ("candidate", "champion"):
+        version = document["model"][role]
+        if version is not None:
+            entries.append((role, f"version {version['version']}", str(version["digest"])))
+    entries += [
+        ("data", f"{entry['name']}: {entry['rows']:,} rows", entry["digest"]) for entry in document.get("data", [])
+    ]
+    return [*entries, ("policy", "", document["policy"]["sha256"])]
