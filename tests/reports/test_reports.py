@@ -189,6 +189,7 @@ def test_each_format_has_its_file() -> None:
     """As a run folder keeps it, and as it is published."""
     assert {name: report.file for name, report in FORMATS.items()} == {
         "md": "report.md",
+        "html": "report.html",
         "junit": "report.xml",
         "json": "report.json",
     }

@@ -133,7 +133,7 @@ class Screen:
         path = folder.relative_to(here) if folder.is_relative_to(here) else folder
         self.say("")
         self.show(run_page(evidence, self.medium, observed=observed))
-        self.say(f"report   {path / 'report.md'}")
+        self.say(f"report   {path / 'report.html'}")
 
     def show_next(self, commands: Sequence[str]) -> None:
         """The next commands, each whole on its line so that it can be copied, and what it does."""

@@ -31,6 +31,7 @@ class Report:
 
 FORMATS = {
     "md": Report("report.md", "markdown"),
+    "html": Report("report.html", "html"),
     "junit": Report("report.xml", "junit"),
     "json": Report("report.json", "json"),
 }

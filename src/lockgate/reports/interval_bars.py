@@ -23,7 +23,7 @@ def bars(findings: Sequence[Finding], *, width: int = WIDTH) -> list[str]:
     compared = [decided for decided in comparisons if decided is not None]
     if not compared:
         return [""] * len(findings)
-    low, high = _range(compared, width)
+    low, high = value_range(compared, width)
     if not 0 < high - low < math.inf:
         return [""] * len(findings)
     return ["" if decided is None else _bar(decided, low, high, width) for decided in comparisons]
@@ -34,7 +34,7 @@ def _comparison(finding: Finding) -> Decided | None:
     return None if decided is None or decided.estimate is None or not math.isfinite(decided.estimate) else decided
 
 
-def _range(compared: Sequence[Decided], width: int) -> tuple[float, float]:
+def value_range(compared: Sequence[Decided], width: int) -> tuple[float, float]:
     """(lowest, highest) number of the scale; one wide interval does not squeeze all others to a point."""
     points = [decided.required[1] for decided in compared]
     points += [decided.estimate for decided in compared if decided.estimate is not None]

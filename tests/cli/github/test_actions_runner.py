@@ -73,7 +73,7 @@ def test_a_run_tells_verdict_digest_summary_and_annotations(desk: Desk, step: St
     assert step.outputs == {"verdict": "fail", "opens": "no", "evidence-digest": kept.digest}
     assert "training data" in step.summary.read_text()
     assert re.search(r"^::error file=gates/fraud.yaml,line=8,title=metadata%3A training_data >= 1::", done.stderr, re.M)
-    assert {"evidence.json", "evidence.sha256", "report.md", "report.json", "report.xml"} == {
+    assert {"evidence.json", "evidence.sha256", "report.html", "report.md", "report.json", "report.xml"} == {
         str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
     }
 

@@ -382,7 +382,7 @@ def test_44_a_secret_that_a_gate_says_is_masked_and_written_nowhere(story: Attac
     assert done.return_value == 4
     assert story.outputs["verdict"] == "error"
     assert {f"::add-mask::{form.replace('%', '%25')}" for form in forms} <= set(masks.splitlines())
-    assert set(kept) >= {"evidence.json", "report.md", "report.json", "report.xml"}
+    assert set(kept) >= {"evidence.json", "report.html", "report.md", "report.json", "report.xml"}
     for form in forms:
         assert form not in log
         assert form not in summary

@@ -167,7 +167,7 @@ class _Story:
         run = latest(self.folder)
         if run is None:
             raise _UnexpectedEnd("there is no run")
-        return run.evidence(), run.path / "report.md"
+        return run.evidence(), run.path / "report.html"
 
     def headline(self, text: str) -> None:
         click.echo(click.style(f"\n── {text} ", bold=True), color=None)

@@ -1,0 +1,130 @@
+"""What a gate brings to the page beside its findings: one function a kind of gate, registered in `SECTIONS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lockgate.evidence.evidence import EvidenceError, GateResult
+from lockgate.evidence.run_record import RunRecord
+from lockgate.reports.html import charts
+from lockgate.reports.html.figures import Figure, Table
+from lockgate.reports.run_facts import cells
+
+_MOST = 50  # entries of a list
+_DRAWN = {
+    "curve": charts.curve,
+    "ecdf": charts.distribution,
+    "timeline": charts.timeline,
+    "bars": charts.table,
+    "table": charts.table,
+}
+
+
+def figures(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
+    """The figures of a gate: those of its kind, its exhibits, and under which circumstances it measured."""
+    yield from SECTIONS.get(gate.kind, _nothing)(gate)
+    yield from _exhibits(gate, record)
+    yield from _circumstances(gate)
+
+
+def _exhibits(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
+    """A figure for each declared exhibit; whatever is missing, altered or of another shape stops no report."""
+    absent = []
+    for entry in record.evidence.document.get("exhibits") or ():
+        name = str(entry["name"])
+        if name.rpartition("/")[0] == gate.name:
+            try:
+                exhibit = record.exhibit(name)
+                yield _DRAWN[exhibit.kind](exhibit, gate)
+            except (EvidenceError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+                absent.append((name, str(error)))
+    if absent:
+        yield Table("Pictures that cannot be drawn", ("exhibit", "reason"), tuple(absent))
+
+
+def _nothing(_: GateResult) -> Iterator[Figure]:
+    yield from ()
+
+
+def _checklist(gate: GateResult) -> Iterator[Figure]:
+    """Each line and what was counted for it."""
+    lines = {requirement.id: requirement.text for requirement in gate.requirements}
+    rows = [
+        (
+            finding.subject.replace("_", " "),
+            f"{'✓' if str(finding.verdict) == 'pass' else '✗'} {cells(finding).verdict}",
+            lines.get(finding.requirement, cells(finding).limit),
+            _listed([*_entries(finding.detail, "found"), *_entries(finding.detail, "fine")]),
+        )
+        for finding in gate.findings
+    ]
+    if rows:
+        yield Table("Checklist", ("checked", "verdict", "line", "found"), tuple(rows))
+
+
+def _circumstances(gate: GateResult) -> Iterator[Figure]:
+    """Under what a gate measured: load, machine, and what else its context says."""
+    rows = [
+        (str(name).replace("_", " "), _words(value))
+        for name, value in gate.context.items()
+        if name not in ("models", "broken")
+    ]
+    rows = [(name, words) for name, words in rows if words]
+    if rows:
+        yield Table("Circumstances", ("what", "value"), tuple(rows))
+
+
+def environments(gates: tuple[GateResult, ...]) -> Table | None:
+    """Where each model answered and with which packages, what differs first; None where no gate ran a model."""
+    facts: dict[str, dict[str, str]] = {}
+    for gate in gates:
+        models = gate.context.get("models")
+        for role, model in models.items() if isinstance(models, Mapping) else ():
+            if isinstance(model, Mapping):
+                entries = {name: _words(model.get(name)) for name in ("where", "python")}
+                versions = model.get("versions")
+                entries |= {str(k): _words(v) for k, v in versions.items()} if isinstance(versions, Mapping) else {}
+                for name, words in entries.items():
+                    facts.setdefault(name, {}).setdefault(str(role), words)
+    if not facts:
+        return None
+    roles = [role for role in charts.MODELS if any(role in entry for entry in facts.values())]
+    rows = [
+        (name, *(entry.get(role, "–") for role in roles), *(["differs"] if _differs(entry, roles) else [""]))
+        for name, entry in facts.items()
+        if any(entry.values())
+    ]
+    rows.sort(key=lambda row: row[-1] == "")
+    return Table("Environment of the models", ("package", *roles, "compared"), tuple(rows))
+
+
+def _differs(entry: Mapping[str, str], roles: list[str]) -> bool:
+    return len({entry.get(role) for role in roles}) > 1
+
+
+def _entries(detail: Mapping[str, Any], name: str) -> list[str]:
+    entries = detail.get(name)
+    return [str(entry) for entry in entries] if isinstance(entries, list) else []
+
+
+def _listed(entries: list[str]) -> str:
+    more = f", and {len(entries) - _MOST} more" if len(entries) > _MOST else ""
+    return (", ".join(entries[:_MOST]) or "–") + more
+
+
+def _words(value: Any) -> str:
+    """A value of a context on one line: lists by commas, names before their values."""
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{str(name).replace('_', ' ')} {_words(each)}" for name, each in value.items() if _words(each)
+        )
+    if isinstance(value, list):
+        return _listed([_words(each) for each in value]) if value else ""
+    return "" if value is None else str(value)
+
+
+SECTIONS: Mapping[str, Callable[[GateResult], Iterator[Figure]]] = {
+    "signature": _checklist,
+    "metadata": _checklist,
+}

@@ -1,0 +1,271 @@
+"""The report as a page: complete in itself, harmless whatever it is fed, and drawn in a browser."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.picture import chromium, opened_page
+from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
+from helpers.report_story import STOPPED
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Verdict
+from lockgate.evidence.run_folder import RunFolder
+from lockgate.evidence.run_record import RunRecord
+from lockgate.reports import FORMATS
+from lockgate.reports.run_facts import cells
+
+ROC = Exhibit(
+    "metrics/roc",
+    "curve",
+    ("model", "false_positive_rate", "true_positive_rate"),
+    tuple(
+        (role, step / 399, (step / 399) ** power)
+        for role, power in (("candidate", 0.5), ("champion", 0.2))
+        for step in range(400)
+    ),
+)
+ECDF = Exhibit(
+    "metrics/ecdf-batch-1",
+    "ecdf",
+    ("model", "latency_ms", "share", "low", "high"),
+    (("candidate", 1.0, 0.5, 0.4, 0.6), ("candidate", 20.0, 1.0, 0.9, 1.0), (HOSTILE, 10.0, 0.99, None, None)),
+)
+TIMELINE = Exhibit(
+    "metrics/timeline-batch-1",
+    "timeline",
+    ("model", "block", "second", "median_ms", "longest_ms", "failed"),
+    (("candidate", 0, 0.0, 1.0, 2.0, 0), ("candidate", 0, 1.0, 1.0, 900.0, 1)),
+)
+
+BEHAVIOUR = """() => {
+  const table = document.querySelector(".findings table"), head = table.tHead.rows[0].cells[8];
+  const rows = () => [...table.tBodies[0].rows].filter((row) => !row.hidden);
+  const numbers = () => rows().map((row) => Number(row.cells[8].dataset.v));
+  const names = () => rows().map((row) => row.cells[2].textContent.trim());
+  const seen = { complaints: complaints, fetched: performance.getEntriesByType("resource").map((each) => each.name) };
+  head.querySelector("button").click(); seen.up = numbers();
+  head.querySelector("button").click(); seen.down = numbers(); seen.sorted = head.getAttribute("aria-sort");
+  const [text, verdict] = ["input", "select"].map((name) => document.querySelector(".filter " + name));
+  const set = (field, value) => { field.value = value; field.dispatchEvent(new Event("input", { bubbles: true })); };
+  set(text, "geo=br"); seen.filtered = names();
+  set(text, ""); set(verdict, "fail"); seen.failed = names();
+  seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
+  return seen;
+}"""
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text of a page below each kind of tag."""
+
+    VOID = frozenset(["meta", "input", "br", "path", "circle"])
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, str] = {}
+        self._open: list[str] = []
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while tag in self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        for tag in set(self._open):
+            self.texts[tag] = self.texts.get(tag, "") + data
+
+
+def page(about: Evidence) -> str:
+    return FORMATS["html"].render(RunRecord(about))
+
+
+def with_exhibits(tmp_path: Path, *exhibits: Exhibit) -> tuple[RunFolder, str]:
+    """A run folder whose evidence declares them, and its page."""
+    folder = RunFolder.new(tmp_path, "r")
+    entries = [folder.keep_exhibit(exhibit) for exhibit in exhibits]
+    return folder, FORMATS["html"].render(RunRecord(evidence(METRICS, exhibits=entries), lambda: folder.path))
+
+
+def sliced(count: int, *, lines: int = 1) -> Evidence:
+    """A gate with findings on so many slices, every seventh a failure."""
+    findings = tuple(
+        finding(
+            id=f"metrics/r{line}/geo=G{number:03}",
+            requirement=f"r{line}",
+            slice={"geo": f"G{number:03}"},
+            verdict=Verdict.PASS if number % 7 else Verdict.FAIL,
+        )
+        for line in range(lines)
+        for number in range(count)
+    )
+    return evidence(replace(METRICS, findings=findings))
+
+
+def test_the_page_says_what_the_markdown_says() -> None:
+    """The same verdict, sentences, numbers, certainty and digests."""
+    seen = html.unescape(re.sub(r"<[^>]*>", " ", page(WHOLE)))
+
+    for sentence in (
+        "fraud version 7 does not pass: shadow broke; metrics failed",
+        "It blocks promotion.",
+        "auc on geo=BR is 0.8712, 0.0511 below the champion's 0.9223",
+        "the model was killed",
+        "moving house",
+        "If any requirement judged here on an estimate were violated",
+        WHOLE.digest,
+    ):
+        assert sentence in seen
+    for result in METRICS.findings:
+        shown = cells(result)
+        assert all(text in seen for text in (shown.verdict, shown.value, shown.interval, shown.champion, shown.limit))
+
+
+def test_a_hostile_name_is_text_and_in_no_heading() -> None:
+    """No tag, attribute, link or script is made of it, and no heading or title holds any of it."""
+    document = page(EVIL)
+    parsed, tame = Page(document), Page(page(evidence(*EVIL.gates[:0], METRICS)))
+
+    assert document.count("<script") == 1
+    assert {tag for tag, _ in parsed.tags} <= {tag for tag, _ in tame.tags} | {"pre", "em"}
+    assert all(not name.startswith("on") for _, attributes in parsed.tags for name in attributes)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e]", document)
+    for tag in ("h1", "h2", "h3", "title"):
+        assert "script" not in parsed.texts.get(tag, "")
+        assert "@team" not in parsed.texts.get(tag, "")
+    assert "<script>x</script>|`b` @team" in parsed.texts["td"]
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    """No address to fetch, and a policy that forbids it; style and script are named by their hashes."""
+    parsed = Page(page(STOPPED))
+    targets = [value for _, each in parsed.tags for name, value in each.items() if name in ("src", "href", "action")]
+    (policy,) = [each["content"] for _, each in parsed.tags if each.get("http-equiv") == "Content-Security-Policy"]
+
+    assert all(str(target).startswith("#") for target in targets)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert not [each for _, each in parsed.tags if "style" in each]
+    assert "url(" not in page(STOPPED)
+
+
+def test_every_table_has_a_caption_and_its_heads_a_scope() -> None:
+    """A screen reader says what a cell belongs to, and every picture has words."""
+    parsed = Page(page(STOPPED))
+    counts = {tag: sum(each == tag for each, _ in parsed.tags) for tag in ("table", "caption", "h1")}
+
+    assert counts["table"] == counts["caption"] > 2
+    assert counts["h1"] == 1
+    assert all(each.get("scope") for tag, each in parsed.tags if tag == "th")
+    assert all(each.get("aria-label") or each.get("aria-hidden") for tag, each in parsed.tags if tag == "svg")
+
+
+def test_slices_stand_in_a_forest_plot_failures_first() -> None:
+    """Before what is undecided, and that before what passed."""
+    forest = re.search(r'<table class="forest sorts">.*?</table>', page(STOPPED), re.DOTALL)
+
+    assert forest is not None
+    names = re.findall(r'<th scope="row">geography=(\w+)', forest[0])
+    assert names[:3] == ["BR", "NG", "PT"]
+    assert forest[0].count('class="limit" d=') == len(names)
+
+
+def test_exhibits_are_drawn_with_their_numbers(tmp_path: Path) -> None:
+    """A curve from end to end, latencies with their limit, and a stall as the longest request."""
+    _, document = with_exhibits(tmp_path, ROC, ECDF, TIMELINE)
+
+    paths = re.findall(r'class="(?:candidate|champion) line" d="([^"]*)"', document)
+    assert [(line[:7], line[-6:]) for line in paths[:2]] == [("M52 246", "410 12")] * 2
+    assert document.count("<figure>") == 3
+    assert document.count('class="limit" d="M') == 2 + 2  # two slices were compared
+    assert "900" in document.partition("The longest requests")[2]
+    assert "limit of &lt;script&gt;" in document
+
+
+@pytest.mark.parametrize(
+    "exhibit",
+    [
+        Exhibit("metrics/roc", "curve", ("model", "x", "y"), (("candidate", "much", 1.0),)),
+        Exhibit("metrics/roc", "curve", ("model",), (("candidate",),)),
+        Exhibit("metrics/roc", "curve", (), ()),
+        Exhibit("metrics/roc", "ecdf", ("model", "x"), (("candidate", 1e300),)),
+        Exhibit("metrics/roc", "timeline", ("model",), (("candidate", 1.0, -1.0, 0.0, 0.0, 0.0),)),
+        Exhibit("metrics/roc", "table", ("a",), ((HOSTILE, None, {"a": []}),)),
+    ],
+)
+def test_points_of_another_shape_stop_no_report(tmp_path: Path, exhibit: Exhibit) -> None:
+    """A picture is decoration: whatever strangers wrote in its place, the rest is shown."""
+    _, document = with_exhibits(tmp_path, exhibit)
+
+    assert "It blocks promotion." in document
+
+
+def test_an_altered_or_missing_exhibit_is_named(tmp_path: Path) -> None:
+    """In the place of its picture."""
+    folder, _ = with_exhibits(tmp_path, ROC)
+    about = evidence(METRICS, exhibits=[{"name": "metrics/roc", "kind": "curve", "sha256": "sha256:0"}])
+
+    for record in (RunRecord(about, lambda: folder.path), RunRecord(about)):
+        assert "Pictures that cannot be drawn" in FORMATS["html"].render(record)
+
+
+def test_a_gate_that_calls_its_own_context_broken_breaks_no_page() -> None:
+    """`broken` is our word for a breakdown; a gate that uses it says what it likes."""
+    own = replace(METRICS, context={"broken": True, "models": [1], "load": {"a": [None, {}]}})
+
+    assert "Failed" in page(evidence(own))
+
+
+def test_what_is_waived_looks_waived() -> None:
+    """In the table of findings and in the plot of slices."""
+    waiver = {
+        "finding": "metrics/r1/geo=BR",
+        "owner": "ann",
+        "reason": "known",
+        "until": "2026-12-01",
+        "expired": False,
+    }
+    document = page(evidence(METRICS, waivers=[waiver]))
+
+    assert "fail, waived" in document
+    assert '<tr class="waived"><th scope="row">geo=BR' in document
+
+
+def test_five_hundred_slices_stay_a_small_page() -> None:
+    """Within two megabytes, with every finding in the table and the worst ones in the plot."""
+    document = page(sliced(500))
+
+    assert len(document.encode()) < 500_000
+    assert document.count("geo=G") == 500 + 40  # in the table, and in the plot
+    assert "460 more slices, 32 of them no pass, in the table of findings" in document
+
+
+def test_a_browser_sorts_and_filters_and_complains_of_nothing(tmp_path: Path) -> None:
+    """Under the page's own policy: a click on a head sorts up and down, words and verdicts filter, nothing is fetched."""
+    if chromium() is None:
+        pytest.skip("Chromium is not installed here: apt-get install chromium")
+    _, document = with_exhibits(tmp_path, ROC, ECDF, TIMELINE)
+    seen: dict[str, Any] = json.loads(opened_page(document, BEHAVIOUR, tmp_path))
+
+    assert seen["complaints"] == []
+    assert seen["fetched"] == []
+    assert seen["up"] == sorted(seen["up"])
+    assert seen["down"] == sorted(seen["down"], reverse=True)
+    assert seen["sorted"] == "descending"
+    assert seen["filtered"] == ["geo=BR"]
+    assert seen["failed"] == ["geo=BR"]
+    assert seen["wide"] is False
