@@ -73,10 +73,11 @@ def test_signs_that_a_terminal_lacks_end_nothing(checkout: Checkout) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_what_a_killed_run_leaves_is_removed_by_the_next_which_says_how_it_ended(
-    waiting: Checkout, number: signal.Signals
+    waiting: Checkout, number: signal.Signals, warm_gate: str
 ) -> None:
     """A hang-up is heeded, as an interrupt; a run that still works keeps what is its own."""
     waiting.write(gates=GATES, data={"holdout": SCORED})
+    waiting.command[0] = warm_gate
     process = waiting.start("run")
     until((waiting.folder / "waiting").exists, process)
     (left,) = (waiting.folder / ".gate" / "tmp").iterdir()

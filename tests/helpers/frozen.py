@@ -1,6 +1,7 @@
 """A process that promotes, freezes (SIGSTOP) right before it sets the alias production, and goes on when it is woken.
 
-Arguments: store, folder, model, evidence file, the moment that its clock shows, `dies` or `lives` after that write.
+Arguments: store, folder, model, evidence file, the moment that its clock shows, `dies` or `lives` after that write. Its
+number is the first line that it prints.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from helpers import moving
 from helpers.promoting import CI, NOBODY, POLICY, PROMOTION, Clock, run_folder
@@ -39,6 +42,7 @@ class Freezing:
 
 if __name__ == "__main__":
     uri, folder, model, file, moment, then = sys.argv[1:]
+    print(os.getpid(), flush=True)
     about = Evidence.read(Path(file).read_bytes())
     outcome = moving.promote(
         Freezing(MlflowRegistry(uri), dies=then == "dies"),  # type: ignore[arg-type]

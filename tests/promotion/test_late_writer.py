@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from helpers import moving
 from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
+from helpers.waiting import until
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.ledger.chain import read_chain
@@ -25,6 +25,20 @@ from lockgate.signoff.decision import Ballot
 from promotion.test_registry_goes_down import Night
 
 HERE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A process that stands still, started by `process`, which ends as it does."""
+
+    process: subprocess.Popen[str]
+    number: int
+
+    def wake(self) -> tuple[int, str]:
+        """Let it go on to its end: how it ended, and what it said."""
+        os.kill(self.number, signal.SIGCONT)
+        said, _ = self.process.communicate()
+        return self.process.returncode, said
 
 
 class Bench:
@@ -60,7 +74,7 @@ class Bench:
             folder=folder if folder.exists() else run_folder(about, folder),
         )
 
-    def freeze(self, then: str) -> subprocess.Popen[str]:
+    def freeze(self, python: str, then: str) -> Frozen:
         """Begin to promote version 2 in a process that now stands still before it sets the alias."""
         file = self.folder / "second.json"
         file.write_bytes(self.second.stored)
@@ -73,14 +87,14 @@ class Bench:
             then,
         ]
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "helpers" / "frozen.py"), *arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
+            [python, str(HERE / "helpers" / "frozen.py"), *arguments],
             stdout=subprocess.PIPE,
             text=True,
         )
-        _, status = os.waitpid(process.pid, os.WUNTRACED)
-        assert os.WIFSTOPPED(status)
-        return process
+        assert process.stdout is not None
+        number = int(process.stdout.readline())
+        until(lambda: " T " in Path(f"/proc/{number}/stat").read_text(), process)
+        return Frozen(process, number)
 
     @property
     def production(self) -> str:
@@ -99,16 +113,11 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def frozen(bench: Bench, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
-    process = bench.freeze(request.param)
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+def frozen(bench: Bench, warm_gate: str, request: pytest.FixtureRequest) -> Iterator[Frozen]:
+    frozen = bench.freeze(warm_gate, request.param)
+    with frozen.process as process:
+        yield frozen
+        process.kill()  # and the server what it forked for it
 
 
 def overtake(bench: Bench) -> None:
@@ -120,16 +129,15 @@ def overtake(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("frozen", ["dies"], indirect=True)
-def test_what_it_set_is_put_back_by_the_next_command(bench: Bench, frozen: subprocess.Popen[str]) -> None:
+def test_what_it_set_is_put_back_by_the_next_command(bench: Bench, frozen: Frozen) -> None:
     """Recorded, with the epoch whose writer was late; then the command does what it was asked."""
     overtake(bench)
-    frozen.send_signal(signal.SIGCONT)
-    frozen.wait()
+    code, _ = frozen.wake()
     late = bench.production
 
     outcome = bench.promote(bench.about(3, 2))
 
-    assert (frozen.returncode, late) == (-signal.SIGKILL, "2")
+    assert (code, late) == (-signal.SIGKILL, "2")
     assert bench.production == "4"
     assert bench.kinds == ["adopted", "promoted", "promoted", "repaired", "promoted"]
     assert outcome.forwarded[0].entry.reason == (
@@ -138,22 +146,22 @@ def test_what_it_set_is_put_back_by_the_next_command(bench: Bench, frozen: subpr
 
 
 @pytest.mark.parametrize("frozen", ["lives"], indirect=True)
-def test_it_puts_back_itself_what_it_set(bench: Bench, frozen: subprocess.Popen[str]) -> None:
+def test_it_puts_back_itself_what_it_set(bench: Bench, frozen: Frozen) -> None:
     """And tells the truth: its promotion was finished by others, and another version is Production now."""
     overtake(bench)
-    frozen.send_signal(signal.SIGCONT)
-    told, _ = frozen.communicate()
+    code, told = frozen.wake()
 
-    assert frozen.returncode == 0
+    assert code == 0
     assert bench.production == "3"
     assert bench.kinds == ["adopted", "promoted", "promoted", "repaired"]
     assert "version 3 is Production now" in told
 
 
 @pytest.mark.parametrize("frozen", ["dies"], indirect=True)
-def test_a_version_that_no_late_writer_explains_stays_refused(bench: Bench, frozen: subprocess.Popen[str]) -> None:
+def test_a_version_that_no_late_writer_explains_stays_refused(bench: Bench, frozen: Frozen) -> None:
     """Somebody moved it by hand, back to the version before: that is for people to look at."""
-    frozen.kill()
+    frozen.process.kill()
+    frozen.process.communicate()
     overtake(bench)
     bench.registry.set_alias(bench.model, "production", "1")
 

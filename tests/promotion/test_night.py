@@ -190,7 +190,9 @@ def test_only_a_process_of_this_machine_is_known_to_be_gone() -> None:
     assert not replace(theirs, namespace="another").is_gone
 
 
-def test_a_rollback_that_was_killed_for_real_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rollback_that_was_killed_for_real_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_gate: str
+) -> None:
     """SIGKILL while it switches traffic: the next one, to another version, waits for nothing."""
     desk = Desk(tmp_path, monkeypatch)
     versions = [desk.register() for _ in range(3)]
@@ -201,7 +203,7 @@ def test_a_rollback_that_was_killed_for_real_holds_nobody_up(tmp_path: Path, mon
         desk.gate(approve, about.digest, "--key", desk.key)
         assert desk.gate(promote.command, about.digest).exit_code == 0
     desk.write('promotion: {switch: {run: [/bin/sh, -c, "kill -9 $PPID"]}}\n')
-    gate = [str(Path(sys.executable).with_name("gate")), "rollback", desk.model, "--reason", "stalls"]
+    gate = [warm_gate, "-m", "lockgate.cli", "rollback", desk.model, "--reason", "stalls"]
 
     killed = subprocess.run(gate, env=dict(os.environ), check=False, capture_output=True, text=True)
     desk.write()
