@@ -231,7 +231,7 @@ def test_a_gate_that_calls_its_own_context_broken_breaks_no_page() -> None:
 
 
 def test_what_is_waived_looks_waived() -> None:
-    """In the table of findings and in the plot of slices."""
+    """In the table of findings and in the plot of slices, and stands in nobody's way."""
     waiver = {
         "finding": "metrics/r1/geo=BR",
         "owner": "ann",
@@ -242,6 +242,7 @@ def test_what_is_waived_looks_waived() -> None:
     document = page(evidence(METRICS, waivers=[waiver]))
 
     assert "fail, waived" in document
+    assert "<strong>fail</strong>" not in document
     assert '<tr class="waived"><th scope="row">geo=BR' in document
 
 

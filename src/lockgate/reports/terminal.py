@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
@@ -10,7 +10,7 @@ from rich.text import Text
 from lockgate.evaluation.judging.number_format import slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.reports.blockers import Blocker, blockers
+from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.interval_bars import bars
 from lockgate.reports.run_facts import contrast_words, interval_words, slice_groups, verdict_sentence
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
@@ -97,7 +97,7 @@ def _notes(gate: GateResult, medium: Medium, waived: Collection[str]) -> Lines:
 
 def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
     """The worst findings as sentences, each with what would help."""
-    blocked = [(gate, blocker) for gate in evidence.gates for blocker in _blockers(gate, waived)]
+    blocked = [(gate, blocker) for gate in evidence.gates for blocker in unwaived_blockers(gate, waived, named=_SLICES)]
     blocked.sort(key=lambda pair: (not pair[0].counts, -pair[1].verdict.rank))
     if not blocked:
         return []
@@ -120,17 +120,6 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
         if hidden
         else lines
     )
-
-
-def _blockers(gate: GateResult, waived: Collection[str]) -> Iterator[Blocker]:
-    """Why a gate broke, and its findings that are no pass and are not waived."""
-    broken = gate.context.get("broken")
-    if gate.verdict is Verdict.ERROR and isinstance(broken, dict):
-        yield Blocker(gate.verdict, gate.reason, str(broken.get("remedy") or "") or None, ())
-    if gate.name not in waived:
-        for blocker in blockers(gate, named=_SLICES):
-            if not all(finding.id in waived for finding in blocker.findings):
-                yield blocker
 
 
 def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:

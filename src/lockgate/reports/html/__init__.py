@@ -23,7 +23,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import run_facts
-from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
+from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
 from lockgate.reports.html.forest import forests
 from lockgate.reports.html.sections import SECTIONS, environments, figures
 from lockgate.reports.terminal_rows import waived_ids
@@ -65,11 +65,9 @@ def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) ->
         "heading": gate.name if _HEADING.fullmatch(gate.name) else f"gate {number}",
         "result": gate,
         "waived": gate.name in waived,
-        "blockers": blockers(gate),
+        "blockers": list(unwaived_blockers(gate, waived)),
         "notes": [("no-harm check", sentence) for sentence in unproven_slices(gate)]
         + [("pooled", sentence) for sentence in pooled_slices(gate)],
-        "broken": bool(broken),
-        "remedy": str(broken.get("remedy") or ""),
         "stderr": [
             cut(line, _STDERR_WIDTH) for line in plain(str(broken.get("stderr") or "")).splitlines()[-_STDERR_LINES:]
         ],
