@@ -43,7 +43,12 @@ TIMELINE = Exhibit(
     "metrics/timeline-batch-1",
     "timeline",
     ("model", "block", "second", "median_ms", "longest_ms", "failed"),
-    (("candidate", 0, 0.0, 1.0, 2.0, 0), ("candidate", 0, 1.0, 1.0, 900.0, 1)),
+    (
+        ("candidate", 0, 0.0, 1.0, 2.0, 0),
+        ("candidate", 0, 3.0, 1.0, 5.0, 0),
+        ("candidate", 1, 1.0, 1.0, 900.0, 1),
+        ("candidate", 1, 2.0, None, None, 4),
+    ),
 )
 
 BEHAVIOUR = """() => {
@@ -192,7 +197,9 @@ def test_exhibits_are_drawn_with_their_numbers(tmp_path: Path) -> None:
     assert [(line[:7], line[-6:]) for line in paths[:2]] == [("M52 246", "410 12")] * 2
     assert document.count("<figure>") == 3
     assert document.count('class="limit" d="M') == 2 + 2  # two slices were compared
-    assert "900" in document.partition("The longest requests")[2]
+    longest = re.sub(r"<[^>]*>", " ", document.rpartition("The longest requests")[2]).split()
+    assert longest[7:12] == ["4", "candidate", "1", "900", "1"]  # block 1 begins when block 0 has ended
+    assert "candidate: 4 failed" in document
     assert "limit of &lt;script&gt;" in document
 
 
@@ -270,3 +277,12 @@ def test_a_browser_sorts_and_filters_and_complains_of_nothing(tmp_path: Path) ->
     assert seen["filtered"] == ["geo=BR"]
     assert seen["failed"] == ["geo=BR"]
     assert seen["wide"] is False
+
+
+def test_stored_evidence_makes_the_same_page() -> None:
+    """Byte for byte, in whatever order a gate named what it measured under."""
+    models = {"champion": {"versions": {"b": "2", "a": "1"}}, "candidate": {"versions": {"a": "1", "b": "3"}}}
+    context = {"models": models, "requests": 10, "machine": {"system": "Linux", "cpus": 2}}
+    about = evidence(replace(METRICS, context=context))
+
+    assert page(about) == page(Evidence.read(about.stored))

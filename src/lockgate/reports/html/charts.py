@@ -94,26 +94,31 @@ def distribution(exhibit: Exhibit, _: GateResult) -> Figure:
 
 
 def timeline(exhibit: Exhibit, _: GateResult) -> Figure:
-    """The median and the longest request of each moment: a stall is a line that rises alone."""
-    models = _numbers(exhibit)
-    times = [time for points in models.values() for point in points for time in point[2:4] if time > 0]
-    seconds = [point[1] for points in models.values() for point in points]
-    x = Scale(min(seconds, default=0), max(seconds, default=1), LEFT, RIGHT)
-    y = _log_scale(times, BOTTOM, TOP)
+    """The median and the longest request of each moment, the blocks of a run one after another: a stall rises alone."""
+    moments = _numbers(exhibit, partly=True)
+    begin = _block_starts(moments)
+    models = {role: [(begin[point[0]] + point[1], *point[2:]) for point in points] for role, points in moments.items()}
+    answered = {role: [point for point in points if math.isfinite(point[2])] for role, points in models.items()}
+    x = Scale(0, max((point[0] for points in models.values() for point in points), default=1.0), LEFT, RIGHT)
+    y = _log_scale([time for points in answered.values() for point in points for time in point[1:3]], BOTTOM, TOP)
     lines = [
-        Line(role, rises(((point[1], point[2], point[3]) for point in points), x, y), "line rise")
-        for role, points in models.items()
+        Line(role, rises(((point[0], point[1], point[2]) for point in points), x, y), "line rise")
+        for role, points in answered.items()
     ]
-    failed = [(role, point) for role, points in models.items() for point in points if point[4] > 0]
-    marks = tuple(Mark("failed", x(point[1]), y(point[3]), f"{role}: {point[4]:g} failed") for role, point in failed)
-    longest = sorted(((point[3], role, point) for role, points in models.items() for point in points), reverse=True)
-    rows = [(short(point[1]), role, short(point[2]), short(point[3]), f"{point[4]:g}") for _, role, point in longest]
+    marks = tuple(
+        Mark("failed", x(point[0]), y(point[2]) if math.isfinite(point[2]) else TOP, f"{role}: {point[3]:g} failed")
+        for role, points in models.items()
+        for point in points
+        if point[3] > 0
+    )
+    longest = sorted(((point[2], role, point) for role, points in answered.items() for point in points), reverse=True)
+    rows = [(short(point[0]), role, short(point[1]), short(point[2]), f"{point[3]:g}") for _, role, point in longest]
     numbers = Table(
         "The longest requests", ("second", "model", "median ms", "longest ms", "failed"), tuple(rows[:_LONGEST])
     )
     words = f"Latency over time of {' and '.join(models)}, each moment from its median to its longest request"
     return Chart(
-        f"Latency over time, batches of {_batch(exhibit)}", words, "second of the run", "milliseconds (log)", x.ticks, y.ticks,
+        f"Latency over time, batches of {_batch(exhibit)}", words, "second, block after block", "milliseconds (log)", x.ticks, y.ticks,
         tuple(lines), marks, (), tuple(models), numbers,
     )  # fmt: skip
 
@@ -124,16 +129,30 @@ def table(exhibit: Exhibit, _: GateResult) -> Figure:
     return Table(exhibit.name.rpartition("/")[2].replace("_", " "), exhibit.columns, tuple(rows))
 
 
-def _numbers(exhibit: Exhibit) -> Points:
-    """The rows of each model, numbers alone; a row of which one is missing or infinite is left out."""
+def _numbers(exhibit: Exhibit, *, partly: bool = False) -> Points:
+    """The rows of each model, numbers alone. partly: what is missing is NaN; else a row of which a number is missing or
+    infinite is left out."""
     models: Points = {}
     for role, *values in exhibit.points:
         numbers = [math.nan if value is None else float(value) for value in values]
-        if role in MODELS and all(map(math.isfinite, numbers)):
+        if role in MODELS and (partly or all(map(math.isfinite, numbers))):
             models.setdefault(role, []).append(tuple(numbers))
     if not models:
         raise ValueError(f"{exhibit.name} has no point")
     return models
+
+
+def _block_starts(moments: Points) -> dict[float, float]:
+    """block → the second at which it begins where blocks stand one after another, those of both models side by side."""
+    last: dict[float, float] = {}
+    for points in moments.values():
+        for block, second, *_ in points:
+            last[block] = max(last.get(block, 0.0), second)
+    starts, end = {}, 0.0
+    for block in sorted(last):
+        starts[block] = end
+        end += last[block]
+    return starts
 
 
 def _operating_points(gate: GateResult, x: str, y: str) -> dict[str, tuple[float, float]]:

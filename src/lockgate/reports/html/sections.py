@@ -67,7 +67,7 @@ def _circumstances(gate: GateResult) -> Iterator[Figure]:
     """Under what a gate measured: load, machine, and what else its context says."""
     rows = [
         (str(name).replace("_", " "), _words(value))
-        for name, value in gate.context.items()
+        for name, value in sorted(gate.context.items())
         if name not in ("models", "broken")
     ]
     rows = [(name, words) for name, words in rows if words]
@@ -95,7 +95,7 @@ def environments(gates: tuple[GateResult, ...]) -> Table | None:
         for name, entry in facts.items()
         if any(entry.values())
     ]
-    rows.sort(key=lambda row: row[-1] == "")
+    rows.sort(key=lambda row: (row[-1] == "", row[0]))
     return Table("Environment of the models", ("package", *roles, "compared"), tuple(rows))
 
 
@@ -117,7 +117,7 @@ def _words(value: Any) -> str:
     """A value of a context on one line: lists by commas, names before their values."""
     if isinstance(value, Mapping):
         return ", ".join(
-            f"{str(name).replace('_', ' ')} {_words(each)}" for name, each in value.items() if _words(each)
+            f"{str(name).replace('_', ' ')} {_words(each)}" for name, each in sorted(value.items()) if _words(each)
         )
     if isinstance(value, list):
         return _listed([_words(each) for each in value]) if value else ""
