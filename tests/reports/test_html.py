@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from helpers.mutated import examples
 from helpers.picture import chromium, opened_page
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
 from helpers.report_story import STOPPED
@@ -203,22 +206,35 @@ def test_exhibits_are_drawn_with_their_numbers(tmp_path: Path) -> None:
     assert "limit of &lt;script&gt;" in document
 
 
-@pytest.mark.parametrize(
-    "exhibit",
-    [
-        Exhibit("metrics/roc", "curve", ("model", "x", "y"), (("candidate", "much", 1.0),)),
-        Exhibit("metrics/roc", "curve", ("model",), (("candidate",),)),
-        Exhibit("metrics/roc", "curve", (), ()),
-        Exhibit("metrics/roc", "ecdf", ("model", "x"), (("candidate", 1e300),)),
-        Exhibit("metrics/roc", "timeline", ("model",), (("candidate", 1.0, -1.0, 0.0, 0.0, 0.0),)),
-        Exhibit("metrics/roc", "table", ("a",), ((HOSTILE, None, {"a": []}),)),
-    ],
+CELLS = (
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["0.5", "1e308", "-0.0", "5e-324", HOSTILE])
+    | st.lists(st.none())
 )
-def test_points_of_another_shape_stop_no_report(tmp_path: Path, exhibit: Exhibit) -> None:
-    """A picture is decoration: whatever strangers wrote in its place, the rest is shown."""
-    _, document = with_exhibits(tmp_path, exhibit)
+
+
+@examples(25)
+@given(
+    kind=st.sampled_from(["curve", "ecdf", "timeline", "bars", "table"]),
+    width=st.integers(0, 6),
+    rows=st.lists(st.tuples(st.sampled_from(["candidate", "champion", HOSTILE]), *[CELLS] * 5), max_size=6),
+)
+def test_points_of_any_shape_stop_no_report(kind: Any, width: int, rows: list[tuple[Any, ...]]) -> None:
+    """A picture is decoration: whatever strangers wrote in its place, the rest of the page is there, and well formed."""
+    exhibit = Exhibit("metrics/x", kind, ("model", "a", "b", "c", "d", "e")[:width], tuple(row[:width] for row in rows))
+
+    class Record(RunRecord):
+        def exhibit(self, name: str) -> Exhibit:
+            return exhibit
+
+    document = FORMATS["html"].render(
+        Record(evidence(METRICS, exhibits=[{"name": "metrics/x", "kind": kind, "sha256": "0"}]))
+    )
 
     assert "It blocks promotion." in document
+    assert not re.search(r'd="[^"]*(?:nan|inf)', document)
 
 
 def test_an_altered_or_missing_exhibit_is_named(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def _exhibits(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
             try:
                 exhibit = record.exhibit(name)
                 yield _DRAWN[exhibit.kind](exhibit, gate)
-            except (EvidenceError, KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            except (EvidenceError, ArithmeticError, LookupError, TypeError, ValueError) as error:
                 absent.append((name, str(error)))
     if absent:
         yield Table("Pictures that cannot be drawn", ("exhibit", "reason"), tuple(absent))
