@@ -531,6 +531,25 @@ def test_owners_are_written_with_the_number_of_their_account(monkeypatch: pytest
     assert loader.load(Path("gates/churn.yaml"), environ=None).signoff is None
 
 
+def test_owners_of_a_pipeline_that_is_there_are_for_a_person_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to write is said where nobody signs yet, which a comment that shows how does not change."""
+    init("--model", "fraud", "--yes")
+    path = Path("gates/fraud.yaml")
+    with serving(accounts) as web:
+        monkeypatch.setenv("GITHUB_API_URL", web.url)
+        monkeypatch.setenv("PATH", "")  # without gh
+        with pytest.raises(UsageError, match="is there already, and says of nobody that they sign; write this") as none:
+            init("--github", "--owner", "ana")
+    path.write_text(f"{path.read_text()}\n{str(none.value).partition(chr(10))[2]}\n")
+    signoff = loader.load(path, environ=None).signoff
+    with pytest.raises(UsageError, match="is there already, and says who signs; write --owner into it"):
+        init("--github", "--owner", "bo")
+
+    assert signoff is not None
+    assert [(owner.github, owner.id) for owner in signoff.groups["owners"]] == [("ana", 1071)]
+    assert not Path(".github").exists()
+
+
 def test_the_number_is_taken_from_gh_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It knows the server, and has the token that a company's needs."""
     gh = tmp_path / "bin" / "gh"

@@ -80,9 +80,7 @@ def command(
     prompting = not yes and sys.stdin.isatty()
     if github and (existing := _existing_pipeline(model)) is not None:
         if owners:
-            raise UsageError(
-                f"{existing[1]} is there already, and says who signs", remedy="write --owner into it, or leave it out"
-            )
+            raise _own_signers(existing[1], owners)
         _workflows(*existing, action=action, force=force)
         show(f"kept {existing[1]}")
         return
@@ -170,6 +168,18 @@ def _signers(logins: Sequence[str], *, github: bool, prompting: bool) -> Signers
     elif not github:
         show(NO_KEY)
     return Signers(key=key)
+
+
+def _own_signers(path: Path, logins: Sequence[str]) -> UsageError:
+    """What to do of a pipeline that is not written anew, for these to sign there. Raises PipelineError for a broken one."""
+    if loader.load(path, environ=None).signoff is not None:
+        return UsageError(
+            f"{path} is there already, and says who signs", remedy="write --owner into it, or leave it out"
+        )
+    return UsageError(
+        f"{path} is there already, and says of nobody that they sign",
+        remedy=f"write this at its end, and leave --owner out:\n{Signers(_numbers(logins)).text}",
+    )
 
 
 def _write(path: Path, text: str) -> None:
