@@ -261,11 +261,11 @@ class Host:
     def load(self, folder: str) -> dict[str, Any]:
         usual = gc.get_threshold()
         gc.set_threshold(20000, 20, 100)  # imports leave little to collect, and a tenth of their time goes into looking
-        import pyarrow  # noqa: F401  # if it is missing, loading fails, not the first batch
-
         file = None if os.path.isfile(os.path.join(folder, "MLmodel")) else only_file(folder)
         if file is None:
-            import mlflow.pyfunc
+            import mlflow.pyfunc  # the first of the two: installing it brings the other
+
+        import pyarrow  # noqa: F401  # if it is missing, loading fails, not the first batch
 
         began = time.perf_counter()
         self.folder = folder
