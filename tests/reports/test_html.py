@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers.mutated import examples
@@ -221,6 +221,7 @@ CELLS = (
     width=st.integers(0, 6),
     rows=st.lists(st.tuples(st.sampled_from(["candidate", "champion", HOSTILE]), *[CELLS] * 5), max_size=6),
 )
+@example(kind="table", width=0, rows=[("candidate", 1, 2, 3, 4, 5)])
 def test_points_of_any_shape_stop_no_report(kind: Any, width: int, rows: list[tuple[Any, ...]]) -> None:
     """A picture is decoration: whatever strangers wrote in its place, the rest of the page is there, and well formed."""
     exhibit = Exhibit("metrics/x", kind, ("model", "a", "b", "c", "d", "e")[:width], tuple(row[:width] for row in rows))
@@ -301,4 +302,8 @@ def test_stored_evidence_makes_the_same_page() -> None:
     context = {"models": models, "requests": 10, "machine": {"system": "Linux", "cpus": 2}}
     about = evidence(replace(METRICS, context=context))
 
-    assert page(about) == page(Evidence.read(about.stored))
+    document = page(about)
+    packages = re.findall(r"<th scope=\"row\">([ab])</th>.*<td>(same|differs)</td>", document)
+
+    assert document == page(Evidence.read(about.stored))
+    assert packages == [("b", "differs"), ("a", "same")]

@@ -36,6 +36,8 @@ def _exhibits(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
         if name.rpartition("/")[0] == gate.name:
             try:
                 exhibit = record.exhibit(name)
+                if not exhibit.columns or any(len(point) != len(exhibit.columns) for point in exhibit.points):
+                    raise ValueError("its points do not have its columns")
                 yield _DRAWN[exhibit.kind](exhibit, gate)
             except (EvidenceError, ArithmeticError, LookupError, TypeError, ValueError) as error:
                 absent.append((name, str(error)))
@@ -91,11 +93,11 @@ def environments(gates: tuple[GateResult, ...]) -> Table | None:
         return None
     roles = [role for role in charts.MODELS if any(role in entry for entry in facts.values())]
     rows = [
-        (name, *(entry.get(role, "–") for role in roles), *(["differs"] if _differs(entry, roles) else [""]))
+        (name, *(entry.get(role, "–") for role in roles), "differs" if _differs(entry, roles) else "same")
         for name, entry in facts.items()
         if any(entry.values())
     ]
-    rows.sort(key=lambda row: (row[-1] == "", row[0]))
+    rows.sort(key=lambda row: (row[-1] == "same", row[0]))
     return Table("Environment of the models", ("package", *roles, "compared"), tuple(rows))
 
 
