@@ -150,7 +150,7 @@ def test_the_next_command_is_one_that_leads_on(scored: Checkout) -> None:
     failed = following(scored, "--candidate", str(BAD))
 
     assert again == "gate run gates/fraud.yaml --resume --stage --candidate 2"
-    assert re.fullmatch(r"gate approve sha256:[0-9a-f]{64} --key FILE", approve)
+    assert re.fullmatch(r"gate approve sha256:[0-9a-f]{64}", approve)
     assert promote == f"gate promote {promote.split()[2]}"
     assert (held, unsigned, failed) == (([], []), [], [])
 

@@ -91,7 +91,7 @@ def test_without_a_vote_it_waits(desk: Checkout) -> None:
 
     assert answer.code == 3
     assert "1 approval of owners missing" in answer.stderr
-    assert f"gate approve {digest} --key FILE" in answer.stderr
+    assert f"gate approve {digest}" in answer.stderr
     assert aliases(desk) == {}
 
 
@@ -105,6 +105,21 @@ def test_a_strangers_key_is_refused(desk: Checkout, tmp_path: Path) -> None:
     assert "is in no group of signoff" in answer.stderr
     assert not (desk.run / "votes").exists()
     assert desk.gate("promote", digest).code == 3
+
+
+def test_without_a_key_the_owners_own_one_signs(desk: Checkout, tmp_path: Path) -> None:
+    """Of all that lie in ~/.ssh; where none is an owner's, nobody signs."""
+    digest = evaluated(desk)
+    (tmp_path / ".ssh").mkdir()
+    ssh_key(tmp_path / ".ssh", "id_ed25519")
+    alone = desk.call("approve", digest, HOME=str(tmp_path))
+    for path in (desk.key, desk.key.with_suffix(".pub")):
+        shutil.copy(path, tmp_path / ".ssh")
+    signed = desk.call("approve", digest, HOME=str(tmp_path))
+
+    assert (alone.code, signed.code) == (2, 0)
+    assert "name yours with --key FILE" in alone.stderr
+    assert signed.stdout.startswith("olga@example.org approves")
 
 
 def test_authors_do_not_sign_their_own_work(desk: Checkout) -> None:
@@ -176,7 +191,7 @@ def test_what_is_undecided_may_be_accepted_by_the_owner(desk: Checkout) -> None:
     assert ended.code == 3, ended.stderr
     assert (evidence["verdict"], evidence["opens"]) == ("inconclusive", "by_owner")
     assert evidence["asks"] == ["metrics/r2/region=far"]
-    assert f"gate approve {digest} --key FILE --accepting 1" in ended.stderr
+    assert f"gate approve {digest} --accepting 1" in ended.stderr
     assert (without.code, too_many.code, waiting.code) == (1, 1, 3)
     assert "1 undecided findings to accept, not 0\n  metrics/r2/region=far" in without.stderr
     assert (accepted.code, promoted.code) == (0, 0), accepted.stderr + promoted.stderr

@@ -89,7 +89,7 @@ def test_without_votes_it_says_how_to_get_one() -> None:
 
     assert (decision.state, decision.code, dict(decision.missing)) == ("pending", "votes_missing", {"owners": 1})
     assert decision.reason == "1 approval of owners missing"
-    assert decision.remedy == f"ask an owner for gate approve {EVIDENCE.digest} --key FILE"
+    assert decision.remedy == f"ask an owner for gate approve {EVIDENCE.digest}"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def run_document(
 
 
 def next_commands(finished: FinishedRun) -> list[str]:
-    """What to call next, none where nothing is to be done or can be; FILE stands for the caller's key."""
+    """What to call next, none where nothing is to be done or can be."""
     evidence, signoff = finished.evidence, finished.pipeline.signoff
     if evidence.opens == "no" or finished.in_production or signoff is None or not signoff.require:
         return []
@@ -59,7 +59,7 @@ def next_commands(finished: FinishedRun) -> list[str]:
     if signoff.nobody_signs:
         return [f"gate promote {evidence.digest}"] if evidence.opens == "yes" else []
     accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
-    return [f"gate approve {evidence.digest} --key FILE{accept}"]
+    return [f"gate approve {evidence.digest}{accept}"]
 
 
 def lacks_authors(finished: FinishedRun) -> list[str]:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from lockgate.cli.drafting.owners import local_keys
 from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
@@ -25,7 +26,7 @@ def cast(
     verb: Literal["approve", "reject", "override"],
     digest: str | None,
     *,
-    key: Path,
+    key: Path | None,
     reason: str,
     accepting: int | None = None,
     out: Path | None = None,
@@ -33,7 +34,7 @@ def cast(
 ) -> None:
     """Sign a vote, store it beside the evidence, or in `out`, and say so, and what comes next.
 
-    digest: None for that of what is staged. Raises Refused also where `gate promote` would whatever else is signed.
+    digest: None for that of what is staged. key: None for the one of this machine that is an owner's. Raises Refused also where `gate promote` would whatever else is signed.
     """
     reason = check_reason(reason.strip())
     lookup = look_up_evidence(digest, pipeline)
@@ -41,6 +42,7 @@ def cast(
     policy = lookup.pipeline.signoff or SignoffPolicy()
     if verb == "approve":
         _require_open(policy, evidence)
+    key = _own_key(policy, source=str(lookup.pipeline.path)) if key is None else key
     owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
         _require_accepting(evidence, accepting)
@@ -83,6 +85,18 @@ def _next_steps(lookup: EvidenceLookup, verb: str) -> list[str]:
     decision = decide(lookup.pipeline.signoff or SignoffPolicy(), evidence, ballot, now())
     ready = decision.state == "approved"
     return [f"next     {f'gate promote {evidence.digest}' if ready else decision.reason}"]
+
+
+def _own_key(policy: SignoffPolicy, *, source: str) -> Path:
+    """The first key of this machine that is an owner's. Raises UsageError where none is."""
+    for local in local_keys(Path.home(), Path.cwd()):
+        key = Path(local.path).expanduser()
+        if policy.owner_of(ssh.identity(key)) is not None:
+            return key
+    raise UsageError(
+        f"neither git's signing key nor one of ~/.ssh is in a group of signoff in {source}",
+        remedy="name yours with --key FILE, or have its .pub line added there and evaluate again",
+    )
 
 
 def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:

@@ -146,7 +146,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         counted=hashes_of(counted.values()),
         missing=missing,
         ignored=tuple(ignored),
-        remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
+        remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)}",
         unclear=unclear,
     )
 

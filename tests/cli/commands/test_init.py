@@ -60,7 +60,7 @@ def test_what_is_written_passes_the_check(task: str) -> None:
         "wrote gates/fraud.yaml\n"
         "wrote gates/schema.json, which editors read: gate schema > gates/schema.json renews it after an upgrade\n"
         "wrote models/fraud.version, which holds the version that is evaluated\n"
-        "next: gate check, then gate run\n"
+        "next: commit what was written, then gate run --stage\n"
     )
     assert (written.model, written.task, written.signoff) == ("fraud", task, None)
     assert Path("models/fraud.version").read_text() == "1\n"

@@ -55,7 +55,7 @@ def test_status_says_for_whom_what_is_staged_waits(desk: Desk) -> None:
     assert waiting[4] == "            it waits: 1 approval of owners missing"
     assert waiting[5:] == [
         "Wrong       nothing",
-        f"Next        gate approve {about.digest[:19]} --key FILE",
+        f"Next        gate approve {about.digest[:19]}",
         "              approves version 1",
     ]
     assert approved[4] == "            it is approved, and waits to be promoted"

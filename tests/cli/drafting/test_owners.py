@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers.promoting import ssh_key
-from lockgate.cli.drafting.owners import Signers, local_key
+from lockgate.cli.drafting.owners import Signers, local_keys
 from lockgate.foreign import yaml
 from lockgate.signoff.policy import SignoffPolicy
 
@@ -25,7 +25,7 @@ def test_the_key_of_ssh_and_the_address_of_git_are_one_owner(home: Path) -> None
     line = ssh_key(home / ".ssh", "ana").with_suffix(".pub").read_text().strip()
     (home / ".ssh" / "another.pub").write_text("no key")
     subprocess.run(["git", "config", "--global", "user.email", "ana@example.com"], check=True)
-    key = local_key(home, home)
+    key = next(local_keys(home, home), None)
     assert key is not None
     policy = SignoffPolicy.model_validate(yaml.read(Signers(key=key).text)["signoff"])
 
@@ -40,7 +40,7 @@ def test_the_key_that_git_signs_with_comes_first(home: Path) -> None:
     mine = ssh_key(home, "mine")
     for name, value in (("gpg.format", "ssh"), ("user.signingkey", "~/mine.pub")):
         subprocess.run(["git", "config", "--global", name, value], check=True)
-    key = local_key(home, home)
+    key = next(local_keys(home, home), None)
 
     assert key is not None
     assert key.line == mine.with_suffix(".pub").read_text().strip()
@@ -48,5 +48,5 @@ def test_the_key_that_git_signs_with_comes_first(home: Path) -> None:
 
 def test_without_a_key_nobody_signs(home: Path) -> None:
     """And the file shows how."""
-    assert local_key(home, home) is None
+    assert not list(local_keys(home, home))
     assert yaml.read(Signers().text) is None

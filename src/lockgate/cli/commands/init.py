@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.drafting.look import look
-from lockgate.cli.drafting.owners import NO_KEY, Signers, local_key
+from lockgate.cli.drafting.owners import NO_KEY, Signers, local_keys
 from lockgate.cli.drafting.pipeline_text import TASKS, pipeline_text
 from lockgate.cli.drafting.registered import REGISTER, Registered, RegistryAddress, listing
 from lockgate.cli.drafting.registered import names as registered_models
@@ -111,7 +111,7 @@ def command(
         show(f"kept {version}")
     if github:
         _workflows(model, path, action=action, force=force)
-    show("next: gate check, then gate run")
+    show("next: commit what was written, then gate run --stage")
 
 
 def _prompt(question: str, default: str | None, choices: Sequence[str] = ()) -> str:
@@ -162,7 +162,7 @@ def _signers(logins: Sequence[str], *, github: bool, prompting: bool) -> Signers
         for login in (login for login, number in numbers.items() if number is None):
             show(f"{login} cannot approve yet, as GitHub did not tell the id: gh api users/{login} --jq .id prints it")
         return Signers(numbers)
-    key = None if github else local_key(Path.home(), _root())
+    key = None if github else next(local_keys(Path.home(), _root()), None)
     if key is not None:
         show(f"{key.person} approves, with the key {key.path}; add others to signoff")
     elif not github:

@@ -105,6 +105,4 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
         )
     if not decision.missing:
         return Waiting(decision.reason)
-    return Waiting(
-        f"it waits: {decision.reason}", [(f"gate approve {short} --key FILE", f"approves version {version}")]
-    )
+    return Waiting(f"it waits: {decision.reason}", [(f"gate approve {short}", f"approves version {version}")])

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import click
 
 _SIGNED = (
-    click.option("--key", type=click.Path(path_type=Path), required=True, help="The SSH key to sign with."),
+    click.option(
+        "--key", type=click.Path(path_type=Path), help="The SSH key to sign with; git's or that of ~/.ssh by default."
+    ),
     click.option(
         "--out", type=click.Path(path_type=Path), help="Write what is signed here, and its signature beside it."
     ),

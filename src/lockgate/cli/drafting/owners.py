@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,8 +74,8 @@ class Signers:
         return "\n".join([*lines, alone])
 
 
-def local_key(home: Path, root: Path) -> LocalKey | None:
-    """The key that git signs with, else that of ~/.ssh; where there are several, the one that ssh-keygen would make today."""
+def local_keys(home: Path, root: Path) -> Iterator[LocalKey]:
+    """The key that git signs with, then those of ~/.ssh, the one that ssh-keygen would make today before others."""
     email = _git("user.email", root)
     signing = _git("user.signingkey", root) if _git("gpg.format", root) == "ssh" else None
     paths = (
@@ -90,10 +90,9 @@ def local_key(home: Path, root: Path) -> LocalKey | None:
         if "-cert-" in line.split()[0]:
             continue
         key_file = private if private.is_file() else path
-        return LocalKey(
+        yield LocalKey(
             line, f"~/{key_file.relative_to(home)}" if key_file.is_relative_to(home) else str(key_file), email
         )
-    return None
 
 
 def _rank(path: Path) -> tuple[bool, int, str]:

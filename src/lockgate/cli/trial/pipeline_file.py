@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from lockgate.cli.drafting.owners import Signers, local_key
+from lockgate.cli.drafting.owners import Signers, local_keys
 from lockgate.cli.drafting.pipeline_text import Draft, pipeline_text
 from lockgate.cli.trial.question import Subject
 from lockgate.data.dataset import Dataset
@@ -28,7 +28,7 @@ def write_pipeline(path: Path, subject: Subject, *, version: str, root: Path) ->
     from lockgate.pipeline.json_schema import schema
 
     candidate = Path("models") / f"{path.stem}.version"
-    signers = Signers(key=local_key(Path.home(), root))
+    signers = Signers(key=next(local_keys(Path.home(), root), None))
     text = pipeline_text(path.stem, _draft(subject, version), version=candidate, signers=signers)
     loader.read(text, name=path.name, root=root)  # what is not valid is not written
     editors = json.dumps(schema(root=root), indent=1) + "\n"
