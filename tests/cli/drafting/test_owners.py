@@ -46,6 +46,17 @@ def test_the_key_that_git_signs_with_comes_first(home: Path) -> None:
     assert key.line == mine.with_suffix(".pub").read_text().strip()
 
 
+@pytest.mark.parametrize("logins", [{}, {"ana": None}, {"ana": 1071}])
+def test_that_one_person_may_do_it_all_waits_as_a_comment(logins: dict[str, int | None]) -> None:
+    """It holds once the comment's signs are gone, and not before."""
+    text = Signers(logins).text.replace("id: N}", "id: 7}").replace('- {key: "ssh-ed25519 AAAA…', '# "')
+    once = "".join(f"{line.removeprefix('# ')}\n" for line in text.splitlines())
+    twice = once.replace("  # separation_of_duties", "  separation_of_duties")
+
+    assert SignoffPolicy.model_validate(yaml.read(once)["signoff"]).separation_of_duties is True
+    assert SignoffPolicy.model_validate(yaml.read(twice)["signoff"]).separation_of_duties is False
+
+
 def test_without_a_key_nobody_signs(home: Path) -> None:
     """And the file shows how."""
     assert not list(local_keys(home, home))

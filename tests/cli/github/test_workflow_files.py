@@ -198,6 +198,32 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
     assert "[ ] Environments: model-promotion" in first.output
 
 
+@pytest.mark.parametrize(
+    ("uri", "local"),
+    [
+        ("${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}", "sqlite:///mlflow.db"),
+        ("sqlite:////srv/mlflow.db", "sqlite:////srv/mlflow.db"),
+        ("${MLFLOW_TRACKING_URI}", None),
+        ("https://mlflow.example.org/mlruns", None),
+    ],
+)
+def test_a_registry_that_runners_cannot_reach_is_the_first_thing_to_do(
+    uri: str, local: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a file is only what a variable falls back to."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "gates" / "m.yaml"
+    path.parent.mkdir()
+    path.write_text(
+        f"model: m\ntask: binary\nregistry: {{kind: mlflow, uri: '{uri}'}}\ncandidate: {{version: 1}}\n"
+        "data: {holdout: {path: d.csv, label: y}}\ngates: [{gate: signature}]\n"
+    )
+    printed = write().output
+
+    assert ("cannot reach" in printed) is (local is not None)
+    assert local is None or f"[ ] A registry on a server: GitHub's runners cannot reach {local}, a file here" in printed
+
+
 def test_below_the_root_of_a_checkout_its_workflows_are_written_at_the_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,15 +16,17 @@ NO_KEY = (
     "nobody can approve yet, as there is no SSH key in ~/.ssh: make one with ssh-keygen -t ed25519, and write the line of "
     "its .pub file into signoff"
 )
-
-
-_NO_OWNERS = """\
+_DUTIES = (
+    "  # separation_of_duties: false  # where one person is all there is: who made a version then approves it, too"
+)
+_NO_OWNERS = f"""\
 # signoff:
 #   groups:
 #     owners:
-#       - {key: "ssh-ed25519 AAAA… you@example.org"}  # the line of ~/.ssh/id_ed25519.pub; approves by gate approve
-#       - {github: LOGIN, id: N}  # approves by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N
-#   require: {owners: 1}"""
+#       - {{key: "ssh-ed25519 AAAA… you@example.org"}}  # the line of ~/.ssh/id_ed25519.pub; approves by gate approve
+#       - {{github: LOGIN, id: N}}  # approves by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N
+#   require: {{owners: 1}}
+# {_DUTIES}"""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ class Signers:
             "  require: {owners: 1}",
         ]
         if any(number is not None for number in self.logins.values()):
-            return "\n".join(lines)
+            return "\n".join([*lines, _DUTIES])
         if self.logins:
+            lines.append(_DUTIES)
             return "\n".join(f"# {line.replace('# - ', '- ')}" for line in lines)
         if self.key is None:
             return _NO_OWNERS

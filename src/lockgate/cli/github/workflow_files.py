@@ -33,6 +33,7 @@ PINNED = {
     "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
 }
 _FOLDER = ".github/workflows"
+_LOCAL = re.compile(r"sqlite:|file:|[./~]|mlruns")  # what the address of a registry on this machine begins with
 _COMMANDS = ("run", "comment", "decide", "prove", "promote", "rollback", "archive", "changes")
 _MODELS_NEED = ("mlflow", "pyarrow", "pandas", "scikit-learn")
 _ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{40}")
@@ -42,19 +43,23 @@ _LIKE_ANOTHER = re.compile(r"(run|approve|rollback|nightly)(-|$)")
 
 CHECKLIST = """\
 In the settings of the repository (docs/github.md says what is only advisory without each):
-  [ ] Environments: model-promotion, deployment branches: only {branch}; administrators may not bypass it
+{registry}  [ ] Environments: model-promotion, deployment branches: only {branch}; administrators may not bypass it
   [ ] Its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the one account that may write
   [ ] Actions variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME, secret MLFLOW_READ_PASSWORD: may read only
   [ ] Rules of the default branch: no direct push; review of .github/** and gates/** by owners of their own
   [ ] Required checks, if any: "{check}"; it counts as passed where a pull request changes nothing of the model
   [ ] Actions: read-only token by default; approval for outside contributors; only actions that you allow
 """
+_NO_SERVER = """\
+  [ ] A registry on a server: GitHub's runners cannot reach {local}, a file here, which {pipeline} names; register the
+      model on a server, and write registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI}}"}}
+"""
 
 
 @dataclass(frozen=True)
 class Workflows:
     """The files for one pipeline. action: value of `uses:`; pinned: whether that is a commit. first: whether the pipeline
-    has the plain names. lfs: whether a checkout needs what Git LFS keeps.
+    has the plain names. lfs: whether a checkout needs what Git LFS keeps. local: the registry that is a file, None of a server.
     """
 
     model: str
@@ -64,6 +69,7 @@ class Workflows:
     models_need: str
     first: bool = True
     lfs: bool = False
+    local: str | None = None
 
     @classmethod
     def for_pipeline(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
@@ -100,6 +106,7 @@ class Workflows:
             models_need=_model_packages(root),
             first=_has_plain_names(pipeline_path, root),
             lfs=_needs_lfs(root / pipeline, root),
+            local=_local_registry(root / pipeline, root),
         )
 
     @property
@@ -171,7 +178,9 @@ class Workflows:
                 f"to do: the commit of lockgate {__version__} is not known here, so its tag is named, which can be moved; "
                 "write its commit with --action OWNER/REPO@COMMIT --force"
             )
-        return [*lines, *CHECKLIST.format(branch="the default branch", check=self.check).splitlines()]
+        registry = "" if self.local is None else _NO_SERVER.format(pipeline=self.pipeline, local=self.local)
+        checklist = CHECKLIST.format(registry=registry, branch="the default branch", check=self.check)
+        return [*lines, *checklist.splitlines()]
 
 
 def _has_plain_names(pipeline: str, root: Path) -> bool:
@@ -217,6 +226,15 @@ def _needs_lfs(pipeline: Path, root: Path) -> bool:
         return "lfs" in filters
     attributes = root / ".gitattributes"
     return attributes.is_file() and "filter=lfs" in attributes.read_text(encoding="utf-8", errors="replace")
+
+
+def _local_registry(pipeline: Path, root: Path) -> str | None:
+    """The address of a registry that lies in a file of this machine, also as what a variable falls back to."""
+    try:
+        uri = str(getattr(load(pipeline, environ=None, root=root).registry, "uri", ""))
+    except LockgateError:  # it is still to be filled in
+        return None
+    return uri if _LOCAL.match(uri) else None
 
 
 def _installed_action() -> str | None:
