@@ -138,9 +138,12 @@ class _Story:
         evidence, self.stopped = self.newest()
         findings = {finding.id: finding for gate in evidence.gates for finding in gate.findings}
         failed = {name for name, finding in findings.items() if finding.verdict.value == "fail"}
-        if not {"metrics/r2/country=BR", "latency/r1/overall"} <= failed:
+        tail = findings["latency/r1/overall"]
+        if "metrics/r2/country=BR" not in failed or tail.verdict.value == "pass":
             raise _UnexpectedEnd(f"the bad candidate was stopped on {sorted(failed)}")
         click.echo(f"On average: {findings['metrics/r3/overall'].reason}.")
+        if tail.id not in failed:
+            click.echo(f"This machine is too busy to show its slow tail: {tail.reason}.")
         self.step("The second candidate", ["run", "--candidate", "version=3", "--stage"])
         self.sign_and_promote()
         self.step(
