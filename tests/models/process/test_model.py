@@ -87,9 +87,11 @@ def test_batches_are_answered_one_by_one_and_in_order(calm: ProcessModel, do: Do
     assert list(calm.predict([])) == []
 
 
-def test_a_large_batch_travels_in_pieces_and_comes_back_whole(trickster: Callable[..., ProcessModel], do: Do) -> None:
+def test_a_large_batch_travels_in_pieces_and_comes_back_whole(
+    trickster: Callable[..., ProcessModel], do: Do, warm_python: str
+) -> None:
     """Pieces of a thousand bytes, three and a half thousand rows, and still one answer of as many."""
-    model = trickster(batch_bytes=1000)
+    model = trickster(python=warm_python, batch_bytes=1000)
     rows = 3500
 
     answers = list(model.predict([do("answer", rows=rows), do("calls")]))
