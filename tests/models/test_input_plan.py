@@ -108,6 +108,20 @@ def test_the_names_that_a_model_was_fitted_on_decide() -> None:
     assert given(fitted=FittedFeatures(("amount",)), inputs=sources(amount="a")) == ["amount=a"]
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.list_(pa.float64())), pa.list_(pa.float32(), 64)])
+@pytest.mark.parametrize("named", [{}, {"image": "image"}])
+def test_the_only_column_of_lists_is_the_array_that_a_model_was_fitted_on(kind: Any, named: Any) -> None:
+    """Where it counts features and names none; beside other columns where these are not as many. Others get a frame."""
+    only = plan(types={"image": kind, "id": pa.string()}, inputs=sources(**named), fitted=FittedFeatures(None, 8))
+    among = plan(types={"image": kind, "b": pa.int64()}, fitted=FittedFeatures(None, 8))
+    features = plan(types={"image": kind, "b": pa.int64()}, fitted=FittedFeatures(None, 2))
+    unknown = plan(types={"image": kind}, fitted=FittedFeatures())
+
+    for each in (only, among):
+        assert [(column.column, column.tensor) for column in each.columns] == [("image", "image")]
+    assert [column.tensor for column in (*features.columns, *unknown.columns)] == [None, None, None]
+
+
 @pytest.mark.parametrize(
     ("fitted", "reason", "remedy"),
     [

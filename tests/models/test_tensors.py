@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lockgate.models.input_plan import InputPlan, ModelInput
-from lockgate.models.model_host import BadInput, fitted_features, hinted_values, tensors
+from lockgate.models.model_host import BadInput, fitted_features, hinted_values, stacked, tensors
 
 
 def spec(*shape: int, name: str | None = None, dtype: str = "float64") -> Any:
@@ -77,6 +77,17 @@ def test_a_column_of_tensors_has_the_shape_that_its_type_says() -> None:
     assert np.array_equal(tensors(rows, [spec(-1, 3, 4)]), cells)
     with pytest.raises(BadInput, match="holds 3 × 4 a row"):
         tensors(rows, [spec(-1, 4, 3)])
+
+
+def test_lists_without_a_signature_become_an_array_of_their_own_type_and_shape() -> None:
+    """For a model that was fitted on an array; rows of another shape are refused."""
+    made = stacked(
+        pa.field("x", pa.null()), pa.array([[[1, 2], [3, 4]], [[5, 6], [7, 8]]], pa.list_(pa.list_(pa.int16())))
+    )
+
+    assert (made.shape, made.dtype.name, made[1, 0, 1]) == ((2, 2, 2), "int16", 6)
+    with pytest.raises(BadInput, match="column 'x' holds rows of different shapes"):
+        stacked(pa.field("x", pa.null()), pa.array([[1.0], [1.0, 2.0]]))
 
 
 def test_tensors_by_name_are_a_dict() -> None:

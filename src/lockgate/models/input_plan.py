@@ -17,7 +17,10 @@ from lockgate.models.signature_diff import (
     properties,
     required,
     storage_of,
+    tensor_cells,
     tensor_holds,
+    tensor_shape,
+    tensor_words,
 )
 from lockgate.text import counted
 
@@ -185,7 +188,7 @@ class InputPlanner:
         remedy = None
         for spec in signature:
             columns = self._of_tensor(str(spec.get("name")))
-            problem = self._tensor_problem(spec, columns) if columns else f"{_said(spec)} is not in the data"
+            problem = self._tensor_problem(spec, columns) if columns else f"{tensor_words(spec)} is not in the data"
             if problem is not None:
                 problems.append(problem)
                 remedy = (
@@ -201,7 +204,7 @@ class InputPlanner:
         if columns and (problem := self._tensor_problem(spec, columns)) is None:
             return InputPlan(tuple(columns))
         if columns and name in self.inputs:
-            return InputPlan((), (str(problem),), self._line(columns, _cells(spec)))
+            return InputPlan((), (str(problem),), self._line(columns, tensor_cells(spec)))
         return self._features(spec)
 
     def _of_tensor(self, name: str) -> list[ModelInput]:
@@ -226,34 +229,39 @@ class InputPlanner:
         if problem is None:
             return self._placed(columns)
         encoded = [column for column in columns if is_encoded(self._type(column)) and column.decode is None]
-        if len(encoded) == 1 and len(_shape(spec)) > 2:
+        if len(encoded) == 1 and len(tensor_shape(spec)) > 2:
             name = str(spec.get("name") or encoded[0].column)
-            problem = f"{_said(spec)} is of numbers, and column {encoded[0].column} is {self._type(encoded[0])}"
+            problem = f"{tensor_words(spec)} is of numbers, and column {encoded[0].column} is {self._type(encoded[0])}"
             line = f"write inputs: {{{name}: {{column: {encoded[0].column}, decode: image}}}}, or decode: npy"
             return InputPlan((), (problem,), line)
-        if _cells(spec) not in (None, len(columns)) and not any(is_list(self._type(column)) for column in columns):
+        if tensor_cells(spec) not in (None, len(columns)) and not any(
+            is_list(self._type(column)) for column in columns
+        ):
             return self._misfit(
-                f"{_said(spec)} takes {counted(_cells(spec) or 0, 'column')}", columns, _cells(spec) or 0, numbers=True
+                f"{tensor_words(spec)} takes {counted(tensor_cells(spec) or 0, 'column')}",
+                columns,
+                tensor_cells(spec) or 0,
+                numbers=True,
             )
-        return InputPlan((), (problem,), self._line(columns, _cells(spec)))
+        return InputPlan((), (problem,), self._line(columns, tensor_cells(spec)))
 
     def _tensor_problem(self, spec: Column, columns: Sequence[ModelInput]) -> str | None:
         """Why these columns cannot become the tensor, as far as their types say."""
-        shape, kind = _shape(spec), str(spec.get("tensor-spec", {}).get("dtype"))
+        shape, kind = tensor_shape(spec), str(spec.get("tensor-spec", {}).get("dtype"))
         if not shape:
-            return f"{_said(spec)} has no dimension of rows; log the model with one of -1"
+            return f"{tensor_words(spec)} has no dimension of rows; log the model with one of -1"
         if shape[0] != -1:
-            return f"{_said(spec)} holds {shape[0]} rows in each request; log the model with -1 as the first dimension"
+            return f"{tensor_words(spec)} holds {shape[0]} rows in each request; log the model with -1 as the first dimension"
         if len(columns) == 1 and (columns[0].decode is not None or is_list(self._type(columns[0]))):
             return self._cell_problem(spec, columns[0])
         for column in columns:
             if column.decode is not None or is_list(self._type(column)):
-                return f"{_said(spec)} is made of {len(columns)} columns, and {column.column} holds more than one value a row"
+                return f"{tensor_words(spec)} is made of {len(columns)} columns, and {column.column} holds more than one value a row"
             if not tensor_holds(kind, self._type(column)):
-                return f"{_said(spec)} holds {kind}, and column {column.column} is {self._type(column)}"
-        cells = _cells(spec)
+                return f"{tensor_words(spec)} holds {kind}, and column {column.column} is {self._type(column)}"
+        cells = tensor_cells(spec)
         if len(columns) != cells and not (cells is None and len(shape) == 2):
-            return f"{_said(spec)} takes {'more' if cells is None else counted(cells, 'column')}, and there are {len(columns)}"
+            return f"{tensor_words(spec)} takes {'more' if cells is None else counted(cells, 'column')}, and there are {len(columns)}"
         return None
 
     def _cell_problem(self, spec: Column, column: ModelInput) -> str | None:
@@ -268,9 +276,9 @@ class InputPlanner:
         while pa.types.is_fixed_size_list(kind):
             sizes.append(kind.list_size)
             kind = storage_of(kind.value_type)
-        cells = _cells(spec)
+        cells = tensor_cells(spec)
         if not is_list(kind) and cells is not None and math.prod(sizes) != cells:
-            return f"{_said(spec)} takes {cells:,} values a row, and column {column.column} holds {math.prod(sizes):,}"
+            return f"{tensor_words(spec)} takes {cells:,} values a row, and column {column.column} holds {math.prod(sizes):,}"
         return None
 
     def _unsigned(self, fitted: FittedFeatures) -> InputPlan:
@@ -281,9 +289,18 @@ class InputPlanner:
         columns = self._listed() or self._free()
         if not columns:
             return self._no_columns()
+        if fitted.count is not None and (array := self._array(columns, fitted.count)) is not None:
+            return self._chosen([array], unsigned=True)
         if fitted.count is not None and fitted.count != len(columns):
             return self._misfit(f"it was fitted on {counted(fitted.count, 'column')}", columns, fitted.count)
         return self._chosen(columns, unsigned=True)
+
+    def _array(self, columns: Sequence[ModelInput], count: int) -> ModelInput | None:
+        """The only column of lists, as the array that a model was fitted on which counts its features without names."""
+        lists = [column for column in columns if is_list(self._type(column))]
+        if len(lists) != 1 or (len(columns) > 1 and (self.inputs or len(columns) == count)):
+            return None
+        return replace(lists[0], tensor=lists[0].name)
 
     def _fitted(self, names: Sequence[str]) -> InputPlan:
         """The columns that a model without signature was fitted on, by its own names and in its order."""
@@ -373,23 +390,6 @@ class InputPlanner:
 
     def _type(self, column: ModelInput) -> pa.DataType:
         return storage_of(self.types[column.column])
-
-
-def _shape(spec: Column) -> list[int]:
-    return [int(size) for size in spec.get("tensor-spec", {}).get("shape") or ()]
-
-
-def _cells(spec: Column) -> int | None:
-    """How many values a row has; None where that varies."""
-    sizes = _shape(spec)[1:]
-    return None if -1 in sizes else math.prod(sizes)
-
-
-def _said(spec: Column) -> str:
-    """The tensor as a sentence names it."""
-    name = spec.get("name")
-    shape = ", ".join(map(str, _shape(spec)))
-    return f"the tensor of shape ({shape})" if name is None else f"the tensor {name!r} of shape ({shape})"
 
 
 def lightgbm_name(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
 from lockgate.models.input_check import has_tensors, tensor_specs
-from lockgate.models.model_host import ERROR_KEYS, BadInput, error_text, fit_column, kind_change, tensors
+from lockgate.models.model_host import ERROR_KEYS, TENSOR, BadInput, error_text, fit_column, kind_change, tensors
 from lockgate.models.signature_diff import properties
 from lockgate.text import counted
 
@@ -44,6 +44,8 @@ def fit_batch(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | No
         whole = signature[0].get("type") == "array" or (batch.num_columns == 1 and signature[0].get("type") == "any")
         kinds = {"map": "records", "any": "values" if whole else "records", "array": "values"}
         return _in_form(batch, kinds.get(str(signature[0].get("type"))))
+    if not signature and batch.num_columns == 1 and TENSOR in (batch.schema[0].metadata or {}):
+        return _in_form(batch, "tensor")
     if not signature or any(column.get("name") is None for column in signature):
         return batch
     return _typed(batch, signature, name=name)

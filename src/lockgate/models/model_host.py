@@ -317,6 +317,8 @@ class Host:
             return tensors(batch, columns)
         if self.hinted and len(columns) == 1 and columns[0].name is None:
             return hinted_values(batch, columns[0])
+        if not columns and batch.num_columns == 1 and _mark(batch.schema[0], TENSOR) is not None:
+            return stacked(batch.schema[0], batch.columns[0])
         return self.frame(batch)
 
     def frame(self, batch: Any) -> Any:
@@ -1000,6 +1002,14 @@ def _cells(field: Any, column: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
     if -1 not in rest and flat and _product(mine) == _product(rest):
         return values.reshape((len(column), *rest))
     raise BadInput("column %r holds %s a row, and the signature's tensor has the shape %s" % (name, _by(mine), shape))
+
+
+def stacked(field: Any, column: Any) -> Any:
+    """The array of a column of lists, in its own type and shape. Raises BadInput where rows differ in shape."""
+    leaves, sizes = _leaves(field.name, _decoded(column))
+    if sizes is None:
+        raise BadInput("column %r holds rows of different shapes, and the model was fitted on one array" % field.name)
+    return leaves.to_numpy(zero_copy_only=False).reshape(sizes)
 
 
 def _leaves(name: str, column: Any) -> tuple[Any, tuple[int, ...] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -159,3 +160,21 @@ def tensor_holds(dtype: str, kind: Any) -> bool:
     if dtype.startswith(("float", "int", "uint", "bool")):
         return bool(numbers or pa.types.is_boolean(kind))
     return not is_encoded(kind) or dtype in ("object", "bytes")
+
+
+def tensor_shape(spec: Column) -> list[int]:
+    """Its sizes, the first of the rows."""
+    return [int(size) for size in spec.get("tensor-spec", {}).get("shape") or ()]
+
+
+def tensor_cells(spec: Column) -> int | None:
+    """How many values a row has; None where that varies."""
+    sizes = tensor_shape(spec)[1:]
+    return None if -1 in sizes else math.prod(sizes)
+
+
+def tensor_words(spec: Column) -> str:
+    """The tensor as a sentence names it."""
+    name = spec.get("name")
+    shape = ", ".join(map(str, tensor_shape(spec)))
+    return f"the tensor of shape ({shape})" if name is None else f"the tensor {name!r} of shape ({shape})"

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from lockgate.cli.main import gate
 from lockgate.errors import LockgateError
@@ -194,6 +194,21 @@ def test_any_kind_of_model_comes_to_a_verdict(
     document = judge("model.pkl", "--data", "rows.parquet", "--label", label)
 
     assert (document["verdict"], lines(document)[line]) == ("pass", "pass")
+
+
+@pytest.mark.parametrize("features", [(), ("--features", "image")])
+def test_a_column_of_lists_is_the_array_that_a_model_was_fitted_on(features: tuple[str, ...]) -> None:
+    """In its own shape, of which the model counts only one dimension as features."""
+    rng = np.random.default_rng(5)
+    images, dark = rng.normal(size=(200, 4, 3)), np.repeat([0, 1], 100)
+    images[dark == 1] -= 0.5
+    model = make_pipeline(FunctionTransformer(np.reshape, kw_args={"shape": (-1, 12)}), LogisticRegression())
+    joblib.dump(model.fit(images, dark), "model.joblib")
+    pd.DataFrame({"image": [image.tolist() for image in images], "dark": dark}).to_parquet("images.parquet")
+
+    document = judge("model.joblib", "--data", "images.parquet", "--label", "dark", *features)
+
+    assert (document["verdict"], lines(document)["auc >= 0.5"]) == ("pass", "pass")
 
 
 def test_a_folder_of_mlflow_is_compared_with_its_signature_too(two_models: Path) -> None:

@@ -277,6 +277,14 @@ def test_arrays_and_records_are_sent_as_what_they_are(wire: ServerProtocol, sign
     assert wire.body(fit_batch(ROWS, signature, name="candidate"), name="candidate") == body
 
 
+def test_the_array_that_a_model_was_fitted_on_is_sent_as_one() -> None:
+    """Where no signature says so but the plan of its inputs."""
+    field = pa.field("image", pa.list_(pa.list_(pa.int8())), metadata={b"lockgate:tensor": b"image"})
+    rows = pa.RecordBatch.from_arrays([pa.array([[[1, 2]], [[3, 4]]], field.type)], schema=pa.schema([field]))
+
+    assert MlflowProtocol().body(fit_batch(rows, None, name="m"), name="m") == {"inputs": [[[1, 2]], [[3, 4]]]}
+
+
 def test_a_number_that_a_tensor_lacks_is_null() -> None:
     """JSON has no NaN, and an infinite number is refused."""
     rows = pa.RecordBatch.from_pydict({"a": [1.0, None], "b": [1.0, 2.0]})

@@ -243,11 +243,15 @@ class Subject:
             names = dict.fromkeys(name for model in unsigned for name in model.inputs)
             return {name: column for name in names if (column := columns.get(name)) is not None}
         from lockgate.data.arrow_arrays import is_number
+        from lockgate.models.signature_diff import is_list
 
         free = [name for name in self.rows.column_names if name not in (self.label, self.question.query)]
         numbers = [name for name in free if is_number(self.rows.schema.field(name).type)]
+        lists = [name for name in free if is_list(self.rows.schema.field(name).type)]
         wanted = {model.loaded.fitted.count for model in unnamed if model.loaded.fitted is not None} - {None}
-        fitting = next((names for names in (free, numbers) if wanted <= {len(names)}), None)
+        fitting = next(
+            (names for names in (free, numbers) if wanted <= {len(names)}), lists if len(lists) == 1 else None
+        )
         if fitting is None:
             raise UsageError(
                 f"the model was fitted on {' or '.join(map(str, wanted))} columns and does not name them; "
