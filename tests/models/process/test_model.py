@@ -490,6 +490,7 @@ def test_a_python_without_mlflow_is_refused_with_the_command_that_adds_it(tmp_pa
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = str(bare / "bin" / "python")
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
 
     with pytest.raises(ModelFault) as fault, ProcessModel(tmp_path, python=python, environ={}) as model:
         model.load()
