@@ -79,7 +79,7 @@ def calm(trickster_folder: Path, tmp_path_factory: pytest.TempPathFactory, _shar
 
 
 @pytest.fixture
-def typed(warm_python: str, tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any]) -> ProcessModel:
+def typed(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any]) -> ProcessModel:
     """One model with a signature of every type."""
     if "typed" not in _shared:
         from mlflow.models import ModelSignature
@@ -90,7 +90,7 @@ def typed(warm_python: str, tmp_path_factory: pytest.TempPathFactory, _shared: d
         folder = save(
             "typed.py", tmp_path_factory.mktemp("models") / "typed", signature=ModelSignature(Schema(columns))
         )
-        _shared["typed"] = ProcessModel(folder, python=warm_python, environ=environ())
+        _shared["typed"] = ProcessModel(folder, python=sys.executable, environ=environ())
     return _shared["typed"]
 
 
