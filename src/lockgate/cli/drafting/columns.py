@@ -105,7 +105,8 @@ def truth_of(table: pa.Table, *, classes: bool, inputs: Collection[str] | None) 
     """Which column is the truth, as far as that can be told: see `truth_column`; lists and moments are none."""
     from lockgate.data.arrow_arrays import is_class, plain_type
 
-    others = {*_WEIGHTS, *(name for names in _SCORES.values() for name in names)}
+    weights = () if inputs is not None and len(set(table.column_names).difference(inputs)) == 1 else _WEIGHTS
+    others = {*weights, *(name for names in _SCORES.values() for name in names)}
     others |= {name for name in table.column_names if _is_key(name) or not is_class(plain_type(table[name].type))}
     return truth_column(table, not_among=others, classes=classes, inputs=inputs)
 

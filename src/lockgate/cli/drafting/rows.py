@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +23,9 @@ from lockgate.errors import LockgateError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOST_COLUMNS = 500
+_MOST_COLUMNS = 500  # each of which is tried as the truth
+_MOST_LISTED = 40
+_NUMBER = re.compile(r"[0-9]+")
 _NO_DATA = (
     "there is no data yet: put rows that the model was not trained on, and their truth, into "
     f"{DEFAULT_PATH}, or name them with --data"
@@ -75,7 +79,7 @@ def draft_rows(
         show(f"the column {column!r} is left out, which no pipeline can name: {reason}; rename it to use it")
     if rows is not None and label is not None and label not in rows.columns:
         raise UsageError(
-            f"{path} has no column {label!r}; it has {', '.join(rows.columns[:40])}",
+            f"{path} has no column {label!r}; it has {_listing(rows.columns, inputs)}",
             remedy="name the truth with --label",
         )
     bare = rows is not None and label is None and task in (None, "binary")
@@ -116,9 +120,9 @@ def _asked_label(
     )
     if own is not None:
         return own
-    path = dataset.redacted_path
+    path, columns = dataset.redacted_path, _listing(table.column_names, None if newest is None else newest.inputs)
     if ask is not None:
-        show(f"columns of {path}: {', '.join(table.column_names[:40])}")
+        show(f"columns of {path}: {columns}")
         return ask(
             "Which of them holds the truth?",
             next(iter(reversed(truth.maybe or table.column_names)), None),
@@ -128,7 +132,7 @@ def _asked_label(
         raise UsageError(f"{maybe} may hold the truth in {path}", remedy="name the one that does with --label COLUMN")
     if task not in (None, "binary") or (newest is not None and not newest.inputs):
         raise UsageError(
-            f"no column of {path} is called like a truth; it has {', '.join(table.column_names[:40])}",
+            f"no column of {path} is called like a truth; it has {columns}",
             remedy="name the one that is with --label COLUMN",
         )
     maybe = f" ({' or '.join(truth.maybe)}?)" if truth.maybe else ""
@@ -163,12 +167,41 @@ def _only_one_left(newest: Registered | None, dataset: Dataset, table: pa.Table)
     from lockgate.models.input_plan import InputPlanner
 
     signature = ((newest.signature if newest else None) or {}).get("inputs")
-    if not signature or table.num_columns > _MOST_COLUMNS:
+    if not signature:
         return None
     types = {field.name: field.type for field in table.schema}
     index = dict.fromkeys(dataset.index_columns, "index")
-    left = [name for name in types if not InputPlanner(types, {**index, name: "label"}, {}).plan(signature).problems]
+
+    def fits(name: str) -> bool:
+        return not InputPlanner(types, {**index, name: "label"}, {}).plan(signature).problems
+
+    odd = _odd_one_out(table.schema)
+    if odd is not None and fits(odd):
+        return odd
+    left = [name for name in types if fits(name)] if len(types) <= _MOST_COLUMNS else []
     return left[0] if len(left) == 1 else None
+
+
+def _odd_one_out(schema: pa.Schema) -> str | None:
+    """The only column that is not called as all others but for a number, `pixel_7`, or else that is of another type."""
+    for kinds in ([_NUMBER.sub("0", name) for name in schema.names], schema.types):
+        counts = Counter(kinds)
+        alone = [name for name, kind in zip(schema.names, kinds, strict=True) if counts[kind] == 1]
+        if len(alone) == 1 and len(counts) == 2:
+            return str(alone[0])
+    return None
+
+
+def _listing(columns: Sequence[str], inputs: Collection[str] | None) -> str:
+    """Names of columns, first those that the model is not given, of which one may be the truth; of many the first and last."""
+    others = set(inputs or ())
+    own = [name for name in columns if name not in others]
+    names = [*own, *(name for name in columns if name in others)]
+    if len(names) <= _MOST_LISTED:
+        return ", ".join(names)
+    half = _MOST_LISTED // 2
+    listed = [*own[:half], *own[-half:]] if len(own) > _MOST_LISTED else names[:_MOST_LISTED]
+    return f"{', '.join(listed)} and {len(names) - _MOST_LISTED:,} more"
 
 
 def _with_positive(draft: Draft, positive: str | None, ask: Ask | None) -> Draft:

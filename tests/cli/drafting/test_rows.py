@@ -1,0 +1,76 @@
+"""Which rows and which truth a first pipeline takes, by what the newest version is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lockgate.cli.drafting.pipeline_text import Draft
+from lockgate.cli.drafting.registered import Registered
+from lockgate.cli.drafting.rows import RowFlags, draft_rows
+from lockgate.errors import UsageError
+from lockgate.registries.ports import ModelVersion
+
+IMAGE = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 8, 8]}}]
+PIXELS = [f"pixel_{place}" for place in range(64)]
+
+
+def double(*names: str) -> list[dict[str, Any]]:
+    return [{"name": name, "type": "double"} for name in names]
+
+
+def draft(inputs: Sequence[Mapping[str, Any]], data: str | None = None, model: str = "m") -> Draft:
+    """The draft for a model of these inputs, with nobody there to answer."""
+    newest = Registered(cast("Any", None), ModelVersion(model, "1"), {"inputs": inputs})
+    return draft_rows(
+        model, RowFlags(data, None, None, None, None), Path.cwd(), "sqlite:///mlflow.db", newest, ask=None
+    )
+
+
+def rows(path: str, *names: str) -> None:
+    Path(path).parent.mkdir(exist_ok=True)
+    pq.write_table(pa.table({name: [0.5, 1.5, 2.5, 4.5] for name in names}), path)
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("place", [0, 30, 64])
+def test_the_column_beside_a_tensors_flattened_cells_is_the_truth(place: int) -> None:
+    """Wherever it stands, and of the same type; the others differ by a number alone."""
+    rows("d.parquet", *PIXELS[:place], "tumour", *PIXELS[place:])
+
+    assert draft(IMAGE, "d.parquet").label == "tumour"
+
+
+def test_the_column_of_another_type_beside_many_is_the_truth() -> None:
+    """Where names say nothing, of more columns than are tried one by one."""
+    wide = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 784]}}]
+    columns = {hex(place): [0.5, 1.5, 2.5] for place in range(784)}
+    pq.write_table(pa.table({**columns, "tumour": [3, 4, 5]}), "d.parquet")
+
+    assert draft(wide, "d.parquet").label == "tumour"
+
+
+def test_the_one_column_that_is_no_input_is_the_truth() -> None:
+    """Also one that would weigh rows beside a truth."""
+    rows("d.parquet", "length", "weight", "height")
+
+    assert draft(double("length", "height"), "d.parquet").label == "weight"
+
+
+def test_what_may_be_the_truth_is_listed_first_and_what_is_left_out_is_counted() -> None:
+    """Where inputs have no names, the first and the last columns."""
+    rows("d.parquet", *PIXELS, "kind", "size")
+    with pytest.raises(UsageError, match=r"it has pixel_0, .*, pixel_19, pixel_46, .*, kind, size and 26 more; name"):
+        draft(IMAGE, "d.parquet")
+    newest = Registered(cast("Any", None), ModelVersion("m", "1"), {"inputs": double(*PIXELS)})
+    with pytest.raises(UsageError, match=r"no column 'y'; it has kind, size, pixel_0, .*, pixel_37 and 26 more; name"):
+        draft_rows("m", RowFlags("d.parquet", "y", None, None, None), Path.cwd(), "", newest, ask=None)
