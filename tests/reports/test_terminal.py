@@ -108,7 +108,7 @@ def test_a_gate_that_does_not_count_says_so() -> None:
     text = page(told(METADATA, replace(SIGNATURE, findings=(count("missing"),))))
 
     assert "the version has no description (does not count)" in text
-    assert text.splitlines()[-1] == "PASS  fraud version 7 passes its only gate"
+    assert text.splitlines()[-1] == "PASS  fraud version 7 passes the only gate that counts"
 
 
 def test_a_gate_that_broke_shows_the_last_words_of_the_model() -> None:

@@ -179,9 +179,12 @@ def test_columns_without_names_have_one_order_or_are_refused(tmp_path: Path) -> 
                 asked(signature, other, own)
             assert str(raised.value.remedy).startswith("write inputs: [a, bp], in the order")
         assert asked(signature, ("a", "other")).notes == (
-            "the candidate has a signature without names and was given bp, a, in the order of the data: "
-            "write inputs: [bp, a], in the order in which it was trained",
+            "the candidate has a signature without names and was given bp, a, in the order of the data; "
+            "if it was trained in another order, list the columns under inputs:",
         )
+        both = asked(signature, ("a", "other"))
+        both.unsigned["champion"] = both.unsigned["candidate"]
+        assert [note.partition(" a signature")[0] for note in both.notes] == ["the candidate and the champion have"]
         listed = {"a": InputSpec(column="a"), "bp": InputSpec(column="bp")}
         assert asked(signature, ("a", "bp"), inputs=listed).notes == ()
 

@@ -27,8 +27,9 @@ _PURPOSES = {
     "run": "publishes this result and stages the version, so that it can be approved",
     "approve": "an owner signs this result, with the SSH key in FILE",
     "promote": "makes the version Production",
-    "init": "writes a pipeline that judges each version, once the model is registered with MLflow",
+    "init": "writes a pipeline that judges each version",
 }
+_NAMED_LATER = "; first register the model with MLflow, and write the name it has there for NAME"
 _REFRESHES_A_SECOND = 4  # rarely enough not to disturb what is timed
 
 Progress = Callable[[str, int, int | None], None]
@@ -140,7 +141,7 @@ class Screen:
         medium = self.medium
         for call in commands:
             lines = medium.unfolded.sentence(call, first=("next     ", ""), style="cyan")
-            purpose = _PURPOSES.get(call.split()[1], "")
+            purpose = _PURPOSES.get(call.split()[1], "") + (_NAMED_LATER if "NAME" in call.split() else "")
             lines += medium.sentence(purpose, first=(" " * _LABEL, ""), hang=_LABEL, style="dim") if purpose else []
             self.show(assembled(lines))
 

@@ -58,7 +58,10 @@ def verdict_sentence(evidence: Evidence) -> str:
     version = f"{evidence.model} version {evidence.candidate['version']}"
     counted = [gate for gate in evidence.gates if gate.counts]
     if evidence.verdict is Verdict.PASS:
-        return f"{version} passes {'its only gate' if len(counted) == 1 else f'all {len(counted)} gates'}"
+        if len(counted) == len(evidence.gates):
+            return f"{version} passes {'its only gate' if len(counted) == 1 else f'all {len(counted)} gates'}"
+        one = len(counted) == 1
+        return f"{version} passes {'the only gate that counts' if one else f'all {len(counted)} gates that count'}"
     named = [
         f"{' and '.join(gate.name for gate in counted if gate.verdict is each)} {word}"
         for each, word in _WORDS.items()

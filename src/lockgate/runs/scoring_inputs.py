@@ -257,7 +257,14 @@ class ScoringInputs:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be said once in a run of models that were asked though no signature names their columns."""
-        return tuple(f"the {role} {_note(plan)}" for role, plan in self.unsigned.items())
+        placed: dict[tuple[str, ...], list[str]] = {}
+        for role, plan in self.unsigned.items():
+            if plan.by_place:
+                placed.setdefault(tuple(column.column for column in plan.columns), []).append(f"the {role}")
+        return (
+            *(f"the {role} {_note(plan)}" for role, plan in self.unsigned.items() if not plan.by_place),
+            *(_order_note(names, roles) for names, roles in placed.items()),
+        )
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
         """The classes of a multiclass task, in the order of its scores; none of any other."""
@@ -322,18 +329,23 @@ def _unsigned(fault: ModelFault, plan: InputPlan) -> ModelFault:
     return ModelFault(fault.message, remedy=remedy, stderr=fault.stderr, alive=fault.alive)
 
 
+def _order_note(names: Sequence[str], roles: Sequence[str]) -> str:
+    """What models were given whose signatures name none of several columns."""
+    listed = ", ".join(names) if len(names) <= 5 else f"{names[0]}, {names[1]}, …, {names[-1]} ({len(names)} columns)"
+    have, were, they = ("has", "was", "it was") if len(roles) == 1 else ("have", "were", "they were")
+    return (
+        f"{' and '.join(roles)} {have} a signature without names and {were} given {listed}, in the order of the data; "
+        f"if {they} trained in another order, list the columns under inputs:"
+    )
+
+
 def _note(plan: InputPlan, maybe: Sequence[str] = ()) -> str:
-    """What a model whose signature names no columns was given, and how to say it for good; to be read behind its role.
+    """What a model without a signature was given, and how to say it for good; to be read behind its role.
 
     maybe: columns that it may lack.
     """
     names = [column.column for column in plan.columns]
     listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-    if plan.by_place:
-        return (
-            f"has a signature without names and was given {listed}, in the order of the data: "
-            f"write inputs: [{listed}], in the order in which it was trained"
-        )
     others = ", ".join(f"{name or repr(name)} ({role})" for name, role in list(plan.left_out.items())[:20])
     return (
         f"has no signature and was given {listed}{f', not {others}' if others else ''}: "

@@ -98,7 +98,10 @@ def test_one_file_is_held_to_what_guessing_reaches_and_each_slice_is_looked_at(t
     assert (document["verdict"], document["returned"], document["opens"]) == ("pass", 0, "no")
     assert "country=FR" in document["seen"]
     assert "no line was named, so it is held to what guessing reaches" in document["seen"]
-    assert document["next"] == [f"gate init --model good --data {data} --label left --task binary"]
+    assert document["next"] == [f"gate init --model NAME --data {data} --label left --task binary"]
+    assert "first register the model with MLflow, and write the name it has there for NAME" in " ".join(
+        document["seen"].split()
+    )
     report = Path(document["run"]["files"]["md"])
     assert report.is_relative_to(Path.cwd() / ".gate" / "tries")
     assert "Compared with no champion. It was only to be looked at, so it can promote nothing." in report.read_text()

@@ -63,8 +63,9 @@ class FinishedTrial:
         if self.evidence.verdict is Verdict.ERROR:
             return []
         subject = self.subject
+        registered = subject.question.candidate.startswith("models:/")
         options = {
-            "--model": self.evidence.model.partition(".")[0], "--data": subject.question.data, "--label": subject.label,
+            "--model": self.evidence.model if registered else "NAME", "--data": subject.question.data, "--label": subject.label,
             "--task": subject.task, "--query": subject.question.query,
         }  # fmt: skip
         words = [word for name, value in options.items() if value is not None for word in (name, value)]
