@@ -166,3 +166,6 @@ def test_a_version_cannot_be_better_than_itself(checkout: Checkout) -> None:
     assert ended.code == 0
     assert found["observed"] == found["champion"]
     assert float(found["decided"]["estimate"]) == 0
+    assert ended.stderr.startswith(
+        f"warning  fraud version {CHAMPION} is Production already, so this run promotes nothing"
+    )

@@ -33,13 +33,13 @@ from lockgate.promotion.operator import registry_clock
 from lockgate.promotion.promote import record_staging
 from lockgate.promotion.publish import publish, registry_moment
 from lockgate.registries.ports import Registry
-from lockgate.registries.selectors import CandidateSelector, ChampionSelector, parse_candidate
+from lockgate.registries.selectors import CandidateSelector, parse_candidate
 from lockgate.reports import FORMATS
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.circumstances import leaves_no_record, read_circumstances
 from lockgate.runs.data_check import require_data
 from lockgate.runs.lookup import only_pipeline
-from lockgate.runs.promotion_hooks import make_operator, promotion_obstacles
+from lockgate.runs.promotion_hooks import make_operator, make_terms, promotion_obstacles, repeated_production
 from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.version_selection import require_candidate
 from lockgate.text import secret_forms
@@ -142,15 +142,8 @@ def run_pipeline(
     session.screen.show_run(evidence, folder.path, observed=observing)
     call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]
     call += [] if candidate is None else ["--candidate", candidate]
-    return FinishedRun(
-        evidence, folder, observing, session, shlex.join(call), in_production=_is_production(pipeline, evidence)
-    )
-
-
-def _is_production(pipeline: Pipeline, evidence: Evidence) -> bool:
-    """Whether the candidate was compared with itself, because it is Production."""
-    champion = pipeline.champion
-    return isinstance(champion, ChampionSelector) and champion.alias == "production" and evidence.is_of_champion
+    repeated = make_terms(pipeline).follows_production and evidence.is_of_champion
+    return FinishedRun(evidence, folder, observing, session, shlex.join(call), in_production=repeated)
 
 
 def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...]:
@@ -274,6 +267,11 @@ class _RunSession:
                     record=EvaluationRecord(self.pipeline.root, self.pipeline.model),
                     unrecorded=self.unrecorded,
                 )
+                if not (resumed or self._options):
+                    versions = [contender.version for contender in builder.case.contenders]
+                    self.screen.show_obstacles(
+                        repeated_production(self.pipeline, self.registry, versions, self.selector)
+                    )
                 self.screen.show_versions(builder.case, not_compared=left_out(self.measuring))
                 run.run_gates()
                 builder.end_models()

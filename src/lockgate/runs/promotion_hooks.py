@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 
 from lockgate.errors import LockgateError, Refused
 from lockgate.evidence.completeness import PolicyGate, PolicyGates
@@ -20,7 +22,7 @@ from lockgate.promotion.rollback_consent import rollback_owners
 from lockgate.promotion.rollback_proof import RollbackAnswer
 from lockgate.promotion.traffic_switch import switch_traffic
 from lockgate.registries.ports import ModelVersion, Registry
-from lockgate.registries.selectors import ChampionSelector
+from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.run import now
@@ -31,6 +33,7 @@ from lockgate.signoff.outlook import approval_obstacles
 from lockgate.signoff.policy import SignoffPolicy
 
 SAMPLE_ROWS = 10
+_LISTED = 5  # newer versions that are named
 
 
 def make_operator(
@@ -106,6 +109,36 @@ def promotion_obstacles(
         reason = f"the gate {gate} cannot pass: each of its lines compares with a champion, and there is none"
         obstacles.append((reason, f"add a line that does not, such as {line}"))
     return obstacles
+
+
+def repeated_production(
+    pipeline: Pipeline, registry: Registry, versions: Sequence[ModelVersion], selector: CandidateSelector | None
+) -> list[tuple[str, str]]:
+    """(that the candidate is Production already, how another version becomes the candidate); empty where it is not.
+
+    versions: the candidate and, where there is one, the champion, with their digests. selector: of the call, which goes
+    before the pipeline's.
+    """
+    candidate, champion = versions[0], versions[-1]
+    if len(versions) < 2 or not make_terms(pipeline).follows_production:
+        return []
+    copied = champion.name != candidate.name
+    if champion.digest != candidate.digest if copied else champion.version != candidate.version:
+        return []
+    try:
+        newer = [
+            each.version
+            for each in takewhile(lambda each: each.version != candidate.version, registry.versions(candidate.name))
+        ]
+    except LockgateError:  # the run needs no list of versions
+        newer = []
+    reason = f"{candidate} is Production already, so this run promotes nothing new"
+    if newer:
+        reason += f"; registered since: {', '.join(newer[:_LISTED])}" + (", …" if len(newer) > _LISTED else "")
+    file = None if selector is not None or pipeline.candidate is None else pipeline.candidate.file
+    number = newer[0] if newer else "VERSION"
+    call = f"gate run --candidate {number}" if file is None else f"echo {number} > {shlex.quote(file)}"
+    return [(reason, f"to evaluate another version: {call}")]
 
 
 def _traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
