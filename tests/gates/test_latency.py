@@ -132,6 +132,7 @@ def test_a_runner_too_noisy_to_tell_says_so(tmp_path: Path) -> None:
     assert (
         "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of" in found.reason
     )
+    assert "OMP_NUM_THREADS=1 before gate run" in str(found.remedy)
 
 
 def open_loop(folder: Path, *lines: str, candidate: Law, champion: Law, **load: Any) -> tuple[GateResult, FakeModel]:

@@ -24,7 +24,8 @@ from lockgate.evidence.finding import Claim, Finding, Verdict
 
 # What helps where the way of measuring kept a requirement from being decided.
 _MEASUREMENT_REMEDIES = {
-    "too_noisy": "measure on a machine that does nothing else, with more requests, or allow a larger factor",
+    "too_noisy": "measure on a machine that does nothing else, with more requests, or allow a larger factor; "
+    "a model that computes on several threads steadies with OMP_NUM_THREADS=1 before gate run",
     "not_steady": "raise load.warmup, or measure longer on a machine that does nothing else",
     "load_generator": "lower load.rate, or measure on a machine with a free core",
     "saturated": "lower load.rate",
