@@ -74,3 +74,40 @@ def test_what_may_be_the_truth_is_listed_first_and_what_is_left_out_is_counted()
     newest = Registered(cast("Any", None), ModelVersion("m", "1"), {"inputs": double(*PIXELS)})
     with pytest.raises(UsageError, match=r"no column 'y'; it has kind, size, pixel_0, .*, pixel_37 and 26 more; name"):
         draft_rows("m", RowFlags("d.parquet", "y", None, None, None), Path.cwd(), "", newest, ask=None)
+
+
+def test_of_several_files_the_one_with_the_models_inputs_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the others are called; what it is is told."""
+    rows("data/holdout.parquet", "age", "income", "label")
+    rows("data/cells.parquet", "radius", "texture", "label")
+    rows("data/images.parquet", *PIXELS, "kind")
+
+    assert draft(double("radius", "texture"), model="tumor").dataset.spec.path == "data/cells.parquet"
+    assert draft(IMAGE, model="digits").dataset.spec.path == "data/images.parquet"
+    assert "data/cells.parquet is the one of 3 files whose columns are what tumor is given\n" in capsys.readouterr().out
+
+
+def test_of_several_files_that_fit_the_name_decides() -> None:
+    """And without a sign it is for a person to say."""
+    for name in ("one", "two", "test"):
+        rows(f"data/{name}.parquet", "age", "label")
+    rows("data/other_test.parquet", "label")
+
+    assert draft(double("age")).dataset.spec.path == "data/test.parquet"
+    Path("data/test.parquet").unlink()
+    assert draft(double("age"), model="two").dataset.spec.path == "data/two.parquet"
+    with pytest.raises(UsageError, match=r"data/one.parquet, data/two.parquet may be the rows .* --data PATH"):
+        draft(double("age"))
+
+
+def test_inputs_that_no_file_has_are_named() -> None:
+    """Where each is somewhere, what each file lacks; recorded scores need no inputs."""
+    rows("data/holdout.parquet", "age", "label")
+    rows("data/pixels.parquet", "radius", "label")
+    with pytest.raises(UsageError, match=r"has the inputs of m: texture, depth are not in any of them; name the rows"):
+        draft(double("radius", "texture", "depth"))
+    with pytest.raises(UsageError, match=r"radius is not in data/holdout.parquet; age is not in data/pixels.parquet;"):
+        draft(double("radius", "age"))
+    rows("data/scored.parquet", "p", "label")
+
+    assert draft(double("radius", "age")).dataset.spec.path == "data/scored.parquet"

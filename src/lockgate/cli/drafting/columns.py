@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.cli.drafting.truth_column import Truth, distinct, truth_column, two_values
 from lockgate.data.class_labels import plain_number
 from lockgate.data.dataset import Dataset
-from lockgate.data.locate import file_format
 from lockgate.data.stored_columns import stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DEFAULT_PATH = "data/holdout.parquet"
-_HELD_OUT = ("holdout", "scored", "test", "valid", "eval")
 _WEIGHTS = ("weight", "weights", "sample_weight", "w", "wt")
+CANDIDATE_SCORES = ("candidate", "p", "p_new", "p_candidate", "score_candidate", "y_score", "y_prob", "score")
 _SCORES = {
-    "candidate": ("candidate", "p", "p_new", "p_candidate", "score_candidate", "y_score", "y_prob", "score"),
+    "candidate": CANDIDATE_SCORES,
     "champion": ("champion", "p_old", "p_champion", "score_champion"),
 }
 _NEGATIVE = ("0", "0.0", "no", "n", "false", "f", "negative", "neg", "-1", "-1.0", "ok", "fine", "normal", "legit",
@@ -66,26 +62,6 @@ class Outline:
     def labels(self) -> tuple[Any, ...]:
         """The two labels where it is a guess which of them is the positive one, else that one alone."""
         return self.unsure or (self.positive,)
-
-
-def likely_paths(root: Path, folder: Path) -> list[str]:
-    """The data that a checkout may hold to judge a model on, the usual path alone where it exists: of data/, else of `folder`.
-
-    What its name calls a holdout or a test comes alone, and nothing that it calls training data.
-    """
-    if (root / DEFAULT_PATH).exists():
-        return [DEFAULT_PATH]
-    for searched in (root / Path(DEFAULT_PATH).parent, folder):
-        visible = [path for path in sorted(searched.iterdir()) if path.name[0] not in "._"] if searched.is_dir() else []
-        below = searched != folder
-        data = [path for path in visible if file_format(path.name) is not None or (below and path.is_dir())]
-        data = [path for path in data if "train" not in path.stem.casefold()]
-        likely = [path for path in data if any(word in path.stem.casefold() for word in _HELD_OUT)] or data
-        if len({path.name.partition(".")[0] for path in likely}) == 1:  # one of several formats is as good as another
-            likely = likely[:1]
-        if likely:
-            return [Path(os.path.relpath(path, root)).as_posix() for path in likely]
-    return []
 
 
 def first_rows(dataset: Dataset) -> pa.Table:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lockgate.cli.drafting.columns import DEFAULT_PATH, first_rows, likely_paths, outline, truth_of
+from lockgate.cli.drafting.columns import first_rows, outline, truth_of
+from lockgate.cli.drafting.likely_data import DEFAULT_PATH, likely_paths, lone_truths
 from lockgate.cli.drafting.pipeline_text import Draft, guess_task
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.drafting.truth_column import Truth
@@ -23,9 +22,7 @@ from lockgate.errors import LockgateError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOST_COLUMNS = 500  # each of which is tried as the truth
 _MOST_LISTED = 40
-_NUMBER = re.compile(r"[0-9]+")
 _NO_DATA = (
     "there is no data yet: put rows that the model was not trained on, and their truth, into "
     f"{DEFAULT_PATH}, or name them with --data"
@@ -56,7 +53,7 @@ def draft_rows(
 
     ask: None where nobody is there to answer. Raises UsageError for what cannot be written without an answer.
     """
-    path = flags.data or _path(root, model, ask)
+    path = flags.data or _path(root, model, newest, ask)
     dataset = Dataset("holdout", DatasetSpec(path=path), root)
     try:
         table, unwritable = _writable(first_rows(dataset))
@@ -97,11 +94,16 @@ def draft_rows(
     return draft
 
 
-def _path(root: Path, model: str, ask: Ask | None) -> str:
-    paths = likely_paths(root, Path.cwd())
-    named = [path for path in paths if Path(path).name.partition(".")[0].casefold() == model.casefold()]
-    if len(named or paths) == 1:
-        return (named or paths)[0]
+def _path(root: Path, model: str, newest: Registered | None, ask: Ask | None) -> str:
+    try:
+        paths = likely_paths(root, Path.cwd(), model, _inputs(newest))
+    except UsageError as error:
+        if ask is None:
+            raise
+        show(error.message)
+        return ask("Which file or folder holds the rows to judge it on?", DEFAULT_PATH)
+    if len(paths) == 1:
+        return paths[0]
     if ask is not None:
         return ask("Which file or folder holds the rows to judge it on?", next(iter(paths), DEFAULT_PATH))
     if paths:
@@ -164,32 +166,12 @@ def _only_one_of_its_kind(newest: Registered | None, table: pa.Table, maybe: Seq
 
 def _only_one_left(newest: Registered | None, dataset: Dataset, table: pa.Table) -> str | None:
     """The only column without which the data still hold what the model is given, whose inputs have no names."""
-    from lockgate.models.input_plan import InputPlanner
-
-    signature = ((newest.signature if newest else None) or {}).get("inputs")
-    if not signature:
-        return None
-    types = {field.name: field.type for field in table.schema}
-    index = dict.fromkeys(dataset.index_columns, "index")
-
-    def fits(name: str) -> bool:
-        return not InputPlanner(types, {**index, name: "label"}, {}).plan(signature).problems
-
-    odd = _odd_one_out(table.schema)
-    if odd is not None and fits(odd):
-        return odd
-    left = [name for name in types if fits(name)] if len(types) <= _MOST_COLUMNS else []
+    left = lone_truths(table.schema, dataset.index_columns, signature) if (signature := _inputs(newest)) else []
     return left[0] if len(left) == 1 else None
 
 
-def _odd_one_out(schema: pa.Schema) -> str | None:
-    """The only column that is not called as all others but for a number, `pixel_7`, or else that is of another type."""
-    for kinds in ([_NUMBER.sub("0", name) for name in schema.names], schema.types):
-        counts = Counter(kinds)
-        alone = [name for name, kind in zip(schema.names, kinds, strict=True) if counts[kind] == 1]
-        if len(alone) == 1 and len(counts) == 2:
-            return str(alone[0])
-    return None
+def _inputs(newest: Registered | None) -> Sequence[Mapping[str, Any]] | None:
+    return ((newest.signature if newest else None) or {}).get("inputs")
 
 
 def _listing(columns: Sequence[str], inputs: Collection[str] | None) -> str:
