@@ -22,7 +22,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from lockgate.cli.main import gate
+from lockgate.cli.trial.question import Question, Subject
+from lockgate.cli.trial.requirements import no_worse
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError
+from lockgate.evaluation.requirements import grammar
 from lockgate.models.isolation.box import kernel
 from lockgate.pipeline import loader
 
@@ -117,9 +122,29 @@ def test_a_candidate_that_is_worse_than_the_champion_fails(two_models: Path) -> 
 
     assert (document["verdict"], document["returned"]) == ("fail", 1)
     assert next(verdict for line, verdict in judged.items() if line.startswith("auc >= champion - ")) == "fail"
-    assert any(line.startswith("auc >= champion - ") and line.endswith(" on each slice") for line in judged)
+    assert any(line.startswith("auc >= champion - ") and " on each slice" in line for line in judged)
+    claims = {f["decided"]["claim"] for g in document["evidence"]["gates"] for f in g["findings"] if f["slice"]}
+    assert claims == {"no_harm"}
+    assert "--no-slices for none" in " ".join(document["seen"].split())
     assert "against champion good.joblib version" in document["seen"]
     assert "left is taken for the truth" in document["seen"]
+
+
+@pytest.mark.parametrize("choice", [{}, {"slices": ("country",)}, {"no_slices": True}])
+def test_a_slice_is_held_to_the_full_claim_where_somebody_named_it(two_models: Path, choice: dict[str, Any]) -> None:
+    """One that was found is tested for harm, so that too few rows do not block; or there are none."""
+    question = Question("new", "old", str(two_models / "test.csv"), "left", **choice)
+    subject = Subject(question, Dataset("data", DatasetSpec(path=question.data), Path.cwd()), {})
+    line = no_worse("binary", subject.counts, slices=len(subject.slices), named=bool(question.slices)).deciding[-1]
+
+    if choice.get("no_slices"):
+        assert subject.slices == []
+        assert isinstance(line, str)
+        assert "slice" not in line
+    else:
+        assert subject.slices == ["country"]
+        assert grammar.read(line).claim == (None if choice else "no_harm")
+        assert grammar.read(line).scope.kind == "each_slice"
 
 
 def test_lines_of_ones_own_are_all_that_is_asked(two_models: Path) -> None:

@@ -26,6 +26,7 @@ from lockgate.errors import LockgateError, UsageError
     metavar="COLUMN",
     help="Judge each value of this column on its own; repeatable. By default columns of few texts.",
 )
+@click.option("--no-slices", is_flag=True, help="Judge all rows together alone.")
 @click.option(
     "--task", type=click.Choice(["binary", "multiclass", "regression", "ranking"]), help="By default by the label."
 )
@@ -52,6 +53,7 @@ def command(
     label: str | None,
     require: tuple[str, ...],
     slices: tuple[str, ...],
+    no_slices: bool,
     task: str | None,
     positive: str | None,
     query: str | None,
@@ -74,10 +76,12 @@ def command(
 
     question = Question(
         candidate, champion, data, label, task, positive, query, require, slices,
-        tuple(name.strip() for name in (features or "").split(",") if name.strip()), python,
+        tuple(name.strip() for name in (features or "").split(",") if name.strip()), python, no_slices,
     )  # fmt: skip
     screen, root = Screen(), project_root()
     try:
+        if slices and no_slices:
+            raise UsageError("--slice names slices, and --no-slices wants none", remedy="write one of them")
         _check_lines(require)
         if write is not None:
             require_free(write, root=root)

@@ -70,7 +70,7 @@ def _lines(subject: Subject) -> Lines:
             )
         return Lines(question.require)
     if question.champion is not None:
-        return no_worse(subject.kind, subject.counts, slices=several and _values(subject))
+        return no_worse(subject.kind, subject.counts, slices=several and _values(subject), named=bool(question.slices))
     lines = better_than_guessing(subject.kind, subject.counts, slices=several > 0)
     if not lines.deciding:
         raise UsageError(

@@ -40,6 +40,7 @@ class Question:
     slices: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     python: str | None = None
+    no_slices: bool = False
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -149,7 +150,7 @@ class Subject:
         rows = outline(self.rows, label=self.label, inputs={*self.inputs, *self.question.features})
         named = bool(self.question.features) or all(model.inputs for model in self.models.values())
         keys = {"id": rows.id, "cluster": rows.cluster} if named else {"id": None, "cluster": None}
-        slices = tuple(name for name in rows.slices if naming_refusal(name) is None)
+        slices = tuple(name for name in rows.slices if not self.question.no_slices and naming_refusal(name) is None)
         return replace(rows, scores=(), weight=None, slices=slices, **keys)
 
     @cached_property

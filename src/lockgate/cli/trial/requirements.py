@@ -67,15 +67,16 @@ class LabelCounts:
 class Lines:
     """Requirements, and below how many rows a slice is tested for harm alone. extra: lines that decide nothing."""
 
-    deciding: tuple[str, ...]
+    deciding: tuple[Line, ...]
     extra: tuple[Line, ...] = ()
     least_rows: int = 0
 
 
-def no_worse(kind: str, counts: LabelCounts, *, slices: int) -> Lines:
+def no_worse(kind: str, counts: LabelCounts, *, slices: int, named: bool) -> Lines:
     """No worse than the champion, overall and on each slice that has rows enough; the tolerances are those that rows decide.
 
-    kind: task, or `labels`. slices: how many there are.
+    kind: task, or `labels`. slices: how many there are. named: whether somebody chose them; others are only tested for
+    harm, so that a slice that rows leave undecided does not block.
     """
     lines = _NO_WORSE[kind]
     overall = []
@@ -88,7 +89,11 @@ def no_worse(kind: str, counts: LabelCounts, *, slices: int) -> Lines:
     smallest = counts.smallest_tolerance(subject, together=slices)
     tolerance = max(usual, rounded_up(smallest or 0.0))
     least = _rows_that_decide(subject, counts, tolerance, slices)
-    return Lines((*overall, f"{_written(line, kind, tolerance)} on each slice"), least_rows=least)
+    held = _written(line, kind, tolerance)
+    metric, op, limit = held.split(" ", 2)
+    side = "at_least" if op == ">=" else "at_most"
+    watched = {"metric": metric, side: limit, "on": "each slice", "claim": "no_harm"}
+    return Lines((*overall, f"{held} on each slice" if named else watched), least_rows=least)
 
 
 def _written(line: str, kind: str, tolerance: float) -> str:

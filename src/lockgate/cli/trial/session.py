@@ -86,6 +86,8 @@ class FinishedTrial:
             lines += f'--require "{EXAMPLES[subject.kind]}" names one'
         else:
             lines = "no line was named, so it is held to the champion, with tolerances that so many rows can decide"
+            if subject.slices and not question.slices:
+                lines += "; on slices, which nobody named, only for harm (--slice COLUMN to have it shown, --no-slices for none)"
         return [note for note in (label, positive if subject.guessed_positive else "", lines) if note]
 
 
