@@ -540,6 +540,8 @@ def test_owners_of_a_pipeline_that_is_there_are_for_a_person_to_write(monkeypatc
         monkeypatch.setenv("PATH", "")  # without gh
         with pytest.raises(UsageError, match="is there already, and says of nobody that they sign; write this") as none:
             init("--github", "--owner", "ana")
+    with pytest.raises(UsageError, match=r"\nsignoff:\n.*\n.*\n      - {github: bo, id: N}  # gh api users/bo"):
+        init("--github", "--owner", "bo")  # GitHub does not answer any more
     path.write_text(f"{path.read_text()}\n{str(none.value).partition(chr(10))[2]}\n")
     signoff = loader.load(path, environ=None).signoff
     with pytest.raises(UsageError, match="is there already, and says who signs; write --owner into it"):

@@ -176,9 +176,10 @@ def _own_signers(path: Path, logins: Sequence[str]) -> UsageError:
         return UsageError(
             f"{path} is there already, and says who signs", remedy="write --owner into it, or leave it out"
         )
+    lines = [line.removeprefix("# ") for line in Signers(_numbers(logins)).text.splitlines()]
     return UsageError(
         f"{path} is there already, and says of nobody that they sign",
-        remedy=f"write this at its end, and leave --owner out:\n{Signers(_numbers(logins)).text}",
+        remedy="\n".join(["write this at its end, and leave --owner out:", *lines]),
     )
 
 
