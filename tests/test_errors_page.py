@@ -45,7 +45,7 @@ def test_each_refusal_is_explained() -> None:
         for keyword in call.keywords
         if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
     }
-    explained = {code for cell in first_cells("Refusals, by `code`") for code in re.findall(r"`(\w+)`", cell)}
+    explained = {code for cell in first_cells("Refusals and waits, by `code`") for code in re.findall(r"`(\w+)`", cell)}
 
     assert explained == refused
 

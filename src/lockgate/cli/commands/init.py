@@ -52,7 +52,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
     "owners",
     multiple=True,
     metavar="LOGIN",
-    help="Who may approve, by their GitHub account; may be repeated. By default your own SSH key.",
+    help="Who may approve, by their GitHub account; may be repeated. By default your own SSH key; with --github nobody yet.",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")

@@ -24,7 +24,7 @@ from lockgate.pipeline.read_paths import ReadPaths
 
 # The names of the first pipeline's files. Those of further pipelines have the pipeline's name behind them.
 NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
-REPOSITORY = "lockgate/lockgate"
+REPOSITORY = "OWNER/lockgate"  # where nothing tells whose it is; a person has to write that
 # Pinned by the commit of a release, because a tag can be moved.
 PINNED = {
     "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
@@ -175,8 +175,8 @@ class Workflows:
         ]
         if not self.pinned:
             lines.append(
-                f"to do: the commit of lockgate {__version__} is not known here, so its tag is named, which can be moved; "
-                "write its commit with --action OWNER/REPO@COMMIT --force"
+                f"to do: where lockgate {__version__} was installed from, and at which commit, is not known here; "
+                "write it with --action OWNER/REPO@COMMIT --force"
             )
         registry = "" if self.local is None else _NO_SERVER.format(pipeline=self.pipeline, local=self.local)
         checklist = CHECKLIST.format(registry=registry, branch="the default branch", check=self.check)
@@ -250,7 +250,7 @@ def _installed_action() -> str | None:
         with suppress(LockgateError):  # a checkout that git refuses names none
             commit, url = git.head_commit(folder), git.origin_url(folder) or ""
     repository = _GITHUB.search(url)
-    action = f"{repository[1] if repository else REPOSITORY}@{commit}"
+    action = f"{repository[1]}@{commit}" if repository else ""
     return action if _ACTION.fullmatch(action) else None
 
 
