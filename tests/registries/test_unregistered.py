@@ -64,7 +64,8 @@ def test_a_folder_of_mlflow_says_of_itself_what_a_registered_one_does(
         ("models:/fraud/3", ModelVersion("fraud", "3")),
         ("models:/fraud@best", ModelVersion("fraud", "@best")),
         ("models:/m-0a1b", ModelVersion("model", "m-0a1b")),
-        ("runs:/4f5e/my/model", ModelVersion("model", "4f5e")),
+        ("runs:/4f5e/model", ModelVersion("model", "4f5e")),
+        ("runs:/4f5e/my/model", ModelVersion("model", "4f5e/my")),
     ],
 )
 def test_an_address_of_mlflow_names_its_version(tmp_path: Path, address: str, version: ModelVersion) -> None:

@@ -42,7 +42,7 @@ class UnregisteredModels:
         return self.version_of(alias) if alias in self.addresses else None
 
     def version(self, name: str, version: str) -> ModelVersion:
-        match = next((each for each in self.versions(name) if each.version == version), None)
+        match = next((each for each in self.versions(name) if (each.name, each.version) == (name, version)), None)
         if match is None:
             raise NotFound(f"none of these models is version {version}")
         return match
@@ -90,7 +90,9 @@ class UnregisteredModels:
 def _version(address: str) -> ModelVersion:
     """What reports call the model of an address. Raises UsageError where there is none."""
     if match := _LOGGED.fullmatch(address):
-        return ModelVersion(_named(match["path"] or "model"), match["model"] or match["run"])
+        above, _, _ = (match["path"] or "").rstrip("/").rpartition("/")  # two models of a run may be called alike
+        run = f"{match['run']}/{above}" if above else match["run"]
+        return ModelVersion(_named(match["path"] or "model"), match["model"] or run)
     if match := _REGISTERED.fullmatch(address):
         return ModelVersion(match["name"], match["version"] or match["alias"])
     if address.startswith(_SCHEMES):

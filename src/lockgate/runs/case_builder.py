@@ -202,9 +202,10 @@ class CaseBuilder:
 
     def end_models(self) -> None:
         """End the models. Raises RegistryError where one that was in no box changed files that were hashed."""
-        for model in self._models:
+        models = [*self._models, *self.started.values()]
+        for model in models:
             model.close()
-        if boxed(self.pipeline.isolation) or not self._models:
+        if boxed(self.pipeline.isolation) or not models:
             return
         edited = [one for one in self.case.contenders if folder_digest(one.files) != one.version.digest]
         changed = [f"files of the {contender.role}" for contender in edited]

@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from lockgate.cli.main import gate
+from lockgate.cli.trial.document import redacted, text
 from lockgate.cli.trial.question import Question, Subject
 from lockgate.cli.trial.requirements import no_worse
 from lockgate.data.dataset import Dataset
@@ -162,6 +163,7 @@ def test_lines_of_ones_own_are_all_that_is_asked(two_models: Path) -> None:
     assert written.output.method == "predict_proba"
     assert [entry.column for entry in written.data["holdout"].slices] == ["country"]
     assert Path("models/churn.version").read_text() == "1\n"
+    assert "write what --require names into gates/churn.yaml, too" in document["seen"]
 
 
 def test_a_model_may_have_other_names_for_its_classes_than_the_data(two_models: Path) -> None:
@@ -237,6 +239,39 @@ def test_a_column_of_lists_is_the_array_that_a_model_was_fitted_on(features: tup
     document = judge("model.joblib", "--data", "images.parquet", "--label", "dark", *features)
 
     assert (document["verdict"], lines(document)["auc >= 0.5"]) == ("pass", "pass")
+
+
+def test_scores_are_cut_where_the_model_itself_decides_and_a_guessed_order_is_said(two_models: Path) -> None:
+    """At 0 of a decision function, whose accuracy is that of its own predictions; beside probabilities there is no one cut."""
+    rows = pd.read_csv(two_models / "test.csv")
+    numbers, truth = rows[["age", "spent"]].to_numpy(), (rows.left == "yes").astype(int)
+    for name, model in {"ridge": RidgeClassifier(), "logistic": LogisticRegression()}.items():
+        joblib.dump(make_pipeline(StandardScaler(), model).fit(numbers, truth), f"{name}.joblib")
+    rows.assign(left=truth).drop(columns="country").to_csv("numbers.csv", index=False)
+    right = float((joblib.load("ridge.joblib").predict(numbers) == truth).mean())
+    call = ("--data", "numbers.csv", "--label", "left", "--no-slices", "--require")
+
+    own = judge("ridge.joblib", *call, "accuracy >= 0.5")
+    mixed = judge("ridge.joblib", "logistic.joblib", *call, "accuracy >= champion - 0.1")
+
+    (finding,) = [
+        each for gate in own["evidence"]["gates"] for each in gate["findings"] if each["subject"] == "accuracy"
+    ]
+    assert float(finding["observed"]) == pytest.approx(right)
+    assert "was given age, spent in the order of the data (--features a,b,c for another)" in own["seen"]
+    assert mixed["exit_code"] == 2, mixed
+    assert "cuts scores at a threshold" in mixed["error"]["message"]
+
+
+def test_what_lets_somebody_into_the_data_is_neither_shown_nor_written(two_models: Path) -> None:
+    """A pipeline that would be committed is refused; what is kept of a trial names the address alone."""
+    data = "https://ana:secret@example.invalid/test.csv?sig=secret"
+    question = Question("good.joblib", None, data)
+    kept = text(redacted({"data": {"data": {"path": data}}}))
+    refused = judge(str(two_models / "good.joblib"), "--data", data, "--write", "gates/churn.yaml")
+
+    assert "secret" not in kept + question.shown_data + refused["seen"] + json.dumps(refused)
+    assert refused["exit_code"] == 2
 
 
 def test_a_folder_of_mlflow_is_compared_with_its_signature_too(two_models: Path) -> None:

@@ -84,7 +84,7 @@ def command(
             raise UsageError("--slice names slices, and --no-slices wants none", remedy="write one of them")
         _check_lines(require)
         if write is not None:
-            require_free(write, root=root)
+            require_free(write, data, root=root)
         finished = try_models(question, root=root, environ=os.environ, screen=screen)
     except LockgateError as error:
         if as_json:
@@ -94,10 +94,17 @@ def command(
     for note in finished.notes:
         screen.say(f"note     {note}")
     if write is not None:
-        candidate = finished.evidence.candidate["version"]
-        for path in write_pipeline(write, finished.subject, version=str(candidate), root=root):
+        version = str(finished.evidence.candidate["version"])
+        for path in write_pipeline(write, finished.subject, version=version, root=root):
             screen.say(f"wrote    {os.path.relpath(path)}")
-        screen.say(f"next     register the model as {write.stem}, then gate check, then gate run")
+        if require:
+            screen.say(f"note     its lines are those of gate init: write what --require names into {write}, too")
+        first = (
+            ""
+            if candidate.startswith("models:/") and version.isdigit()
+            else f"register the model as {write.stem}, then "
+        )
+        screen.say(f"next     {first}gate check, then gate run")
     else:
         screen.show_next(finished.commands)
     if as_json:

@@ -11,8 +11,10 @@ import yaml
 
 from lockgate.cli.trial.question import Question, Subject
 from lockgate.cli.trial.requirements import EXAMPLES, Lines, better_than_guessing, no_worse
+from lockgate.data import remote
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evaluation.requirements import grammar
+from lockgate.gates.metrics import Metrics
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
 
@@ -53,10 +55,31 @@ def complete(document: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         )
     more: dict[str, Any] = {"task": subject.task, "data": {DATA: data}, "gates": gates}
     if subject.task == "binary":
-        more |= {"positive": subject.positive, "threshold": 0.5}
+        more |= {"positive": subject.positive, "threshold": _threshold(subject, lines)}
     more |= {"output": output} if (output := _output(subject)) else {}
     more |= {"inputs": sources} if (sources := subject.sources()) else {}
     return {**document, **more}
+
+
+def _threshold(subject: Subject, lines: Lines) -> float:
+    """Where the models themselves decide: half of a probability, 0 of a decision function.
+
+    Raises UsageError where they differ in that, and a line rests on it.
+    """
+    decided = {0.0 if model.scoring == "decision_function" else 0.5 for model in subject.models.values()}
+    resting = [line for line in (*lines.deciding, *lines.extra) if _takes_threshold(line)]
+    if len(decided) > 1 and resting:
+        raise UsageError(
+            f"{resting[0]!r} cuts scores at a threshold, and one of the models gives probabilities, the other none",
+            remedy='require what needs no threshold, such as --require "auc >= champion - 0.02"',
+        )
+    return decided.pop() if len(decided) == 1 else 0.5
+
+
+def _takes_threshold(line: str | Mapping[str, Any]) -> bool:
+    own = grammar.read(line)
+    subject = Metrics.subjects.get(own.subject)
+    return subject is not None and "threshold" in subject.needs and own.argument("threshold") is None
 
 
 def _lines(subject: Subject) -> Lines:
@@ -119,6 +142,12 @@ def read(document: Mapping[str, Any], *, root: Path) -> Pipeline:
         return loader.read(text(document), name=FILE, root=root)
     except PipelineError as error:
         raise UsageError("; ".join(_POSITION.sub("", complaint) for complaint in error.complaints)) from error
+
+
+def redacted(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as it is kept: an address without what lets somebody in."""
+    data = {name: {**entry, "path": remote.redacted(entry["path"])} for name, entry in document["data"].items()}
+    return {**document, "data": data}
 
 
 def text(document: Mapping[str, Any]) -> str:

@@ -9,14 +9,20 @@ from pathlib import Path
 from lockgate.cli.drafting.owners import Signers, local_keys
 from lockgate.cli.drafting.pipeline_text import Draft, pipeline_text
 from lockgate.cli.trial.question import Subject
+from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.errors import UsageError
 from lockgate.models.model import Output
 from lockgate.pipeline import loader
 
 
-def require_free(path: Path, *, root: Path) -> None:
-    """Raise UsageError where no pipeline can be written there."""
+def require_free(path: Path, data: str, *, root: Path) -> None:
+    """Raise UsageError where no pipeline can be written there, or none that names these data."""
+    if remote.redacted(data) != data:
+        raise UsageError(
+            "--write: the address of the data holds what lets somebody in, and a pipeline is committed",
+            remedy="write the pipeline with gate init, and the address with a variable: ${NAME}",
+        )
     if path.exists():
         raise UsageError(f"{path} is there already", remedy="name another file with --write")
     if path.suffix not in (".yaml", ".yml") or path.absolute().parent != root / "gates":
@@ -28,12 +34,17 @@ def write_pipeline(path: Path, subject: Subject, *, version: str, root: Path) ->
     from lockgate.pipeline.json_schema import schema
 
     candidate = Path("models") / f"{path.stem}.version"
+    registered = version if subject.question.candidate.startswith("models:/") and version.isdigit() else None
     signers = Signers(key=next(local_keys(Path.home(), root), None))
     text = pipeline_text(path.stem, _draft(subject, version), version=candidate, signers=signers)
     loader.read(text, name=path.name, root=root)  # what is not valid is not written
     editors = json.dumps(schema(root=root), indent=1) + "\n"
     written = []
-    for file, content in ((path, text), (path.with_name("schema.json"), editors), (root / candidate, "1\n")):
+    for file, content in (
+        (path, text),
+        (path.with_name("schema.json"), editors),
+        (root / candidate, f"{registered or 1}\n"),
+    ):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content, encoding="utf-8")

@@ -14,6 +14,7 @@ from lockgate.cli.drafting.columns import Outline, first_rows, outline, truth_of
 from lockgate.cli.drafting.pipeline_text import Draft, guess_task
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.trial.requirements import LabelCounts
+from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.errors import UsageError, guess
 from lockgate.models import signature_diff
@@ -41,6 +42,11 @@ class Question:
     features: tuple[str, ...] = ()
     python: str | None = None
     no_slices: bool = False
+
+    @property
+    def shown_data(self) -> str:
+        """The data as people may see them named."""
+        return remote.redacted(self.data)
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -95,7 +101,7 @@ class Subject:
         _ = self.data.schema  # says what is wrong with it
         rows = first_rows(self.data)
         if rows is None or not rows.num_rows:
-            raise UsageError(f"{self.question.data} has no rows that can be read", remedy="name data with rows")
+            raise UsageError(f"{self.question.shown_data} has no rows that can be read", remedy="name data with rows")
         for option, names in {
             "--label": [self.question.label], "--query": [self.question.query], "--slice": self.question.slices,
             "--features": self.question.features,
@@ -103,7 +109,7 @@ class Subject:
             for name in names:
                 if name is not None and name not in rows.column_names:
                     raise UsageError(
-                        f"{option}: {self.question.data} has no column {name!r}{guess(name, rows.column_names)}",
+                        f"{option}: {self.question.shown_data} has no column {name!r}{guess(name, rows.column_names)}",
                         remedy=f"its columns are {', '.join(rows.column_names[:40])}",
                     )
         return rows
@@ -229,6 +235,13 @@ class Subject:
         """Whether the positive class is a guess that a person should see."""
         return self.task == "binary" and self.question.positive is None and bool(self.outline.unsure)
 
+    @property
+    def guesses_order(self) -> bool:
+        """Whether a model that knows no names was given columns as they stand in the data."""
+        return not self.question.features and any(
+            not model.files.signature and not model.inputs for model in self.models.values()
+        )
+
     def sources(self) -> dict[str, str]:
         """`inputs:` of models without a signature: the names that they know, else the columns of the data, in order.
 
@@ -256,7 +269,7 @@ class Subject:
         if fitting is None:
             raise UsageError(
                 f"the model was fitted on {' or '.join(map(str, wanted))} columns and does not name them; "
-                f"{self.question.data} has {len(free)} beside {self.label}: {', '.join(free[:40])}",
+                f"{self.question.shown_data} has {len(free)} beside {self.label}: {', '.join(free[:40])}",
                 remedy="list those that it takes, in the order of training: --features a,b,c",
             )
         return {name: name for name in fitting}

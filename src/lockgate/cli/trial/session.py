@@ -65,7 +65,7 @@ class FinishedTrial:
         subject = self.subject
         registered = subject.question.candidate.startswith("models:/")
         options = {
-            "--model": self.evidence.model if registered else "NAME", "--data": subject.question.data, "--label": subject.label,
+            "--model": self.evidence.model if registered else "NAME", "--data": subject.question.shown_data, "--label": subject.label,
             "--task": subject.task, "--query": subject.question.query,
         }  # fmt: skip
         words = [word for name, value in options.items() if value is not None for word in (name, value)]
@@ -88,7 +88,10 @@ class FinishedTrial:
             lines = "no line was named, so it is held to the champion, with tolerances that so many rows can decide"
             if subject.slices and not question.slices:
                 lines += "; on slices, which nobody named, only for harm (--slice COLUMN to have it shown, --no-slices for none)"
-        return [note for note in (label, positive if subject.guessed_positive else "", lines) if note]
+        order = ", ".join([*list(subject.sources())[:5], *["…"] * (len(subject.sources()) > 5)])
+        order = f"it names no columns, and was given {order} in the order of the data (--features a,b,c for another)"
+        told = (label, positive if subject.guessed_positive else "", order if subject.guesses_order else "", lines)
+        return [note for note in told if note]
 
 
 def data_path(text: str, root: Path) -> str:
@@ -208,7 +211,7 @@ class _Trial:
             builder.end_models()
             evidence = run.evidence(data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now())
         folder.keep_evidence(evidence)
-        folder.write(document.FILE, document.text(draft).encode())
+        folder.write(document.FILE, document.text(document.redacted(draft)).encode())
         record = RunRecord(evidence, lambda: folder.path)
         for report in FORMATS.values():
             folder.write(report.file, report.render(record).encode())
