@@ -186,11 +186,12 @@ def _serving(gate: Latency, serving: Any) -> dict[str, Any]:
         )
     batch = serving.get("batch")
     load = gate.load if batch is None else gate.load.model_copy(update={"batch_size": batch})
+    asked = {name: value for name, value in serving.items() if name != "batch"}
+    if asked:  # whatever a model allows itself, its answers are answers, as a bare gate requires
+        asked = {**asked, "errors": 0}
     return {
         "load": load,
-        "require": tuple(
-            _serving_line(gate.subjects[name], value, batch) for name, value in serving.items() if name != "batch"
-        ),
+        "require": tuple(_serving_line(gate.subjects[name], value, batch) for name, value in asked.items()),
     }
 
 
