@@ -120,6 +120,23 @@ def test_without_a_key_the_owners_own_one_signs(desk: Checkout, tmp_path: Path) 
     assert (alone.code, signed.code) == (2, 0)
     assert "name yours with --key FILE" in alone.stderr
     assert signed.stdout.startswith("olga@example.org approves")
+    assert f", by the key {tmp_path}/.ssh/olga\n" in signed.stdout
+
+
+def test_where_several_owners_have_a_key_here_one_is_named(
+    desk: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody signs as another."""
+    (tmp_path / ".ssh").mkdir()
+    lines = [ssh_key(tmp_path / ".ssh", name).with_suffix(".pub").read_text().strip() for name in ("ana", "bea")]
+    desk.write(signoff={"groups": {"owners": [{"key": line} for line in lines]}, "require": {"owners": 1}})
+    digest = evaluated(desk)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    answer = desk.gate("approve", digest)
+
+    assert answer.code == 2
+    assert "keys of several owners are here: ana@example.org, bea@example.org" in answer.stderr
 
 
 def test_authors_do_not_sign_their_own_work(desk: Checkout) -> None:

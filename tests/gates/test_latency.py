@@ -422,7 +422,11 @@ def test_a_model_that_says_how_it_is_to_be_served_is_held_to_it(tmp_path: Path) 
     case = case_of(tmp_path, candidate=FakeModel(lognormal()), candidate_facts={"metadata": {"serving": serving}})
     result = ask(case, Latency.model_validate({"gate": "latency", "load": {"closed": {}, "requests": 400}}))
 
-    assert [one.text for one in result.requirements] == ["p95_ms(batch=32) <= 40", "rss_mb <= 150", "errors(batch=32) <= 0"]
+    assert [one.text for one in result.requirements] == [
+        "p95_ms(batch=32) <= 40",
+        "rss_mb <= 150",
+        "errors(batch=32) <= 0",
+    ]
     assert [one.verdict for one in result.findings] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
     assert result.context["asked_by"] == "the candidate's own metadata"
     assert result.context["batch_sizes"] == [32]

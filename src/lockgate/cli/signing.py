@@ -42,6 +42,7 @@ def cast(
     policy = lookup.pipeline.signoff or SignoffPolicy()
     if verb == "approve":
         _require_open(policy, evidence)
+    named = key is not None
     key = _own_key(policy, source=str(lookup.pipeline.path)) if key is None else key
     owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
@@ -63,7 +64,7 @@ def cast(
     )
     signature = sign_vote(vote, key, policy)
     phrase = {"approve": "approves", "reject": "rejects", "override": "would go over everything with"}[verb]
-    head = f"{owner.name} {phrase} {evidence.digest}"
+    head = f"{owner.name} {phrase} {evidence.digest}{'' if named else f', by the key {key}'}"
     if out is not None:
         show_lines([f"{head}, in {write_vote(out, vote.bytes, signature)}"])
         return
@@ -88,11 +89,20 @@ def _next_steps(lookup: EvidenceLookup, verb: str) -> list[str]:
 
 
 def _own_key(policy: SignoffPolicy, *, source: str) -> Path:
-    """The first key of this machine that is an owner's. Raises UsageError where none is."""
+    """The key of this machine that is an owner's. Raises UsageError where none is, or those of several owners are."""
+    keys: dict[str, Path] = {}
     for local in local_keys(Path.home(), Path.cwd()):
         key = Path(local.path).expanduser()
-        if policy.owner_of(ssh.identity(key)) is not None:
-            return key
+        owner = policy.owner_of(ssh.identity(key))
+        if owner is not None:
+            keys.setdefault(owner.name, key)
+    if len(keys) > 1:
+        raise UsageError(
+            f"keys of several owners are here: {', '.join(keys)}",
+            remedy=f"name the one that signs: --key {min(keys.values())}",
+        )
+    for key in keys.values():
+        return key
     raise UsageError(
         f"neither git's signing key nor one of ~/.ssh is in a group of signoff in {source}",
         remedy="name yours with --key FILE, or have its .pub line added there and evaluate again",

@@ -186,12 +186,12 @@ def _serving(gate: Latency, serving: Any) -> dict[str, Any]:
         )
     batch = serving.get("batch")
     load = gate.load if batch is None else gate.load.model_copy(update={"batch_size": batch})
-    asked = {name: value for name, value in serving.items() if name != "batch"}
-    if asked:  # whatever a model allows itself, its answers are answers, as a bare gate requires
-        asked = {**asked, "errors": 0}
+    limits = {name: value for name, value in serving.items() if name != "batch"}
+    if limits:  # whatever a model allows itself, its answers are answers, as a bare gate requires
+        limits = {**limits, "errors": 0}
     return {
         "load": load,
-        "require": tuple(_serving_line(gate.subjects[name], value, batch) for name, value in asked.items()),
+        "require": tuple(_serving_line(gate.subjects[name], value, batch) for name, value in limits.items()),
     }
 
 

@@ -13,8 +13,8 @@ from lockgate.cli.trial.question import Question, Subject
 from lockgate.cli.trial.requirements import EXAMPLES, Lines, better_than_guessing, no_worse
 from lockgate.data import remote
 from lockgate.errors import PipelineError, UsageError
+from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.requirements import grammar
-from lockgate.gates.metrics import Metrics
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
 
@@ -78,7 +78,7 @@ def _threshold(subject: Subject, lines: Lines) -> float:
 
 def _takes_threshold(line: str | Mapping[str, Any]) -> bool:
     own = grammar.read(line)
-    subject = Metrics.subjects.get(own.subject)
+    subject = SUBJECTS.get(own.subject)
     return subject is not None and "threshold" in subject.needs and own.argument("threshold") is None
 
 

@@ -90,8 +90,8 @@ class FinishedTrial:
                 lines += "; on slices, which nobody named, only for harm (--slice COLUMN to have it shown, --no-slices for none)"
         order = ", ".join([*list(subject.sources())[:5], *["…"] * (len(subject.sources()) > 5)])
         order = f"it names no columns, and was given {order} in the order of the data (--features a,b,c for another)"
-        told = (label, positive if subject.guessed_positive else "", order if subject.guesses_order else "", lines)
-        return [note for note in told if note]
+        notes = (label, positive if subject.guessed_positive else "", order if subject.guesses_order else "", lines)
+        return [note for note in notes if note]
 
 
 def data_path(text: str, root: Path) -> str:
