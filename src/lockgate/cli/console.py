@@ -25,7 +25,7 @@ _TELL_SECONDS = 10.0
 _LABEL = len("warning  ")
 _PURPOSES = {
     "run": "publishes this result and stages the version, so that it can be approved",
-    "approve": "an owner signs this result, with the SSH key in FILE",
+    "approve": "an owner signs this result, with their SSH key",
     "promote": "makes the version Production",
     "init": "writes a pipeline that judges each version",
 }
