@@ -23,7 +23,6 @@ from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, forget_keys, mark_cut_off, new_run_id, owner_is_gone, runs
-from lockgate.evidence.run_record import RunRecord
 from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
 from lockgate.pipeline.loader import load, project_root
@@ -34,7 +33,7 @@ from lockgate.promotion.promote import record_staging
 from lockgate.promotion.publish import publish, registry_moment
 from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import CandidateSelector, parse_candidate
-from lockgate.reports import FORMATS
+from lockgate.reports import keep_reports
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.circumstances import leaves_no_record, read_circumstances
 from lockgate.runs.data_check import require_data
@@ -205,7 +204,7 @@ class _RunSession:
             raise
         if fresh:
             folder.keep_evidence(evidence)
-            _write_reports(evidence, folder)
+            keep_reports(evidence, folder)
             folder.keep_sealed(_FINISHED, {"evidence": evidence.digest})
             folder.mark("finished")
         return evidence, folder
@@ -351,12 +350,6 @@ class _RunSession:
         if state.get("notified") != evidence.digest:
             notify_waiting(self.pipeline, evidence)
             folder.mark(str(state.get("state")), notified=evidence.digest)
-
-
-def _write_reports(evidence: Evidence, folder: RunFolder) -> None:
-    record = RunRecord(evidence, lambda: folder.path)
-    for report in FORMATS.values():
-        folder.write(report.file, report.render(record).encode())
 
 
 @contextmanager

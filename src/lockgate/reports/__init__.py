@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 
-from lockgate.evidence.evidence import EvidenceError
+from lockgate.evidence.evidence import Evidence, EvidenceError
+from lockgate.evidence.run_folder import RunFolder
 from lockgate.evidence.run_record import RunRecord
 from lockgate.text import cut
 
@@ -35,3 +36,10 @@ FORMATS = {
     "junit": Report("report.xml", "junit"),
     "json": Report("report.json", "json"),
 }
+
+
+def keep_reports(evidence: Evidence, folder: RunFolder) -> None:
+    """Write every report into the folder that holds the run's files. Raises EvidenceError as `render` does."""
+    record = RunRecord(evidence, lambda: folder.path)
+    for report in FORMATS.values():
+        folder.write(report.file, report.render(record).encode())

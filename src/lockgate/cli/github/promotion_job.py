@@ -15,7 +15,6 @@ from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import LockgateError, Refused, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.evidence.run_record import RunRecord
 from lockgate.foreign.files import read_regular
 from lockgate.integrations.github.eligibility import BranchPolicy
 from lockgate.integrations.github.pull_request_state import PullRequestState, exhibits
@@ -25,7 +24,7 @@ from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import ModelVersion
-from lockgate.reports import FORMATS
+from lockgate.reports import keep_reports
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.promotion_hooks import make_operator, make_terms
 from lockgate.runs.run import now
@@ -136,7 +135,5 @@ def _run_folder(approved: ApprovedPullRequest, path: Path) -> Path:
     folder.keep_evidence(approved.evidence)
     for name, content in files.items():
         folder.write(name, content)
-    record = RunRecord(approved.evidence, lambda: path)
-    for report in FORMATS.values():
-        folder.write(report.file, report.render(record).encode())
+    keep_reports(approved.evidence, folder)
     return path

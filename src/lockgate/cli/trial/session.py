@@ -24,14 +24,13 @@ from lockgate.errors import ModelFault, UsageError, guess
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, new_run_id, own_folder, write
-from lockgate.evidence.run_record import RunRecord
 from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
 from lockgate.models.model import Model, Starts
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.registries.unregistered import UnregisteredModels
-from lockgate.reports import FORMATS
+from lockgate.reports import keep_reports
 from lockgate.runs.case_builder import CaseBuilder, open_case
 from lockgate.runs.circumstances import read_circumstances
 from lockgate.runs.model_factory import start_model
@@ -212,9 +211,7 @@ class _Trial:
             evidence = run.evidence(data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now())
         folder.keep_evidence(evidence)
         folder.write(document.FILE, document.text(document.redacted(draft)).encode())
-        record = RunRecord(evidence, lambda: folder.path)
-        for report in FORMATS.values():
-            folder.write(report.file, report.render(record).encode())
+        keep_reports(evidence, folder)
         return FinishedTrial(evidence, folder, subject)
 
     @contextmanager
