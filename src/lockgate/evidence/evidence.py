@@ -167,6 +167,11 @@ class Evidence:
             return None
 
     @property
+    def waived(self) -> set[str]:
+        """Ids of findings and names of gates whose waiver held on the day of the run."""
+        return {str(waiver["finding"]) for waiver in self.document.get("waivers") or () if not waiver.get("expired")}
+
+    @property
     def asks(self) -> tuple[str, ...]:
         """Ids of the inconclusive findings that the owner may accept; an approval must say how many there are."""
         return tuple(self.document["asks"])

@@ -14,7 +14,7 @@ from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.interval_bars import bars
 from lockgate.reports.run_facts import contrast_words, interval_words, slice_groups, verdict_sentence
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
-from lockgate.reports.terminal_rows import NOTHING, Row, gate_rows, notes, values, waived_ids
+from lockgate.reports.terminal_rows import NOTHING, Row, gate_rows, notes, values
 from lockgate.reports.waivers import idle_waivers
 
 STYLES = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta", "": ""}
@@ -30,7 +30,7 @@ Lines = list[list[Span]]
 
 def run_page(evidence: Evidence, medium: Medium, *, observed: bool = False) -> Text:
     """Everything that a person reads of a run before the next command. observed: it was only to be looked at."""
-    waived = waived_ids(evidence)
+    waived = evidence.waived
     blocks = [
         _table(evidence, medium, waived),
         [line for gate in evidence.gates for line in _notes(gate, medium, waived)],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from lockgate.evaluation.judging.gate_summary import summary, worst_first
 from lockgate.evaluation.judging.number_format import short, slice_words
-from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import cut
 
@@ -29,11 +29,6 @@ class Row:
     style: str
     line: str
     values: tuple[str, str, str] | None = None
-
-
-def waived_ids(evidence: Evidence) -> set[str]:
-    """Findings and gates whose waiver held on the day of the run."""
-    return {str(waiver["finding"]) for waiver in evidence.document.get("waivers") or () if not waiver.get("expired")}
 
 
 def gate_rows(gate: GateResult, waived: Collection[str]) -> list[Row]:

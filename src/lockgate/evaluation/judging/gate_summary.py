@@ -141,7 +141,7 @@ def risk_sentence(evidence: Evidence) -> str | None:
     covered: list[Finding] = []
     of_rows: list[Finding] = []  # latency is measured anew in each run
     weaker: dict[str, dict[str, int]] = {}
-    waived = {str(waiver["finding"]) for waiver in evidence.document.get("waivers") or () if not waiver.get("expired")}
+    waived = evidence.waived
     estimated = False
     for gate in evidence.gates:
         ids = [gate.name] if gate.name in waived else [finding.id for finding in gate.findings if finding.id in waived]

@@ -26,7 +26,6 @@ from lockgate.reports import run_facts
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
 from lockgate.reports.html.forest import forests
 from lockgate.reports.html.sections import SECTIONS, environments, figures
-from lockgate.reports.terminal_rows import waived_ids
 from lockgate.reports.waivers import idle_waivers
 from lockgate.text import cut, plain
 
@@ -40,7 +39,7 @@ _HEADLINES = {"pass": "Passed", "inconclusive": "Not decided", "fail": "Failed",
 def render(record: RunRecord) -> str:
     """The whole report as HTML."""
     evidence = record.evidence
-    waived = waived_ids(evidence)
+    waived = evidence.waived
     return _environment().get_template("page.html").render(
         evidence=evidence,
         headline=_HEADLINES[evidence.verdict.value],
