@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.gate_summary import worst_first
-from lockgate.evaluation.judging.number_format import counted_words, percent, short
+from lockgate.evaluation.judging.number_format import counted_words, number_cell, percent, short
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.reports.terminal_rows import NOTHING, limit_distance
 
 _WORDS = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "could not be decided"}
 
@@ -33,9 +33,9 @@ def cells(finding: Finding) -> Cells:
     return Cells(
         f"{identity} {finding.subject}",
         "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict),
-        NOTHING if finding.observed is None else short(finding.observed),
+        number_cell(finding.observed),
         "" if finding.interval is None else f"{short(finding.interval[0])} to {short(finding.interval[1])}",
-        NOTHING if finding.champion is None else short(finding.champion),
+        number_cell(finding.champion),
         f"{finding.limit.op} {finding.limit.text}",
         f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in),
     )
@@ -94,7 +94,20 @@ def slice_groups(gate: GateResult, waived: Collection[str] = ()) -> list[list[Fi
 def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
     """What is no pass by urgency, then passes by how near their interval comes to the limit."""
     passed = (finding for finding in findings if finding.verdict is Verdict.PASS)
-    return [*worst_first(findings), *sorted(passed, key=limit_distance)]
+    return [*worst_first(findings), *sorted(passed, key=_limit_distance)]
+
+
+def _limit_distance(finding: Finding) -> float:
+    """How far the end of the interval that is nearer to the limit is inside of it; negative outside, -inf without one."""
+    decided = finding.decided
+    if decided is None:
+        return -math.inf
+    op, required = decided.required
+    end = decided.low if op == ">=" else decided.high
+    end = decided.estimate if end is None or not math.isfinite(end) else end
+    if end is None:
+        return -math.inf
+    return end - required if op == ">=" else required - end
 
 
 def contrast_words(finding: Finding) -> str:

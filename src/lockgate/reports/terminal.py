@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from lockgate.evaluation.judging.number_format import slice_words
+from lockgate.evaluation.judging.number_format import NOTHING, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.interval_bars import bars
 from lockgate.reports.run_facts import contrast_words, interval_words, slice_groups, verdict_sentence
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
-from lockgate.reports.terminal_rows import NOTHING, Row, gate_rows, notes, values
+from lockgate.reports.terminal_rows import Row, gate_rows, notes, values
 from lockgate.reports.waivers import idle_waivers
 
 STYLES = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta", "": ""}

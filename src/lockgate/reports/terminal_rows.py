@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lockgate.evaluation.judging.gate_summary import summary, worst_first
-from lockgate.evaluation.judging.number_format import short, slice_words
+from lockgate.evaluation.judging.gate_summary import summary
+from lockgate.evaluation.judging.number_format import number_cell, short, slice_words
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.reports.run_facts import most_urgent_first
 from lockgate.text import cut
 
-NOTHING = "–"
 _MAX_REASON = 60
 _MAX_ROWS = 6  # of a gate; what is left out has passed or stands among the sentences below
 _BUDGET = ("evaluation no. ", "one evaluation of the ")
@@ -51,7 +50,7 @@ def gate_rows(gate: GateResult, waived: Collection[str]) -> list[Row]:
         if _is_met_count(group) and group[0].id not in waived:
             counted.setdefault(values(group[0])[2], []).append(group[0])
         else:
-            judged.append((_deciding(group), len(group)))
+            judged.append((most_urgent_first(group)[0], len(group)))
     judged.sort(key=lambda pair: (pair[0].id in waived, -pair[0].verdict.rank))
     rows += [_row(finding, count, waived=finding.id in waived) for finding, count in judged]
     rows += [_counted_row(findings) for findings in counted.values()]
@@ -74,19 +73,6 @@ def notes(gate: GateResult, waived: Collection[str]) -> str:
     return rest.partition("; ")[2] if rest.startswith(_BUDGET) else rest
 
 
-def limit_distance(finding: Finding) -> float:
-    """How far the end of the interval that is nearer to the limit is inside of it; negative outside, inf without one."""
-    decided = finding.decided
-    if decided is None:
-        return -math.inf
-    op, required = decided.required
-    end = decided.low if op == ">=" else decided.high
-    end = decided.estimate if end is None or not math.isfinite(end) else end
-    if end is None:
-        return -math.inf
-    return end - required if op == ">=" else required - end
-
-
 def _slice_phrase(finding: Finding) -> str:
     """` on country=BR`, nothing for all rows."""
     name = slice_words(tuple(finding.slice.items()))
@@ -95,16 +81,9 @@ def _slice_phrase(finding: Finding) -> str:
 
 def values(finding: Finding) -> tuple[str, str, str]:
     """Candidate, champion and limit for the eye; the limit of a line relative to the champion is what it came to."""
-    candidate = NOTHING if finding.observed is None else short(finding.observed)
-    champion = NOTHING if finding.champion is None else short(finding.champion)
     limit = finding.limit
-    return candidate, champion, f"{limit.op} {limit.text if limit.value is None else short(limit.value)}"
-
-
-def _deciding(group: Sequence[Finding]) -> Finding:
-    """The finding that a requirement's verdict rests on: its worst one, of passes the one nearest to the limit."""
-    bad = worst_first(group)
-    return bad[0] if bad else min(group, key=limit_distance)
+    required = f"{limit.op} {limit.text if limit.value is None else short(limit.value)}"
+    return number_cell(finding.observed), number_cell(finding.champion), required
 
 
 def _row(finding: Finding, count: int, *, waived: bool) -> Row:

@@ -6,6 +6,7 @@ import math
 
 from lockgate.data.slices.names import SliceKey, shown_label
 
+NOTHING = "–"
 _SINGULAR = {"rows": "row", "queries": "query", "requests": "request"}
 
 
@@ -38,6 +39,11 @@ def short(value: float | None) -> str:
     if abs(value) >= 1e15:
         return f"{value:.4g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def number_cell(value: float | None) -> str:
+    """The same for a table; a dash where there is no number."""
+    return NOTHING if value is None else short(value)
 
 
 def loosened(bound: float, value: float) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.errors import UsageError
-from lockgate.evaluation.judging.number_format import short, slice_words
+from lockgate.evaluation.judging.number_format import number_cell, short, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -192,10 +192,10 @@ def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) ->
         f"|:-:|---|--:|{'--:|' if contrast else ''}:-:|---|--:|",
     ]
     for finding, bar in zip(listed, bars(listed), strict=True):
-        champion = f" {_number(finding.champion)} |" if contrast else ""
+        champion = f" {number_cell(finding.champion)} |" if contrast else ""
         where = _text(slice_words(tuple(finding.slice.items())) or "overall", 120)
         lines.append(
-            f"| {_MARK[finding.verdict.value]} | {where} | {_number(finding.observed)} |{champion} "
+            f"| {_MARK[finding.verdict.value]} | {where} | {number_cell(finding.observed)} |{champion} "
             f"{_interval(finding, contrast)} | {f'`{bar}`' if bar else ''} | {finding.rows:,} |"
         )
     if len(findings) > len(listed):
@@ -219,16 +219,12 @@ def _contrast(findings: Sequence[Finding]) -> str | None:
     return {"difference": "difference", "ratio": "factor"}.get(on)
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else short(value)
-
-
 def _interval(finding: Finding, contrast: str | None) -> str:
     decided = finding.decided
     if decided is None:
         return ""
     sign = "+" if contrast == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
-    value = f"{sign}{_number(decided.estimate)}" if contrast else ""
+    value = f"{sign}{number_cell(decided.estimate)}" if contrast else ""
     if decided.low is None and decided.high is None:
         return value
     ends = f"<sub>{short(decided.low)} to {short(decided.high)}</sub>".replace(" ", "&nbsp;")

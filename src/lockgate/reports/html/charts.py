@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.evaluation.judging.number_format import percent, short
+from lockgate.evaluation.judging.number_format import NOTHING, number_cell, percent, short
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.reports.html.figures import (
@@ -25,7 +25,6 @@ from lockgate.reports.html.figures import (
     path,
     rises,
 )
-from lockgate.reports.terminal_rows import NOTHING
 
 MODELS = ("candidate", "champion")
 _SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -199,4 +198,4 @@ def _cell(value: Any) -> str:
             return short(float(value))
         except ValueError:
             return value
-    return NOTHING if value is None else f"{value:,}" if isinstance(value, int) else short(value)
+    return f"{value:,}" if isinstance(value, int) else number_cell(value)

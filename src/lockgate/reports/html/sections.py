@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from lockgate.evaluation.judging.number_format import NOTHING
 from lockgate.evidence.evidence import EvidenceError, GateResult
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.html import charts
@@ -93,7 +94,7 @@ def environments(gates: tuple[GateResult, ...]) -> Table | None:
         return None
     roles = [role for role in charts.MODELS if any(role in entry for entry in facts.values())]
     rows = [
-        (name, *(entry.get(role, "–") for role in roles), "differs" if _differs(entry, roles) else "same")
+        (name, *(entry.get(role, NOTHING) for role in roles), "differs" if _differs(entry, roles) else "same")
         for name, entry in facts.items()
         if any(entry.values())
     ]
@@ -112,7 +113,7 @@ def _entries(detail: Mapping[str, Any], name: str) -> list[str]:
 
 def _listed(entries: list[str]) -> str:
     more = f", and {len(entries) - _MOST} more" if len(entries) > _MOST else ""
-    return (", ".join(entries[:_MOST]) or "–") + more
+    return (", ".join(entries[:_MOST]) or NOTHING) + more
 
 
 def _words(value: Any) -> str:
