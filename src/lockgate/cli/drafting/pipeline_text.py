@@ -66,9 +66,9 @@ _LEAST_MS = 100.0
 TASKS = ("binary", "multiclass", "regression", "ranking")
 _WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
 _OF_ONE_MODEL = {"binary": "auc >= 0.7"}
-_Lines = Mapping[str, tuple[str, float]]
-# subject → the line, with its tolerance where the rows are not known
-_LINES: Mapping[str, _Lines] = {
+ComparedLines = Mapping[str, tuple[str, float]]
+# task → subject → the line that compares with the champion, with its tolerance where the rows are not known
+LINES: Mapping[str, ComparedLines] = {
     "binary": {
         "auc": ("auc >= champion - {}", 0.03),
         "average_precision": ("average_precision >= champion - {}", 0.05),
@@ -80,7 +80,7 @@ _LINES: Mapping[str, _Lines] = {
     "regression": {"rmse": ("rmse <= champion * {}", 0.05), "mae": ("mae <= champion * {}", 0.05)},
     "ranking": {"ndcg": ("ndcg(10) >= champion - {}", 0.01), "mrr": ("mrr >= champion - {}", 0.02)},
 }
-_LINES_OF_LABELS: _Lines = {
+LINES_OF_LABELS: ComparedLines = {
     "accuracy": ("accuracy >= champion - {}", 0.03),
     "recall": ("recall >= champion - {}", 0.05),
 }
@@ -133,9 +133,9 @@ class Draft:
         return self.reading is not None and self.reading.labels_only
 
     @property
-    def lines(self) -> _Lines:
+    def lines(self) -> ComparedLines:
         """The requirements that compare with the champion, without their tolerances."""
-        return _LINES_OF_LABELS if self.of_labels else _LINES[self.task]
+        return LINES_OF_LABELS if self.of_labels else LINES[self.task]
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -209,7 +209,7 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
         lines.append(f"{subject} {op} {weakest.limit:.12g} on each slice  # {reached}")
     elif draft.slices:
         line, tolerance = next(iter(draft.lines.values()))
-        text = _with(line, draft.task, tolerance)
+        text = with_tolerance(line, draft.task, tolerance)
         lines.append(
             f"# - {text} on each slice  # judges every value of them; `gate plan` says what your rows can decide"
         )
@@ -302,7 +302,8 @@ def _baseline(task: str, counts: _RowCounts) -> str | None:
     return f"recall(average=macro) >= {rounded_up(1 / len(counts.classes)):g}" if counts.classes else None
 
 
-def _with(line: str, task: str, tolerance: float) -> str:
+def with_tolerance(line: str, task: str, tolerance: float) -> str:
+    """A line of `LINES` with a tolerance, which of a regression is a share of the champion's value."""
     return line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}")
 
 
@@ -324,7 +325,7 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
             )
         decided = decided and smallest is not None
         tolerance = default if smallest is None else rounded_up(smallest)
-        lines.append(_with(line, draft.task, tolerance))
+        lines.append(with_tolerance(line, draft.task, tolerance))
     if decided:
         return lines, f"the smallest tolerances that {counts} can decide: {see}"
     if counts.rows:

@@ -7,22 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lockgate.cli.drafting.pipeline_text import LINES, LINES_OF_LABELS, with_tolerance
 from lockgate.evaluation.judging.number_format import rounded_up
 
-# kind of answers → (subject, line, its tolerance where rows do not say one); of these kinds `labels` are two classes without scores
-_NO_WORSE = {
-    "binary": (
-        ("auc", "auc >= champion - {}", 0.03),
-        ("average_precision", "average_precision >= champion - {}", 0.05),
-    ),
-    "labels": (("accuracy", "accuracy >= champion - {}", 0.03),),
-    "multiclass": (
-        ("accuracy", "accuracy >= champion - {}", 0.03),
-        ("recall", "recall(average=macro) >= champion - {}", 0.05),
-    ),
-    "regression": (("rmse", "rmse <= champion * {}", 0.05), ("mae", "mae <= champion * {}", 0.05)),
-    "ranking": (("ndcg", "ndcg(10) >= champion - {}", 0.01), ("mrr", "mrr >= champion - {}", 0.02)),
-}
+# Of these kinds of answers `labels` are two classes without scores.
+_NO_WORSE = {**LINES, "labels": {"accuracy": LINES_OF_LABELS["accuracy"]}}
 # What `--require` may look like for a kind of answers.
 EXAMPLES = {
     "binary": "auc >= 0.8",
@@ -38,7 +27,7 @@ Line = str | Mapping[str, Any]
 class LabelCounts:
     """What the label column of the data holds. positives: of two classes. classes: class → rows, of two or more.
 
-    middle: of numbers, the mean distance from their mean.
+    scatter: of numbers, their standard deviation.
     """
 
     rows: int
@@ -80,24 +69,20 @@ def no_worse(kind: str, counts: LabelCounts, *, slices: int, named: bool) -> Lin
     """
     lines = _NO_WORSE[kind]
     overall = []
-    for subject, line, usual in lines:
+    for subject, (line, usual) in lines.items():
         smallest = counts.smallest_tolerance(subject, together=len(lines))
-        overall.append(_written(line, kind, usual if smallest is None else rounded_up(smallest)))
+        overall.append(with_tolerance(line, kind, usual if smallest is None else rounded_up(smallest)))
     if not slices:
         return Lines(tuple(overall))
-    subject, line, usual = lines[0]
+    subject, (line, usual) = next(iter(lines.items()))
     smallest = counts.smallest_tolerance(subject, together=slices)
     tolerance = max(usual, rounded_up(smallest or 0.0))
     least = _rows_that_decide(subject, counts, tolerance, slices)
-    held = _written(line, kind, tolerance)
+    held = with_tolerance(line, kind, tolerance)
     metric, op, limit = held.split(" ", 2)
     side = "at_least" if op == ">=" else "at_most"
     watched = {"metric": metric, side: limit, "on": "each slice", "claim": "no_harm"}
     return Lines((*overall, f"{held} on each slice" if named else watched), least_rows=least)
-
-
-def _written(line: str, kind: str, tolerance: float) -> str:
-    return line.format(f"{1 + tolerance if kind == 'regression' else tolerance:.6g}")
 
 
 def _rows_that_decide(subject: str, counts: LabelCounts, tolerance: float, slices: int) -> int:
