@@ -226,6 +226,14 @@ def test_any_kind_of_model_comes_to_a_verdict(
     assert (document["verdict"], lines(document)[line]) == ("pass", "pass")
 
 
+def test_of_many_columns_a_message_lists_the_first_and_the_last_and_says_how_many_more_there_are() -> None:
+    pd.DataFrame([range(50)], columns=[f"x{number}" for number in range(50)]).to_csv("wide.csv", index=False)
+    question = Question("model.joblib", None, "wide.csv", label="z")
+    subject = Subject(question, Dataset("data", DatasetSpec(path=question.data), Path.cwd()), {})
+    with pytest.raises(LockgateError, match=r"its columns are x0, .*, x19, x30, .*, x49 and 10 more$"):
+        _ = subject.rows
+
+
 @pytest.mark.parametrize("features", [(), ("--features", "image")])
 def test_a_column_of_lists_is_the_array_that_a_model_was_fitted_on(features: tuple[str, ...]) -> None:
     """In its own shape, of which the model counts only one dimension as features."""

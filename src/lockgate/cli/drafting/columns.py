@@ -42,6 +42,7 @@ _MOST_ROWS = 200_000  # that are looked at
 _MOST_SLICES = 30
 _MOST_COLUMNS = 3  # of slices, those of the fewest values
 _LEAST_ROWS = 30  # of each value of a slice
+_MOST_LISTED = 40
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,18 @@ def outline(table: pa.Table, *, label: str | None, inputs: Collection[str] = ())
     return Outline(
         names, label, positive, unsure, row_id, cluster, weight, scores, tuple(name for name in names if name in fewest)
     )
+
+
+def column_list(columns: Sequence[str], inputs: Collection[str] | None = None) -> str:
+    """Names of columns, first those that the model is not given, of which one may be the truth; of many the first and last."""
+    others = set(inputs or ())
+    own = [name for name in columns if name not in others]
+    names = [*own, *(name for name in columns if name in others)]
+    if len(names) <= _MOST_LISTED:
+        return ", ".join(names)
+    half = _MOST_LISTED // 2
+    listed = [*own[:half], *own[-half:]] if len(own) > _MOST_LISTED else names[:_MOST_LISTED]
+    return f"{', '.join(listed)} and {len(names) - _MOST_LISTED:,} more"
 
 
 def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:

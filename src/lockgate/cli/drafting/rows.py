@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lockgate.cli.drafting.columns import first_rows, outline, truth_of
+from lockgate.cli.drafting.columns import column_list, first_rows, outline, truth_of
 from lockgate.cli.drafting.likely_data import DEFAULT_PATH, likely_paths, lone_truths
 from lockgate.cli.drafting.pipeline_text import Draft, guess_task
 from lockgate.cli.drafting.registered import Registered
@@ -22,7 +22,6 @@ from lockgate.errors import LockgateError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOST_LISTED = 40
 _NO_DATA = (
     "there is no data yet: put rows that the model was not trained on, and their truth, into "
     f"{DEFAULT_PATH}, or name them with --data"
@@ -76,7 +75,7 @@ def draft_rows(
         show(f"the column {column!r} is left out, which no pipeline can name: {reason}; rename it to use it")
     if rows is not None and label is not None and label not in rows.columns:
         raise UsageError(
-            f"{path} has no column {label!r}; it has {_listing(rows.columns, inputs)}",
+            f"{path} has no column {label!r}; it has {column_list(rows.columns, inputs)}",
             remedy="name the truth with --label",
         )
     bare = rows is not None and label is None and task in (None, "binary")
@@ -122,7 +121,7 @@ def _asked_label(
     )
     if own is not None:
         return own
-    path, columns = dataset.redacted_path, _listing(table.column_names, None if newest is None else newest.inputs)
+    path, columns = dataset.redacted_path, column_list(table.column_names, None if newest is None else newest.inputs)
     if ask is not None:
         show(f"columns of {path}: {columns}")
         return ask(
@@ -172,18 +171,6 @@ def _only_one_left(newest: Registered | None, dataset: Dataset, table: pa.Table)
 
 def _inputs(newest: Registered | None) -> Sequence[Mapping[str, Any]] | None:
     return ((newest.signature if newest else None) or {}).get("inputs")
-
-
-def _listing(columns: Sequence[str], inputs: Collection[str] | None) -> str:
-    """Names of columns, first those that the model is not given, of which one may be the truth; of many the first and last."""
-    others = set(inputs or ())
-    own = [name for name in columns if name not in others]
-    names = [*own, *(name for name in columns if name in others)]
-    if len(names) <= _MOST_LISTED:
-        return ", ".join(names)
-    half = _MOST_LISTED // 2
-    listed = [*own[:half], *own[-half:]] if len(own) > _MOST_LISTED else names[:_MOST_LISTED]
-    return f"{', '.join(listed)} and {len(names) - _MOST_LISTED:,} more"
 
 
 def _with_positive(draft: Draft, positive: str | None, ask: Ask | None) -> Draft:

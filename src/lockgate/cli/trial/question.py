@@ -10,7 +10,7 @@ from functools import cached_property
 from statistics import pstdev
 from typing import TYPE_CHECKING, Any
 
-from lockgate.cli.drafting.columns import Outline, first_rows, outline, truth_of
+from lockgate.cli.drafting.columns import Outline, column_list, first_rows, outline, truth_of
 from lockgate.cli.drafting.pipeline_text import Draft, guess_task
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.trial.requirements import LabelCounts
@@ -110,7 +110,7 @@ class Subject:
                 if name is not None and name not in rows.column_names:
                     raise UsageError(
                         f"{option}: {self.question.shown_data} has no column {name!r}{guess(name, rows.column_names)}",
-                        remedy=f"its columns are {', '.join(rows.column_names[:40])}",
+                        remedy=f"its columns are {column_list(rows.column_names)}",
                     )
         return rows
 
@@ -128,7 +128,7 @@ class Subject:
         if label is None:
             raise UsageError(
                 "which column holds the truth is not clear",
-                remedy=f"name it with --label: one of {', '.join(self.rows.column_names[:40])}",
+                remedy=f"name it with --label: one of {column_list(self.rows.column_names)}",
             )
         if (reason := naming_refusal(label)) is not None:
             raise UsageError(f"no pipeline can name the column {label!r}: {reason}", remedy="rename it")
@@ -269,7 +269,7 @@ class Subject:
         if fitting is None:
             raise UsageError(
                 f"the model was fitted on {' or '.join(map(str, wanted))} columns and does not name them; "
-                f"{self.question.shown_data} has {len(free)} beside {self.label}: {', '.join(free[:40])}",
+                f"{self.question.shown_data} has {len(free)} beside {self.label}: {column_list(free)}",
                 remedy="list those that it takes, in the order of training: --features a,b,c",
             )
         return {name: name for name in fitting}
