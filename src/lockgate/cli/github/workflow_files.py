@@ -20,6 +20,7 @@ from lockgate import __version__
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
 from lockgate.pipeline.loader import load, pipelines
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths
 
 # The names of the first pipeline's files. Those of further pipelines have the pipeline's name behind them.
@@ -96,6 +97,7 @@ class Workflows:
             )
         if "${{" in model:
             raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
+        read = _read(root / pipeline, root)
         pinned = action or _installed_action()
         uses = f"{pinned} # v{__version__}" if pinned else f"{REPOSITORY}@v{__version__}"
         return cls(
@@ -105,8 +107,8 @@ class Workflows:
             pinned is not None,
             models_need=_model_packages(root),
             first=_has_plain_names(pipeline_path, root),
-            lfs=_needs_lfs(root / pipeline, root),
-            local=_local_registry(root / pipeline, root),
+            lfs=_needs_lfs(read, root),
+            local=None if read is None else _local_registry(read),
         )
 
     @property
@@ -215,12 +217,17 @@ def workflow_steps(workflow: Path) -> list[dict[str, Any]]:
         raise UsageError(f"{workflow.name} cannot be read as a workflow ({error!r})") from error
 
 
-def _needs_lfs(pipeline: Path, root: Path) -> bool:
-    """Whether Git LFS keeps something that the pipeline reads, as .gitattributes says it."""
+def _read(pipeline: Path, root: Path) -> Pipeline | None:
+    """The pipeline; None where it is still to be filled in."""
     try:
-        names = ReadPaths.of_pipeline(load(pipeline, environ=None, root=root)).examples(root)
-    except LockgateError:  # it is still to be filled in
-        names = []
+        return load(pipeline, environ=None, root=root)
+    except LockgateError:
+        return None
+
+
+def _needs_lfs(pipeline: Pipeline | None, root: Path) -> bool:
+    """Whether Git LFS keeps something that the pipeline reads, as .gitattributes says it."""
+    names = [] if pipeline is None else ReadPaths.of_pipeline(pipeline).examples(root)
     filters = git.filters(names, root) if names else None
     if filters is not None:
         return "lfs" in filters
@@ -228,12 +235,9 @@ def _needs_lfs(pipeline: Path, root: Path) -> bool:
     return attributes.is_file() and "filter=lfs" in attributes.read_text(encoding="utf-8", errors="replace")
 
 
-def _local_registry(pipeline: Path, root: Path) -> str | None:
+def _local_registry(pipeline: Pipeline) -> str | None:
     """The address of a registry that lies in a file of this machine, also as what a variable falls back to."""
-    try:
-        uri = str(getattr(load(pipeline, environ=None, root=root).registry, "uri", ""))
-    except LockgateError:  # it is still to be filled in
-        return None
+    uri = str(getattr(pipeline.registry, "uri", ""))
     return uri if _LOCAL.match(uri) else None
 
 
