@@ -6,6 +6,7 @@ A failed gate is not here: it is a value (`evidence.Verdict`).
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterable
 
 
@@ -29,6 +30,9 @@ class UsageError(LockgateError):
     exit_code = 2
 
 
+_PLACE = re.compile(r".*?\.yaml:\d+:\d+: ")  # before a complaint
+
+
 class PipelineError(LockgateError):
     """A pipeline that cannot be accepted; `complaints` holds every reason, each `path:line:col: …`."""
 
@@ -37,6 +41,11 @@ class PipelineError(LockgateError):
     def __init__(self, complaints: str | Iterable[str]) -> None:
         self.complaints = (complaints,) if isinstance(complaints, str) else tuple(complaints)
         super().__init__("\n".join(self.complaints))
+
+    @property
+    def unplaced(self) -> list[str]:
+        """The complaints without their places, for people who have no such file."""
+        return [_PLACE.sub("", complaint) for complaint in self.complaints]
 
 
 class Refused(LockgateError):

@@ -28,7 +28,6 @@ from lockgate.pipeline.loader import pipelines, project_root, root_of
 from lockgate.registries.ports import Registry
 from lockgate.runs.lookup import only_pipeline
 
-_POSITION = re.compile(r".*?\.yaml:\d+:\d+: ")  # in a file that is not there
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 
 
@@ -192,8 +191,7 @@ def _write(path: Path, text: str) -> None:
         loader.load(path, environ=None)
     except PipelineError as error:
         path.unlink() if before is None else path.write_bytes(before)
-        complaints = (_POSITION.sub("", complaint) for complaint in error.complaints)
-        raise PipelineError(f"nothing is written: {complaint}" for complaint in complaints) from error
+        raise PipelineError(f"nothing is written: {complaint}" for complaint in error.unplaced) from error
 
 
 def _write_schema(path: Path) -> None:

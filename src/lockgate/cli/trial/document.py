@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
 
 DATA, FILE = "data", "pipeline.yaml"
-_POSITION = re.compile(r".*?\.yaml:\d+:\d+: ")
 
 
 def bare(name: str, question: Question, path: str) -> dict[str, Any]:
@@ -141,7 +139,7 @@ def read(document: Mapping[str, Any], *, root: Path) -> Pipeline:
     try:
         return loader.read(text(document), name=FILE, root=root)
     except PipelineError as error:
-        raise UsageError("; ".join(_POSITION.sub("", complaint) for complaint in error.complaints)) from error
+        raise UsageError("; ".join(error.unplaced)) from error
 
 
 def redacted(document: Mapping[str, Any]) -> dict[str, Any]:
