@@ -19,7 +19,7 @@ def bars(findings: Sequence[Finding], *, width: int = WIDTH) -> list[str]:
 
     An end that is unbounded, or far off, reaches the edge.
     """
-    comparisons = [_comparison(finding) for finding in findings]
+    comparisons = [comparison(finding) for finding in findings]
     compared = [decided for decided in comparisons if decided is not None]
     if not compared:
         return [""] * len(findings)
@@ -29,7 +29,8 @@ def bars(findings: Sequence[Finding], *, width: int = WIDTH) -> list[str]:
     return ["" if decided is None else _bar(decided, low, high, width) for decided in comparisons]
 
 
-def _comparison(finding: Finding) -> Decided | None:
+def comparison(finding: Finding) -> Decided | None:
+    """What can be drawn of a finding, None where nothing was compared."""
     decided = finding.decided
     return None if decided is None or decided.estimate is None or not math.isfinite(decided.estimate) else decided
 

@@ -97,6 +97,12 @@ def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
     return [*worst_first(findings), *sorted(passed, key=_limit_distance)]
 
 
+def passes_among(findings: Sequence[Finding]) -> str:
+    """`3 of them no pass`, or `all pass`, of findings that are not listed."""
+    worse = sum(finding.verdict is not Verdict.PASS for finding in findings)
+    return f"{worse:,} of them no pass" if worse else "all pass"
+
+
 def _limit_distance(finding: Finding) -> float:
     """How far the end of the interval that is nearer to the limit is inside of it; negative outside, -inf without one."""
     decided = finding.decided

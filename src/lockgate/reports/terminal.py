@@ -9,10 +9,10 @@ from rich.text import Text
 
 from lockgate.evaluation.judging.number_format import NOTHING, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
-from lockgate.evidence.finding import Finding, Verdict
+from lockgate.evidence.finding import Finding
 from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.interval_bars import bars
-from lockgate.reports.run_facts import contrast_words, interval_words, slice_groups, verdict_sentence
+from lockgate.reports.run_facts import contrast_words, interval_words, passes_among, slice_groups, verdict_sentence
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
 from lockgate.reports.terminal_rows import Row, gate_rows, notes, values
 from lockgate.reports.waivers import idle_waivers
@@ -133,9 +133,8 @@ def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Line
     lines = [*medium.sentence(title, style="bold"), *medium.sentence(_legend(listed), first=("  ", ""), style="dim")]
     lines += _slice_lines(listed, medium)
     if hidden:
-        worse = sum(finding.verdict is not Verdict.PASS for finding in hidden)
-        ending = f"{worse} of them no pass" if worse else "all pass"
-        lines += medium.sentence(f"… and {len(hidden)} more, {ending}, in the report", first=("  ", ""), style="dim")
+        ending = f"… and {len(hidden):,} more, {passes_among(hidden)}, in the report"
+        lines += medium.sentence(ending, first=("  ", ""), style="dim")
     return lines
 
 

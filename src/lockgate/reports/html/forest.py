@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lockgate.evaluation.judging.number_format import interval_text, short, slice_words
 from lockgate.evidence.evidence import GateResult
-from lockgate.evidence.finding import Finding, Verdict
+from lockgate.evidence.finding import Finding
 from lockgate.reports.html.figures import Forest, ForestRow, Scale
-from lockgate.reports.interval_bars import value_range
-from lockgate.reports.run_facts import cells, contrast_words, interval_words, slice_groups
+from lockgate.reports.interval_bars import comparison, value_range
+from lockgate.reports.run_facts import cells, contrast_words, interval_words, passes_among, slice_groups
 from lockgate.text import cut
 
 _WIDTH, _EDGE, _ROOM = 260, 6, 16  # of the axis; room that a number needs at its ends
@@ -22,21 +22,15 @@ def forests(gate: GateResult, waived: Collection[str]) -> Iterator[Forest]:
     """One plot for each line that was compared on several slices."""
     lines = {requirement.id: requirement.text for requirement in gate.requirements}
     for group in slice_groups(gate):
-        drawn = [finding for finding in group if _is_comparable(finding)]
+        drawn = [finding for finding in group if comparison(finding) is not None]
         if drawn:
             yield _forest(lines.get(group[0].requirement, group[0].subject), drawn, waived)
-
-
-def _is_comparable(finding: Finding) -> bool:
-    decided = finding.decided
-    return decided is not None and decided.estimate is not None and math.isfinite(decided.estimate)
 
 
 def _forest(line: str, group: Sequence[Finding], waived: Collection[str]) -> Forest:
     listed, hidden = group[:_MOST], group[_MOST:]
     low, high = value_range([finding.decided for finding in listed if finding.decided], 60)
     scale = Scale(low, high, _EDGE, _WIDTH - _EDGE)
-    worse = sum(finding.verdict is not Verdict.PASS for finding in hidden)
     interval = interval_words(listed[0])
     return Forest(
         line,
@@ -45,21 +39,20 @@ def _forest(line: str, group: Sequence[Finding], waived: Collection[str]) -> For
         tuple((x, text) for x, text in scale.ticks if _ROOM < x < _WIDTH - _ROOM),
         tuple(_row(finding, scale, waived) for finding in listed),
         _WIDTH,
-        f"{len(hidden):,} more slices, {f'{worse:,} of them no pass' if worse else 'all pass'}, in the table of findings"
-        if hidden
-        else "",
+        f"{len(hidden):,} more slices, {passes_among(hidden)}, in the table of findings" if hidden else "",
     )
 
 
 def _row(finding: Finding, scale: Scale, waived: Collection[str]) -> ForestRow:
     decided = finding.decided
     assert decided is not None and decided.estimate is not None  # noqa: S101, PT018  # it is comparable
+    cell = cells(finding)
     bounded = decided.low is not None or decided.high is not None
     return ForestRow(
         slice=cut(slice_words(tuple(finding.slice.items())), _NAME),
-        rows=cells(finding).rows,
+        rows=cell.rows,
         count=finding.rows,
-        verdict="waived" if finding.id in waived else cells(finding).verdict,
+        verdict="waived" if finding.id in waived else cell.verdict,
         rank=finding.verdict.rank,
         low=scale(-math.inf if decided.low is None else decided.low) if bounded else None,
         high=scale(math.inf if decided.high is None else decided.high) if bounded else None,
