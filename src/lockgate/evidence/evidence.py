@@ -49,6 +49,12 @@ class GateResult:
     context: Mapping[str, Any] = field(default_factory=dict)
     exhibits: tuple[Exhibit, ...] = ()
 
+    @property
+    def breakdown(self) -> Mapping[str, Any] | None:
+        """What is known of why the gate broke: remedy, and what the model wrote; None where it did not break."""
+        broken = self.context.get("broken")
+        return broken if isinstance(broken, Mapping) else None
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.explanations import cause
@@ -47,9 +47,8 @@ def blockers(gate: GateResult, *, named: int = _NAMED) -> list[Blocker]:
 
 def unwaived_blockers(gate: GateResult, waived: Collection[str], *, named: int = _NAMED) -> Iterator[Blocker]:
     """Why a gate broke, and its findings that are no pass and are not waived. waived: ids of findings, names of gates."""
-    broken = gate.context.get("broken")
-    if gate.verdict is Verdict.ERROR and isinstance(broken, Mapping):
-        yield Blocker(gate.verdict, gate.reason, str(broken.get("remedy") or "") or None, ())
+    if gate.verdict is Verdict.ERROR and gate.breakdown is not None:
+        yield Blocker(gate.verdict, gate.reason, str(gate.breakdown.get("remedy") or "") or None, ())
     if gate.name not in waived:
         for blocker in blockers(gate, named=named):
             if not all(finding.id in waived for finding in blocker.findings):

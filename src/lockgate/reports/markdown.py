@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.gate_summary import risk_sentence, worst_first
@@ -10,9 +10,9 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
-from lockgate.reports.run_facts import basis, cells, compared_with, opens_sentence
+from lockgate.reports.run_facts import basis, cells, compared_with, last_lines, opens_sentence
 from lockgate.reports.waivers import idle_waivers
-from lockgate.text import colon, plain
+from lockgate.text import colon
 from lockgate.text import markdown as text
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
@@ -72,11 +72,10 @@ def _gate(gate: GateResult, *, most: int | None, stderr: bool) -> list[str]:
         lines.append(f"* **{blocker.verdict}** {text(blocker.reason)}.{remedy}{outlook}")
     lines += [f"* **no-harm check** {text(sentence)}." for sentence in unproven_slices(gate)]
     lines += [f"* **pooled** {text(sentence)}." for sentence in pooled_slices(gate)]
-    broken = gate.context.get("broken")
-    if isinstance(broken, Mapping):
-        lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")
-        if stderr and broken.get("stderr"):
-            lines += ["", *(f"      {line}" for line in plain(str(broken["stderr"])).splitlines()[-20:])]
+    if gate.breakdown is not None:
+        lines.append(f"* **error** {text(gate.reason)}. {text(str(gate.breakdown.get('remedy') or ''))}")
+        if stderr and (written := last_lines(gate)):
+            lines += ["", *(f"      {line}" for line in written)]
     if len(lines) == 2 and not gate.findings:
         return []  # the table says all there is
     if lines[-1]:

@@ -10,7 +10,9 @@ from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.number_format import counted_words, number_cell, percent, short
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.text import plain
 
+_STDERR_LINES = 20
 _WORDS = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "could not be decided"}
 
 
@@ -114,6 +116,11 @@ def _limit_distance(finding: Finding) -> float:
     if end is None:
         return -math.inf
     return end - required if op == ">=" else required - end
+
+
+def last_lines(gate: GateResult) -> list[str]:
+    """What the process of a gate that broke wrote last, as plain text."""
+    return plain(str((gate.breakdown or {}).get("stderr") or "")).splitlines()[-_STDERR_LINES:]
 
 
 def contrast_words(finding: Finding) -> str:

@@ -110,8 +110,7 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
             remedies.add(blocker.remedy)
             lines += medium.sentence(blocker.remedy, first=(f"    {medium.plain('→')} ", "dim"), hang=6)
         if not blocker.findings:
-            broken = gate.context.get("broken") or {}
-            for line in _last_lines(str(broken.get("stderr") or "")):
+            for line in _last_lines(str((gate.breakdown or {}).get("stderr") or "")):
                 parts = chop_cells(medium.plain(line), medium.width - 6) if medium.folds else [medium.plain(line)]
                 lines += [[(f"    | {part}", "dim")] for part in parts]
     hidden = sum(max(1, len(blocker.findings)) for _, blocker in blocked[_WORST:])

@@ -37,7 +37,7 @@ def gate_rows(gate: GateResult, waived: Collection[str]) -> list[Row]:
     """
     if gate.verdict is Verdict.ERROR or not gate.findings:
         # why a gate broke stands whole below the table
-        reason = cut(gate.reason, _MAX_REASON) if "broken" in gate.context else gate.reason
+        reason = cut(gate.reason, _MAX_REASON) if gate.breakdown is not None else gate.reason
         rows = [Row(str(gate.verdict), gate.verdict.value, reason)]
     else:
         rows = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
@@ -65,6 +65,5 @@ def _properties(gate: GateResult, requirement: RequirementLine | None, files: Se
 
 
 def _remedy(gate: GateResult) -> str:
-    broken = gate.context.get("broken")
-    remedy = broken.get("remedy") if isinstance(broken, Mapping) else None
+    remedy = (gate.breakdown or {}).get("remedy")
     return f"; {remedy}" if remedy else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.errors import UsageError
@@ -171,9 +171,8 @@ def _section(gate: GateResult) -> str:
         lines += _requirement(gate, requirement, findings) if findings else []
     grouped = [blocker for blocker in listed if blocker not in alone][:_ROWS]
     lines += [f"* **{blocker.verdict}** {_text(blocker.reason, 1_000)}" for blocker in grouped]
-    broken = gate.context.get("broken")
-    if isinstance(broken, Mapping):
-        lines.append(f"* **error** {_text(gate.reason)}; {_text(str(broken.get('remedy') or 'see the log'))}")
+    if gate.breakdown is not None:
+        lines.append(f"* **error** {_text(gate.reason)}; {_text(str(gate.breakdown.get('remedy') or 'see the log'))}")
     remedies = dict.fromkeys(blocker.remedy for blocker in listed if blocker.remedy)
     lines += [f"* 💡 {_text(remedy)}" for remedy in list(remedies)[:3]]
     heading = ["", f"#### {_MARK[gate.verdict.value]} {_text(gate.name, 80)}", ""] if lines else []

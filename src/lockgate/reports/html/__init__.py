@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,11 +26,11 @@ from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_b
 from lockgate.reports.html.forest import forests
 from lockgate.reports.html.sections import SECTIONS, environments, figures
 from lockgate.reports.waivers import idle_waivers
-from lockgate.text import cut, plain
+from lockgate.text import cut
 
 _MOST_SIGNS = 2000  # of one text
 _MOST_OPEN = 30  # findings that stand open
-_STDERR_LINES, _STDERR_WIDTH = 20, 300
+_STDERR_WIDTH = 300
 _HEADING = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _HEADLINES = {"pass": "Passed", "inconclusive": "Not decided", "fail": "Failed", "error": "Broke"}
 
@@ -58,8 +57,6 @@ def render(record: RunRecord) -> str:
 
 def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) -> dict[str, Any]:
     """What the template shows of one gate. heading: its name where that is a plain word."""
-    broken = gate.context.get("broken")
-    broken = broken if isinstance(broken, Mapping) else {}
     return {
         "heading": gate.name if _HEADING.fullmatch(gate.name) else f"gate {number}",
         "result": gate,
@@ -67,9 +64,7 @@ def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) ->
         "blockers": list(unwaived_blockers(gate, waived)),
         "notes": [("no-harm check", sentence) for sentence in unproven_slices(gate)]
         + [("pooled", sentence) for sentence in pooled_slices(gate)],
-        "stderr": [
-            cut(line, _STDERR_WIDTH) for line in plain(str(broken.get("stderr") or "")).splitlines()[-_STDERR_LINES:]
-        ],
+        "stderr": [cut(line, _STDERR_WIDTH) for line in run_facts.last_lines(gate)],
         "forests": list(forests(gate, waived)),
         "figures": list(figures(gate, record)),
         "open": gate.kind not in SECTIONS and len(gate.findings) <= _MOST_OPEN,
