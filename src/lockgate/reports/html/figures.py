@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from lockgate.evaluation.judging.number_format import short
 
-WIDTH, HEIGHT = 420, 290
 LEFT, RIGHT, TOP, BOTTOM = 52, 410, 12, 246
 
 

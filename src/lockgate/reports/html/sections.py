@@ -7,6 +7,7 @@ from typing import Any
 
 from lockgate.evaluation.judging.number_format import NOTHING
 from lockgate.evidence.evidence import EvidenceError, GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.html import charts
 from lockgate.reports.html.figures import Figure, Table
@@ -56,11 +57,11 @@ def _checklist(gate: GateResult) -> Iterator[Figure]:
     rows = [
         (
             finding.subject.replace("_", " "),
-            f"{'✓' if str(finding.verdict) == 'pass' else '✗'} {cells(finding).verdict}",
-            lines.get(finding.requirement, cells(finding).limit),
+            f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}",
+            lines.get(finding.requirement, cell.limit),
             _listed([*_entries(finding.detail, "found"), *_entries(finding.detail, "fine")]),
         )
-        for finding in gate.findings
+        for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
     ]
     if rows:
         yield Table("Checklist", ("checked", "verdict", "line", "found"), tuple(rows))
