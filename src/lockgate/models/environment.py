@@ -54,11 +54,13 @@ def job_python(environ: Mapping[str, str]) -> str:
             return str(own)
     on_path = filter(None, (shutil.which(name, path=environ.get("PATH", os.defpath)) for name in ("python", "python3")))
     path, beside = next(on_path, None), _python_beside_gate()
-    if beside is not None and (path is None or not _has_mlflow(path, tuple(sorted(environ.items())))):
+    if path is not None and (
+        beside is None or _are_one(path, beside) or _has_mlflow(path, tuple(sorted(environ.items())))
+    ):
+        return path
+    if beside is not None:
         _say_beside(path, beside)
         return beside
-    if path is not None:
-        return path
     raise UsageError(
         "no python was found for the models: VIRTUAL_ENV is not set, and neither python nor python3 is on PATH",
         remedy="activate the environment that the models need, or name its python with environment: {python: PATH}",
@@ -72,6 +74,11 @@ def _python_beside_gate() -> str | None:
         return sys.executable if command.stem == "gate" and command.parent.samefile(python.parent) else None
     except OSError:
         return None
+
+
+def _are_one(path: str, other: str) -> bool:
+    """Whether two paths are of one python in one environment, whose folder tells it from others of the same file."""
+    return Path(path).samefile(other) and Path(path).parent.samefile(Path(other).parent)
 
 
 @lru_cache(maxsize=8)

@@ -471,7 +471,7 @@ def test_gate_called_by_its_path_finds_the_python_of_its_environment(
     for folder, code in (("bare", 1), ("job", 0), ("venv", 0)):
         python = tmp_path / folder / "python"
         python.parent.mkdir()
-        python.write_text(f"#!/bin/sh\nexit {code}\n")
+        python.write_text(f"#!/bin/sh\n: > {python.parent}/asked\nexit {code}\n")
         python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "venv/python"))
     bare, job = ({"PATH": str(tmp_path / folder)} for folder in ("bare", "job"))
@@ -481,6 +481,8 @@ def test_gate_called_by_its_path_finds_the_python_of_its_environment(
 
     assert job_python(bare) == job_python({"PATH": ""}) == str(tmp_path / "venv/python")
     assert job_python(job) == str(tmp_path / "job/python")
+    assert job_python({"PATH": str(tmp_path / "venv")}) == str(tmp_path / "venv/python")
+    assert [name for name in ("bare", "job", "venv") if (tmp_path / name / "asked").exists()] == ["bare", "job"]
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "job/gate"), "run"])
     assert job_python(bare) == str(tmp_path / "bare/python")
 
