@@ -15,7 +15,7 @@ from lockgate.config import Config
 from lockgate.errors import UsageError
 from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, parse, read, to_mapping
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.requirements.subject import Subject, compares
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.plugins import FormerName
@@ -148,8 +148,7 @@ class Gate(Config):
 
     def needs_champion(self, line: Requirement) -> bool:
         """Whether a line compares with the champion, by its limit or by its subject."""
-        subject = self.subjects.get(line.subject)
-        return line.limit.relative or (subject is not None and "champion" in subject.needs)
+        return compares(line, self.subjects.get(line.subject))
 
     @property
     def own_data(self) -> str | None:

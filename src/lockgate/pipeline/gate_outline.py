@@ -17,7 +17,6 @@ from pydantic import ConfigDict, create_model
 
 from lockgate.errors import UsageError
 from lockgate.evaluation.requirements.grammar import parse
-from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.gates.gate import Gate
 from lockgate.plugins import ProjectFile
@@ -59,9 +58,6 @@ class OutlinedGate(Gate):
     @property
     def own_load(self) -> None:
         return None
-
-    def needs_champion(self, line: Requirement) -> bool:
-        return line.limit.relative or super().needs_champion(line)
 
 
 class OpenGate(OutlinedGate):

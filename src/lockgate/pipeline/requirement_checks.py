@@ -13,7 +13,7 @@ from lockgate.errors import guess
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.requirements import satisfiability
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.requirements.subject import Subject, compares
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
 from lockgate.pipeline.pipeline import Pipeline
@@ -47,7 +47,7 @@ class RequirementChecks:
         lines = list(self.draft.lines())
         if self._champion or self.draft.node.child("require") is not None:
             return lines
-        return [entry for entry in lines if not _compares(entry[2], self.subjects.get(entry[2].subject))] or lines
+        return [entry for entry in lines if not compares(entry[2], self.subjects.get(entry[2].subject))] or lines
 
     @property
     def _champion(self) -> bool:
@@ -141,7 +141,7 @@ class RequirementChecks:
                 f"{text}: {subject.name} needs a score of each class, and {where}.scores.{labels_only[0]} "
                 f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
             )
-        if dataset.scores is not None and "champion" not in scores and _compares(line, subject):
+        if dataset.scores is not None and "champion" not in scores and compares(line, subject):
             yield f"{text} compares with a champion, and {where}.scores names no column of its scores"
 
     def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
@@ -208,8 +208,3 @@ class RequirementChecks:
             yield (
                 f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {declared}{guess(value, values)}"
             )
-
-
-def _compares(line: Requirement, subject: Subject | None) -> bool:
-    """Whether a line takes a champion, by its limit or by its subject."""
-    return line.limit.relative or (subject is not None and "champion" in subject.needs)

@@ -75,5 +75,10 @@ class Subject:
                 yield f"{text}: {name} must be above {low:g} and below {high:g}, and is {value!r}"
 
 
+def compares(line: Requirement, subject: Subject | None) -> bool:
+    """Whether a line takes a champion, by its limit or by its subject, which is None where it is not known."""
+    return line.limit.relative or (subject is not None and "champion" in subject.needs)
+
+
 def by_name(*subjects: Subject) -> dict[str, Subject]:
     return {subject.name: subject for subject in subjects}
