@@ -58,13 +58,18 @@ def make_operator(
 
 def make_terms(pipeline: Pipeline) -> PromotionTerms:
     """What the pipeline demands of a promotion."""
-    champion = pipeline.champion
     return PromotionTerms(
         pipeline.signoff or SignoffPolicy(),
         pipeline.policy_digest,
-        follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
+        follows_production=follows_production(pipeline),
         gates=policy_gates(pipeline),
     )
+
+
+def follows_production(pipeline: Pipeline) -> bool:
+    """Whether the pipeline compares with whoever holds Production."""
+    champion = pipeline.champion
+    return isinstance(champion, ChampionSelector) and champion.alias == "production"
 
 
 def policy_gates(pipeline: Pipeline) -> PolicyGates:
@@ -120,7 +125,7 @@ def repeated_production(
     before the pipeline's.
     """
     candidate, champion = versions[0], versions[-1]
-    if len(versions) < 2 or not make_terms(pipeline).follows_production:
+    if len(versions) < 2 or not follows_production(pipeline):
         return []
     copied = champion.name != candidate.name
     if champion.digest != candidate.digest if copied else champion.version != candidate.version:
