@@ -136,8 +136,7 @@ class Latency(Gate):
         load = PreparedLoad(
             self.title, self.load, case, data=self.data, target=self.target, least=self.least_requests, always=True
         )
-        asks = load.load.arrival_rate is not None or not self.load.names_number
-        before = (0.0 if loaded else load.waited_s) + (load.asked_s if asks else 0.0)
+        before = (0.0 if loaded else load.waited_s) + load.asked_s
         return Foretold(before + load.seconds, load.overload or load.outpaced)
 
     def check(self, case: Case) -> Findings:

@@ -78,7 +78,7 @@ class PreparedLoad:
 
     load: with all that the pipeline leaves open. overload: why nothing of it is to be sent, or its end was not waited for.
     outpaced: why it was shortened: the candidate is much slower than the champion. waited_s, asked_s: how long the models
-    took to load, and their answers to these requests.
+    took to load, and their answers to these requests, 0 where a run sends none of them.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class PreparedLoad:
         self.written, self.load = load, load.completed(at_once=at_once, least=least)
         self.overload: str | None = None
         self.outpaced: str | None = None
-        asking = always or self.load.arrival_rate is not None or not load.names_number
+        asking = self.load.arrival_rate is not None or not load.names_number
         began = time.monotonic()
-        self.capacities = self._capacities() if asking else {}
-        self.asked_s = time.monotonic() - began
+        self.capacities = self._capacities() if asking or always else {}
+        self.asked_s = time.monotonic() - began if asking else 0.0
         self.load = fitted(self.load, load, self.capacities.values(), least=least)
         self._look_ahead()
 
