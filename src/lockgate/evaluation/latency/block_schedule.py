@@ -53,9 +53,8 @@ class BlockSchedule:
 
     @property
     def warmup(self) -> int:
-        """Unrecorded requests before the next block: all of `warmup` once, later a twentieth of the block at most."""
-        warmup = self._load.warmup
-        return warmup if self.done == 0 else max(1, min(warmup, self.requests // 20))
+        """Unrecorded requests before the next block: all of `warmup` once, later fewer."""
+        return self._load.warmup if self.done == 0 else later_warmup(self._load, self.requests)
 
     def rows(self, batch: pa.RecordBatch, *, size: int) -> pa.RecordBatch:
         """Return the rows of the next block's requests, `size` each: they go on where those of the last block ended.
@@ -84,3 +83,8 @@ class BlockSchedule:
         self._left_s -= min(slot, max(full)) if len(full) == len(drives) else slot
         # a tenth less than the fastest model needed to fill a block, so that blocks end by time for all models alike
         self._slot_s = min([self._slot_s, *(0.9 * seconds for seconds in full)])
+
+
+def later_warmup(load: Load, requests: int) -> int:
+    """Unrecorded requests before a block of so many, after the first one: a twentieth of them at most."""
+    return max(1, min(load.warmup, requests // 20))

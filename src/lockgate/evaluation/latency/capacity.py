@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockgate.evaluation.latency.block_schedule import later_warmup
 from lockgate.models.load_spec import BLOCKS, RATE, REQUESTS, Load
 from lockgate.models.model import Drive, LoadPlan, Model
 
@@ -142,7 +143,7 @@ def _seconds(load: Load, capacity: Capacity) -> float:
     if load.planned is None:
         return calls + (0.0 if load.duration is None else load.duration.total_seconds())
     each, rate = max(load.planned // max(blocks, 1), 1), load.arrival_rate
-    warmup = load.warmup + (blocks - 1) * max(1, min(load.warmup, each // 20))
+    warmup = load.warmup + (blocks - 1) * later_warmup(load, each)
     if rate is not None:  # requests that come faster than they are answered take as long as the answers
         return calls + warmup * capacity.pace_s + load.planned / min(rate, capacity.able_rps)
     workers = 1 if load.closed is None else load.closed.concurrency
