@@ -18,6 +18,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.reports.terminal import STYLES, run_page
 from lockgate.reports.terminal_layout import Medium, Span, assembled, padded
 from lockgate.text import one_line, terminal
+from lockgate.units import rough_time
 
 _LOG_WIDTH, _MAX_WIDTH = 100, 120
 _BAR_WIDTH = 24
@@ -183,7 +184,7 @@ class GateBoard:
             line: list[Span] = [(padded(medium.plain(name), width) + "  ", "bold")]
             if name in self._ended:
                 verdict = self._ended[name].verdict.value
-                line += [(f"{verdict:12}  ", STYLES[verdict]), (_duration(self._seconds[name]), "dim")]
+                line += [(f"{verdict:12}  ", STYLES[verdict]), (rough_time(self._seconds[name]), "dim")]
             elif name == running:
                 line += self._running(name, medium, now)
             else:
@@ -198,9 +199,9 @@ class GateBoard:
         text, done, total = self._activity
         activity = medium.plain(text.removeprefix(f"{name}: "))
         if not text:
-            return [(f"{'running':12}  {_duration(now - self._gate_began)}", "")]
+            return [(f"{'running':12}  {rough_time(now - self._gate_began)}", "")]
         if not total:
-            return [(f"{activity}  {_duration(now - self._began)}", "")]
+            return [(f"{activity}  {rough_time(now - self._began)}", "")]
         filled = round(_BAR_WIDTH * min(1.0, done / total))
         bar = medium.plain("█" * filled + "░" * (_BAR_WIDTH - filled))
         return [(f"{activity}  {bar}  ", ""), (_left(now - self._began, done, total), "dim")]
@@ -227,8 +228,4 @@ class _LogOfProgress:
 
 def _left(seconds: float, done: int, total: int) -> str:
     """How long the rest takes at the pace so far; empty before there is one."""
-    return f"about {_duration(seconds * (total - done) / done)} left" if done else ""
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"
+    return f"about {rough_time(seconds * (total - done) / done)} left" if done else ""

@@ -20,6 +20,7 @@ from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
 from lockgate.signoff.unclear_words import UnclearWords
 from lockgate.text import colon, cut, fit, html, markdown, utf16
+from lockgate.units import minute_text
 
 LIMIT = 60_000
 # How many gates, table rows, ignored votes, slices of one blocker and owners appear, and the characters of one text.
@@ -381,7 +382,7 @@ def _expiry(evidence: Evidence, signoff: SignoffStatus) -> list[str]:
         until = evidence.finished_at + signoff.policy.expires
     except OverflowError:
         return []
-    return [f"It can be approved until **{until:%Y-%m-%d %H:%M} UTC**.", ""]
+    return [f"It can be approved until **{minute_text(until)}**.", ""]
 
 
 def _footer(evidence: Evidence, context: CommentContext) -> list[str]:
