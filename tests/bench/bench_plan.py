@@ -82,7 +82,8 @@ def _register(folder: Path, model: str, seconds: float) -> None:
     (folder / "model.py").write_text(MODEL)
     (folder / "seconds").write_text(str(seconds))
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-    with redirect_stderr(StringIO()), mlflow.start_run():
+    files = mlflow.create_experiment(model, artifact_location=str(folder / "models"))
+    with redirect_stderr(StringIO()), mlflow.start_run(experiment_id=files):
         mlflow.pyfunc.log_model(
             name="model", python_model=str(folder / "model.py"), artifacts={"seconds": str(folder / "seconds")},
             signature=mlflow.models.infer_signature(rows), registered_model_name=model, pip_requirements=["mlflow"],
