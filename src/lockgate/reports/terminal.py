@@ -126,7 +126,7 @@ def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Line
     groups = [group for gate in evidence.gates for group in slice_groups(gate, waived)]
     if not groups:
         return []
-    ordered = max(groups, key=lambda group: max(finding.verdict.rank for finding in group))
+    ordered = max(groups, key=lambda group: group[0].verdict.rank)
     first, listed, hidden = ordered[0], ordered[:_SLICES], ordered[_SLICES:]
     title = f"{first.subject} {first.limit.op} {first.limit.text} on each slice"
     lines = [*medium.sentence(title, style="bold"), *medium.sentence(_legend(listed), first=("  ", ""), style="dim")]
