@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -344,6 +345,7 @@ def guess_task(dataset: Dataset) -> str:
     return "multiclass" if len(values) > 2 else "binary"
 
 
+@lru_cache(maxsize=1)  # the text is written twice, before a version is asked and after it
 def _count_rows(dataset: Dataset, task: str, positive: Any) -> _RowCounts:
     """No counts where the data do not fit the task, nor for a ranking, whose power they do not determine."""
     import numpy as np
