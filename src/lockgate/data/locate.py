@@ -20,7 +20,7 @@ from urllib.parse import unquote_to_bytes
 from lockgate.data import pointers
 from lockgate.data.lakehouse.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
 from lockgate.errors import DataError, NotHere
-from lockgate.foreign.files import other_kind
+from lockgate.foreign.files import other_kind, siblings
 
 if TYPE_CHECKING:
     from lockgate.data.lakehouse.delta import TableState
@@ -189,8 +189,7 @@ def _names(folder: str) -> list[str]:
 def _absent(path: Path) -> NotHere:
     if path.exists():
         return NotHere(f"is {other_kind(path.stat().st_mode)}, no file", remedy="name a file, a folder or a glob")
-    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, siblings, n=1)
+    near = get_close_matches(path.name, siblings(path), n=1)
     return NotHere(
         "does not exist",
         remedy=f"did you mean {near[0]!r}?"

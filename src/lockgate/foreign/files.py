@@ -41,3 +41,8 @@ def other_kind(mode: int) -> str | None:
     """What a path is that is no regular file, by its mode; None for one that is."""
     kind = stat.S_IFMT(mode)
     return None if kind == stat.S_IFREG else _KINDS.get(kind, "something else")
+
+
+def siblings(path: Path) -> list[str]:
+    """What lies in the folder of a path that leads to nothing, of which one may be meant."""
+    return [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lockgate.errors import NotFound, UsageError, guess
+from lockgate.foreign.files import siblings
 from lockgate.hashing import folder_digest, sha256_file
 from lockgate.registries.mlflow import model_files
 from lockgate.registries.ports import LedgerStore, ModelVersion, VersionFacts
@@ -116,9 +117,8 @@ def model_path(address: str) -> Path:
     if path.is_file():
         return path.parent if path.name == model_files.MODEL_FILE else path
     if not path.is_dir():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         raise UsageError(
-            f"there is no model at {address}{guess(path.name, beside)}",
+            f"there is no model at {address}{guess(path.name, siblings(path))}",
             remedy="name a file of joblib, pickle or skops, a folder with an MLmodel file, or models:/NAME/VERSION",
         )
     if (path / model_files.MODEL_FILE).is_file():

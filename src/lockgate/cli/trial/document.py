@@ -81,7 +81,7 @@ def _takes_threshold(line: str | Mapping[str, Any]) -> bool:
 
 
 def _lines(subject: Subject) -> Lines:
-    question, several = subject.question, sum(1 for _ in subject.slices)
+    question, several = subject.question, len(subject.slices)
     if question.require:
         own = [grammar.read(line) for line in question.require]
         if not several and any(line.scope.kind in ("each_slice", "each") or line.gap for line in own):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from glob import has_magic
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -24,6 +25,7 @@ from lockgate.errors import ModelFault, UsageError, guess
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, new_run_id, own_folder, write
+from lockgate.foreign.files import siblings
 from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
 from lockgate.models.model import Model, Starts
@@ -95,12 +97,13 @@ class FinishedTrial:
 
 def data_path(text: str, root: Path) -> str:
     """The data as a pipeline at `root` names them. Raises UsageError where a file is not there."""
-    if remote.is_url(text) or any(sign in text for sign in "*?["):
+    if remote.is_url(text) or has_magic(text):
         return text
     path = Path(text)
     if not path.exists():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UsageError(f"there are no data at {text}{guess(path.name, beside)}", remedy="name a file with --data")
+        raise UsageError(
+            f"there are no data at {text}{guess(path.name, siblings(path))}", remedy="name a file with --data"
+        )
     absolute = path.absolute()
     return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else str(absolute)
 
