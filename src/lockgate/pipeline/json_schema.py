@@ -5,6 +5,7 @@ It is made of the same types as the parser. It cannot express positions, names t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import combinations, product
@@ -93,6 +94,11 @@ class AsWritten(GenerateJsonSchema):
 
     def encode_default(self, dft: Any) -> Any:
         return duration_text(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def schema_text(*, root: Path) -> str:
+    """The same as a file for editors holds it."""
+    return json.dumps(schema(root=root), indent=1) + "\n"
 
 
 def schema(*, root: Path | None = None) -> Json:

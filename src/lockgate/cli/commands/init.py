@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -196,9 +195,9 @@ def _write(path: Path, text: str) -> None:
 
 def _write_schema(path: Path) -> None:
     """Write what editors read of a pipeline, which names it in its first line."""
-    from lockgate.pipeline.json_schema import schema
+    from lockgate.pipeline.json_schema import schema_text
 
-    path.write_text(json.dumps(schema(root=_root()), indent=1) + "\n", encoding="utf-8")
+    path.write_text(schema_text(root=_root()), encoding="utf-8")
     show(f"wrote {path}, which editors read: gate schema > {path} renews it after an upgrade")
 
 

@@ -99,11 +99,7 @@ def command(
             screen.say(f"wrote    {os.path.relpath(path)}")
         if require:
             screen.say(f"note     its lines are those of gate init: write what --require names into {write}, too")
-        first = (
-            ""
-            if candidate.startswith("models:/") and version.isdigit()
-            else f"register the model as {write.stem}, then "
-        )
+        first = "" if question.is_numbered(version) else f"register the model as {write.stem}, then "
         screen.say(f"next     {first}gate check, then gate run")
     else:
         screen.show_next(finished.commands)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,19 +30,17 @@ def require_free(path: Path, data: str, *, root: Path) -> None:
 
 def write_pipeline(path: Path, subject: Subject, *, version: str, root: Path) -> list[Path]:
     """Write the pipeline of the model that the file is named after, and the file of its version; returns what was written."""
-    from lockgate.pipeline.json_schema import schema
+    from lockgate.pipeline.json_schema import schema_text
 
     candidate = Path("models") / f"{path.stem}.version"
-    registered = version if subject.question.candidate.startswith("models:/") and version.isdigit() else None
     signers = Signers(key=next(local_keys(Path.home(), root), None))
     text = pipeline_text(path.stem, _draft(subject, version), version=candidate, signers=signers)
     loader.read(text, name=path.name, root=root)  # what is not valid is not written
-    editors = json.dumps(schema(root=root), indent=1) + "\n"
     written = []
     for file, content in (
         (path, text),
-        (path.with_name("schema.json"), editors),
-        (root / candidate, f"{registered or 1}\n"),
+        (path.with_name("schema.json"), schema_text(root=root)),
+        (root / candidate, f"{version if subject.question.is_numbered(version) else 1}\n"),
     ):
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,10 @@ class Question:
         """The data as people may see them named."""
         return remote.redacted(self.data)
 
+    def is_numbered(self, version: str) -> bool:
+        """Whether the candidate is a version that a registry numbers, as `models:/NAME/3` is."""
+        return self.candidate.startswith("models:/") and version.isdigit()
+
     @property
     def addresses(self) -> dict[str, str]:
         """Role → path or address of its model."""
