@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 from lockgate.errors import DataError
 from lockgate.models.input_plan import FittedFeatures
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 Task = Literal["binary", "multiclass", "regression", "ranking"]
+TASKS: tuple[str, ...] = get_args(Task)
 
 
 @dataclass(frozen=True)

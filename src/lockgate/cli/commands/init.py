@@ -14,7 +14,7 @@ import click
 
 from lockgate.cli.drafting.look import look
 from lockgate.cli.drafting.owners import NO_KEY, Signers, local_keys
-from lockgate.cli.drafting.pipeline_text import TASKS, pipeline_text
+from lockgate.cli.drafting.pipeline_text import pipeline_text
 from lockgate.cli.drafting.registered import REGISTER, Registered, RegistryAddress, listing
 from lockgate.cli.drafting.registered import names as registered_models
 from lockgate.cli.drafting.registered import newest as newest_version
@@ -22,6 +22,7 @@ from lockgate.cli.drafting.rows import RowFlags, draft_rows
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
 from lockgate.errors import PipelineError, RegistryError, UsageError
+from lockgate.models.model import TASKS
 from lockgate.pipeline import loader
 from lockgate.pipeline.loader import pipelines, project_root, root_of
 from lockgate.registries.ports import Registry

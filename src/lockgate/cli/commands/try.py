@@ -9,6 +9,7 @@ import click
 
 from lockgate.cli.output import show_json
 from lockgate.errors import LockgateError, UsageError
+from lockgate.models.model import TASKS
 
 
 @click.command("try")
@@ -27,9 +28,7 @@ from lockgate.errors import LockgateError, UsageError
     help="Judge each value of this column on its own; repeatable. By default columns of few texts.",
 )
 @click.option("--no-slices", is_flag=True, help="Judge all rows together alone.")
-@click.option(
-    "--task", type=click.Choice(["binary", "multiclass", "regression", "ranking"]), help="By default by the label."
-)
+@click.option("--task", type=click.Choice(TASKS), help="By default by the label.")
 @click.option(
     "--positive",
     metavar="LABEL",

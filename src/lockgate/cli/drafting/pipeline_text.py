@@ -64,7 +64,6 @@ _LATENCY = """\
       # - p95_ms <= champion * 2  # of requests that take a few milliseconds, this compares moments of the machine"""
 _SLACK = 10  # times as slow as here a request may be: other machines are slower, and a limit is for people to set
 _LEAST_MS = 100.0
-TASKS = ("binary", "multiclass", "regression", "ranking")
 _WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
 _OF_ONE_MODEL = {"binary": "auc >= 0.7"}
 ComparedLines = Mapping[str, tuple[str, float]]
