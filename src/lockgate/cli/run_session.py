@@ -135,8 +135,10 @@ def run_pipeline(
         circumstances=circumstances,
         unrecorded=not publishing and leaves_no_record(os.environ),
     )
-    if not (resume or observing or only):
-        session.screen.show_obstacles(promotion_obstacles(pipeline, registry, measuring, environ=os.environ))
+    if circumstances is not None and not (observing or only):
+        commit = circumstances["git"]["commit"]
+        obstacles = promotion_obstacles(pipeline, registry, measuring, commit=commit, environ=os.environ)
+        session.screen.show_obstacles(obstacles)
     evidence, folder = session.evaluate()
     session.screen.show_run(evidence, folder.path, observed=observing)
     call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]

@@ -96,16 +96,16 @@ def _policy_gate(gate: Gate) -> PolicyGate:
 
 
 def promotion_obstacles(
-    pipeline: Pipeline, registry: Registry, measuring: Sequence[Gate], *, environ: Mapping[str, str]
+    pipeline: Pipeline, registry: Registry, measuring: Sequence[Gate], *, commit: str | None, environ: Mapping[str, str]
 ) -> list[tuple[str, str]]:
     """(what will stop a promotion whatever a run measures, what to do), known before it begins.
 
-    measuring: the gates that will run. Who made what a pull request brings is not asked in its job, where the commit is a merge.
+    measuring: the gates that will run. commit: that is checked out. Who made what a pull request brings is not asked in
+    its job, where the commit is a merge.
     """
     obstacles: list[tuple[str, str]] = []
     policy = pipeline.signoff or SignoffPolicy()
     if not environ.get("GITHUB_EVENT_NAME") or not policy.require:
-        commit = git.head_commit(pipeline.root)
         authors = () if commit is None else git.authors(commit, pipeline.root, named=policy.names)
         ballot = Ballot(authors=authors, authors_remedy="commit what is evaluated to git, and run again")
         obstacles += approval_obstacles(policy, ballot, user=git.current_identity(pipeline.root).id)
