@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
+from lockgate.cli.drafting.columns import MOST_ROWS, first_batches
 from lockgate.cli.drafting.registered import Registered
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import in_order, plain_number
@@ -28,7 +29,6 @@ from lockgate.runs.case_builder import temporary_case
 _FIRST, _MOST = 50, 5000  # rows: that show how long the others take, and that are sent
 _SECONDS = 15.0  # for all rows, about
 _PATIENCE_S = 60.0  # for one answer; a run has more
-_LOOKED_AT = 200_000
 _REQUESTS = 30
 
 
@@ -120,14 +120,10 @@ class _Asked:
         return [name for name in dict.fromkeys(named) if name is not None]
 
     def _rows(self, columns: Sequence[str], *, categories: bool) -> pa.Table:
-        batches, rows = [], 0
-        source = batches_with_categories(self.dataset, columns) if categories else self.dataset.batches(columns)
-        for batch in source:
-            batches.append(batch if categories else self.dataset.typed(batch))
-            rows += batch.num_rows
-            if rows >= _LOOKED_AT:
-                break
-        if not rows:
+        typed = map(self.dataset.typed, self.dataset.batches(columns))
+        source = batches_with_categories(self.dataset, columns) if categories else typed
+        batches = first_batches(source, MOST_ROWS)
+        if not any(batch.num_rows for batch in batches):
             raise UsageError(f"data {self.dataset.name!r} has no rows to send", remedy="give data with rows")
         return pa.Table.from_batches(batches)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ _POSITIVE = (
     "default",
     "malignant",
 )
-_MOST_ROWS = 200_000  # that are looked at
+MOST_ROWS = 200_000  # that are looked at
 _MOST_SLICES = 30
 _MOST_COLUMNS = 3  # of slices, those of the fewest values
 _LEAST_ROWS = 30  # of each value of a slice
@@ -69,13 +69,19 @@ def first_rows(dataset: Dataset) -> pa.Table:
     """The rows of a data set that are looked at. Raises LockgateError where it cannot be read."""
     import pyarrow as pa
 
-    batches, rows = [], 0
-    for batch in dataset.batches():
-        batches.append(batch)
-        rows += batch.num_rows
-        if rows >= _MOST_ROWS:
-            break
+    batches = first_batches(dataset.batches(), MOST_ROWS)
     return _with_codes(dataset, pa.Table.from_batches(batches)) if batches else dataset.schema.empty_table()
+
+
+def first_batches(batches: Iterable[pa.RecordBatch], rows: int) -> list[pa.RecordBatch]:
+    """The first batches, which hold so many rows together; all of them where there are fewer."""
+    first, before = [], 0
+    for batch in batches:
+        first.append(batch)
+        before += batch.num_rows
+        if before >= rows:
+            break
+    return first
 
 
 def truth_of(table: pa.Table, *, classes: bool, inputs: Collection[str] | None) -> Truth:
@@ -134,12 +140,7 @@ def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
     names = [name for name in table.column_names if dataset.untyped(name) and not pa.types.is_string(table[name].type)]
     if not names:
         return table
-    batches, rows = [], 0
-    for batch in dataset.batches([stored(name) for name in names]):
-        batches.append(batch)
-        rows += batch.num_rows
-        if rows >= table.num_rows:
-            break
+    batches = first_batches(dataset.batches([stored(name) for name in names]), table.num_rows)
     texts = pa.Table.from_batches(batches).slice(0, table.num_rows)
     for name in names:
         column = texts.column(stored(name))
