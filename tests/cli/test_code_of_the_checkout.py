@@ -1,4 +1,4 @@
-"""Only `gate run` and a re-evaluation run code of the checkout; every other command reads it as text."""
+"""Only `gate run`, and a re-run of its gates, runs code of the checkout; every other command reads it as text."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_an_until_ahead_of_the_run_keeps_no_rows_of_the_future() -> None:
 
 
 def test_whole_milliseconds_of_the_clock_count() -> None:
-    """Evidence records those, so that a re-evaluation keeps the same rows."""
+    """Evidence records those, so that a re-run keeps the same rows."""
     recorded = NOW.replace(microsecond=123_000)
 
     assert window(NOW).end == time_window([], last=timedelta(days=7), until=None, now=recorded).end

@@ -16,9 +16,9 @@ from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
-from lockgate.promotion.rollback_proof import ReevaluationResult
+from lockgate.promotion.rollback_proof import RerunResult
 from lockgate.runs.lookup import open_registry
-from lockgate.runs.reevaluate import reevaluate
+from lockgate.runs.rerun import rerun
 
 SIZE = """\
 from lockgate.evaluation.estimation.estimate import counted
@@ -52,12 +52,12 @@ def evaluated(checkout: Checkout) -> Checkout:
     return checkout
 
 
-def again(checkout: Checkout, about: Evidence | None = None, **more: Any) -> ReevaluationResult | Refused:
+def again(checkout: Checkout, about: Evidence | None = None, **more: Any) -> RerunResult | Refused:
     """What asking again leads to."""
     of = load(checkout.folder / "gates" / "fraud.yaml", environ={})
     about = about or Evidence.read((checkout.run / "evidence.json").read_bytes())
     try:
-        return reevaluate(of, open_registry(of), about, environ=os.environ, **more)
+        return rerun(of, open_registry(of), about, environ=os.environ, **more)
     except Refused as refused:
         return refused
 
@@ -81,9 +81,9 @@ def test_what_says_the_same_is_named_in_the_proof_and_the_rest_too(evaluated: Ch
     assert proven.code == 0, proven.stderr
     assert told["repeats"]["same"] == ["metadata", "metrics"]
     assert told["repeats"]["left_out"] == {"Size": "./gates/size.py:Size is no gate that says the same each time"}
-    assert "not re-evaluated: Size (" in proven.stdout
+    assert "not re-run: Size (" in proven.stdout
     assert (refused.code, promoted.code) == (1, 0), refused.stderr + promoted.stderr
-    assert "re-evaluated: metadata, metrics; not re-evaluated: Size" in evaluated.gate("history", "fraud").stdout
+    assert "re-run: metadata, metrics; not re-run: Size" in evaluated.gate("history", "fraud").stdout
 
 
 def test_25_forged_evidence_makes_no_proof(evaluated: Checkout) -> None:
@@ -126,10 +126,10 @@ def test_what_differs_is_named(evaluated: Checkout) -> None:
     """With both values: a number, a verdict, a gate or a slice left out, another champion."""
     said = {
         _observed: "metrics/r1/overall is pass (0.99) in the evidence, and pass (0.8",
-        _verdict: "metadata/r1/overall is inconclusive (2.0) in the evidence, and pass (2.0) in the re-evaluation",
+        _verdict: "metadata/r1/overall is inconclusive (2.0) in the evidence, and pass (2.0) in the re-run",
         _gate_gone: "the evidence has the gates metadata, Size, and the pipeline metadata, metrics, Size",
         _slice_gone: "is not there in the evidence, and pass (",
-        _champion: "in the evidence, and not there in the re-evaluation",
+        _champion: "in the evidence, and not there in the re-run",
     }
     ended = {forge.__name__: again(evaluated, forged(evaluated, forge)) for forge in said}
     found = {name: str(refused) for name, refused in ended.items()}
@@ -150,7 +150,7 @@ def test_data_that_is_another_here_is_refused_and_data_that_is_not_here_is_named
     gone = again(evaluated)
 
     assert "the data holdout is sha256:" in str(changed)
-    assert isinstance(gone, ReevaluationResult)
+    assert isinstance(gone, RerunResult)
     assert gone.same == ("metadata",)
     assert gone.left_out["metrics"].startswith("its data holdout cannot be opened here: ")
 
@@ -163,7 +163,7 @@ def test_a_model_that_answers_otherwise_is_found_out_and_one_that_takes_too_long
     other = again(checkout, forged(checkout, lambda document: _say(document["gates"][0], "0.95")))
     late = again(checkout, seconds=0)
 
-    assert same == ReevaluationResult(("metrics",))
+    assert same == RerunResult(("metrics",))
     assert "metrics/r1/overall is pass (0.95) in the evidence, and pass (0.8" in str(other)
-    assert late == ReevaluationResult((), {"metrics": "it took longer than is spent on re-evaluation"})
+    assert late == RerunResult((), {"metrics": "it took longer than is spent on the re-run"})
     assert checkout.processes == []

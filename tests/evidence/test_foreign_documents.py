@@ -26,7 +26,7 @@ from lockgate.integrations.github import annotations
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.export import copy_ledger, read_copy
-from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackProof
+from lockgate.promotion.rollback_proof import RerunResult, RollbackProof
 from lockgate.reports import FORMATS
 from lockgate.signoff.ssh import stored_votes, unreadable_votes
 from lockgate.signoff.vote import Vote
@@ -45,7 +45,7 @@ VOTE = Vote("approve", POLICY, "fraud", None, "fine", NOW, CI).to_json()
 FIRST = Entry(1, None, "adopted", None, "1", CI, None, (), "begin", NOW, timedelta(minutes=10))
 DONE = Done(1, FIRST.sha256, CI, NOW)
 PROOF = RollbackProof(
-    "fraud", POLICY, "1", POLICY, "holdout", 10, NOW, CI, ReevaluationResult(("metrics",), {"latency": "no"})
+    "fraud", POLICY, "1", POLICY, "holdout", 10, NOW, CI, RerunResult(("metrics",), {"latency": "no"})
 ).to_json()
 COPY = copy_ledger("fraud", {"epoch-1": FIRST.bytes.decode(), "done-1": DONE.bytes.decode()})
 EXHIBIT = json.loads(Exhibit("metrics/roc", "curve", ("x", "y"), ((0.0, 1.0), (1.0, 1.0))).to_bytes())

@@ -13,9 +13,9 @@ from helpers.promoting import Models, evidence, run_folder, ssh_key
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
 from lockgate.pipeline.loader import load
-from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackAnswer
+from lockgate.promotion.rollback_proof import RerunResult, RollbackAnswer
 from lockgate.registries.ports import ModelVersion
-from lockgate.runs import promotion_hooks, reevaluate
+from lockgate.runs import promotion_hooks, rerun
 from lockgate.signoff import ssh
 
 PIPELINE = """\
@@ -48,7 +48,7 @@ class Desk:
         self.write()
         monkeypatch.chdir(folder)
         monkeypatch.setattr(promotion_hooks, "prove_rollback", self.answer)
-        monkeypatch.setattr(reevaluate, "reevaluate", self.repeat)
+        monkeypatch.setattr(rerun, "rerun", self.repeat)
 
     def write(self, more: str = "") -> None:
         """The pipeline, with further lines."""
@@ -62,9 +62,9 @@ class Desk:
         self.asked.append(version.version)
         return RollbackAnswer("input example", 1, folder_digest(self.models.files(version)))
 
-    def repeat(self, pipeline: Any, registry: Any, about: Evidence, *, environ: Any) -> ReevaluationResult:
+    def repeat(self, pipeline: Any, registry: Any, about: Evidence, *, environ: Any) -> RerunResult:
         """What asking the gates again would find; gates are asked in tests/e2e."""
-        return ReevaluationResult(("metadata",))
+        return RerunResult(("metadata",))
 
     def evaluate(self, version: ModelVersion, *, champion: ModelVersion | None = None, **more: Any) -> Evidence:
         """What `gate run` leaves behind."""

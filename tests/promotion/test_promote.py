@@ -23,7 +23,7 @@ from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import make_rollback_proof
-from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackAnswer, RollbackProof
+from lockgate.promotion.rollback_proof import RerunResult, RollbackAnswer, RollbackProof
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
@@ -582,16 +582,14 @@ def test_the_way_back_is_waived_until_its_day(bench: Bench) -> None:
 def test_a_waiver_holds_too_where_another_job_made_the_proof(bench: Bench) -> None:
     """It asked gates again, and not the champion; the waiver's day, the evidence and the half hour count as ever."""
     policy = PromotionPolicy.model_validate({"way_back": "waived: its wheel is gone, until 2026-11-21"})
-    again = ReevaluationResult(("metadata",))
-    proof = RollbackProof(
-        bench.model, bench.evidence.digest, None, None, None, 0, bench.clock(), CI, reevaluation=again
-    )
+    again = RerunResult(("metadata",))
+    proof = RollbackProof(bench.model, bench.evidence.digest, None, None, None, 0, bench.clock(), CI, rerun=again)
     other = replace(proof, evidence="sha256:" + "0" * 64)
 
     assert bench.refusal(proof=proof).code == "proof"
     assert bench.refusal(proof=other, promotion=policy).code == "proof"
     assert bench.promote(proof=proof, promotion=policy).notes[0] == (
-        "the rollback proof is waived: its wheel is gone, until 2026-11-21; re-evaluated: metadata"
+        "the rollback proof is waived: its wheel is gone, until 2026-11-21; re-run: metadata"
     )
     assert bench.proven == []
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.promoting import CI, NOW
 from lockgate.errors import Refused
 from lockgate.promotion.ledger.policy import ProofWaiver, parse_waiver
-from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackProof
+from lockgate.promotion.rollback_proof import RerunResult, RollbackProof
 
 DIGEST, FILES = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 PROOF = RollbackProof("fraud", DIGEST, "6", FILES, "input example", 10, NOW, CI)
@@ -31,18 +31,18 @@ def test_a_proof_says_which_gates_were_asked_again() -> None:
     """It is read back as it was written, and one that leaves a gate of the pipeline unmentioned is refused."""
     again = replace(
         PROOF,
-        reevaluation=ReevaluationResult(("metadata",), {"latency": "it measures time"}),
+        rerun=RerunResult(("metadata",), {"latency": "it measures time"}),
         run="https://example.org/1",
     )
 
     assert RollbackProof.read(again.bytes) == again
     assert again.summary == (
         "the rollback was proven by ci (unverified) on 2026-11-21T12:00:00.000Z; "
-        "re-evaluated: metadata; not re-evaluated: latency; in https://example.org/1"
+        "re-run: metadata; not re-run: latency; in https://example.org/1"
     )
     again.require_gates(["metadata", "latency"])
     for proof, gates in ((again, ["metadata", "metrics"]), (PROOF, ["metadata"])):
-        with pytest.raises(Refused, match="does not say whether these gates were re-evaluated: met") as caught:
+        with pytest.raises(Refused, match="does not say whether these gates were re-run: met") as caught:
             proof.require_gates(gates)
         assert caught.value.code == "proof"
 

@@ -24,7 +24,7 @@ def make_proof(
     Raises Refused where the version does not answer, or where a gate contradicts the evidence.
     """
     from lockgate.runs.promotion_hooks import prove_rollback
-    from lockgate.runs.reevaluate import reevaluate
+    from lockgate.runs.rerun import rerun
 
     if pipeline.promotion.waiver is None:
         proof = make_rollback_proof(
@@ -39,8 +39,8 @@ def make_proof(
         proof = RollbackProof(
             pipeline.production_model, evidence.digest, None, None, None, 0, registry_clock(registry, now)(), by
         )
-    reevaluation = reevaluate(pipeline, registry, evidence, environ=os.environ) if repeat else None
-    return replace(proof, reevaluation=reevaluation, run=run_url(os.environ))
+    again = rerun(pipeline, registry, evidence, environ=os.environ) if repeat else None
+    return replace(proof, rerun=again, run=run_url(os.environ))
 
 
 def proof_lines(pipeline: Pipeline, proof: RollbackProof) -> list[str]:
@@ -51,4 +51,4 @@ def proof_lines(pipeline: Pipeline, proof: RollbackProof) -> list[str]:
         rollback = "nothing holds Production"
     else:
         rollback = f"version {proof.version} answered {proof.rows} rows"
-    return [rollback, *([] if proof.reevaluation is None else proof.reevaluation.lines)]
+    return [rollback, *([] if proof.rerun is None else proof.rerun.lines)]

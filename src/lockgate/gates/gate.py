@@ -74,7 +74,7 @@ class Gate(Config):
     subjects: what its requirements may be about, by name. default_require: its requirements where `require` is left out.
     remedy_without_requirements: what to do where there are none at all; empty where that is fine. uses_models: whether it
     lets models predict. repeatable: whether it is cheap and says the same each time of the same files; it is then
-    re-evaluated before a promotion, and must not contradict the evidence. by_group: whether it measures the rows of `data`
+    re-run before a promotion, and must not contradict the evidence. by_group: whether it measures the rows of `data`
     by group, so that slices may be pooled, crossed and compared with each other, and `gate plan` can count them.
     needs_rows: whether it can say nothing without recent rows where its data has `last`; not so where it reads columns only.
     takes_long: whether it takes so long that it is left out where an earlier gate that counts is in error.

@@ -1,6 +1,6 @@
 """Read a gate of the project as text: what its class says in literals, as a class of our own; nothing of it is run.
 
-Only `gate run` and a re-evaluation run code of the checkout; every other command knows its gates from here.
+Only `gate run`, and a re-run of its gates, runs code of the checkout; every other command knows its gates from here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rollback proof: the outgoing version still answers, and which gates agreed when re-evaluated."""
+"""Rollback proof: the outgoing version still answers, and which gates agreed when re-run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ GOOD_FOR = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class ReevaluationResult:
-    """same: names of gates that were re-evaluated. left_out: name → why not. A gate that differs raises Refused instead."""
+class RerunResult:
+    """same: names of gates that were re-run. left_out: name → why not. A gate that differs raises Refused instead."""
 
     same: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -34,16 +34,16 @@ class ReevaluationResult:
     @property
     def lines(self) -> list[str]:
         """The result for people; no gate is passed over in silence."""
-        again = [f"re-evaluated, with the same result: {', '.join(self.same)}"] if self.same else []
-        return again + [f"not re-evaluated: {name} ({reason})" for name, reason in self.left_out.items()]
+        again = [f"re-run, with the same result: {', '.join(self.same)}"] if self.same else []
+        return again + [f"not re-run: {name} ({reason})" for name, reason in self.left_out.items()]
 
     def __str__(self) -> str:
         """The same in one line, without the reasons."""
-        parts = [("re-evaluated", ", ".join(self.same)), ("not re-evaluated", ", ".join(self.left_out))]
+        parts = [("re-run", ", ".join(self.same)), ("not re-run", ", ".join(self.left_out))]
         return "; ".join(f"{words}: {names}" for words, names in parts if names)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ReevaluationResult:
+    def from_json(cls, value: Mapping[str, Any]) -> RerunResult:
         """Raises ValueError for anything else."""
         left_out = stored_json.mapping(value, "left_out")
         return cls(stored_json.texts(value, "same"), {name: stored_json.text(left_out, name) for name in left_out})
@@ -64,12 +64,12 @@ class RollbackProof(Record):
 
     evidence: the digest that is to be promoted. version, files: the outgoing version and the digest of its files; None
     where nothing held Production. sample, rows: what it answered, `input example` or the name of data, and how many rows.
-    reevaluation: what re-evaluating its gates led to; None where they were not. run: the address of the CI run that made
+    rerun: what re-running its gates led to; None where they were not. run: the address of the CI run that made
     it, None where none did.
     """
 
     schema = "lockgate/proof/v1"
-    renamed: ClassVar = {"sample": "asked", "reevaluation": "repeats"}
+    renamed: ClassVar = {"sample": "asked", "rerun": "repeats"}
 
     model: str
     evidence: str
@@ -79,22 +79,22 @@ class RollbackProof(Record):
     rows: int
     at: datetime
     by: Identity
-    reevaluation: ReevaluationResult | None = None
+    rerun: RerunResult | None = None
     run: str | None = None
 
     @property
     def summary(self) -> str:
         """The proof as the ledger records it; empty where it says nothing."""
         proven = "" if self.version is None else f"the rollback was proven by {self.by} on {utc_text(self.at)}"
-        again = "" if self.reevaluation is None else str(self.reevaluation)
+        again = "" if self.rerun is None else str(self.rerun)
         return "; ".join(part for part in (proven, again, f"in {self.run}" if self.run else "") if part)
 
     def require_gates(self, gates: Sequence[str]) -> None:
-        """Raises Refused where it does not say of each of these gates whether it was re-evaluated."""
-        missing = [name for name in gates if self.reevaluation is None or name not in self.reevaluation.gates]
+        """Raises Refused where it does not say of each of these gates whether it was re-run."""
+        missing = [name for name in gates if self.rerun is None or name not in self.rerun.gates]
         if missing:
             raise Refused(
-                f"the rollback proof does not say whether these gates were re-evaluated: {', '.join(missing)}",
+                f"the rollback proof does not say whether these gates were re-run: {', '.join(missing)}",
                 code="proof",
                 remedy="make it anew, with gate promote --prove-only FILE --repeat or the workflow of this lockgate",
             )
@@ -118,7 +118,7 @@ class RollbackProof(Record):
                 rows=stored_json.count(value, "rows"),
                 at=utc(stored_json.text(value, "at")),
                 by=Identity.from_json(stored_json.mapping(value, "by")),
-                reevaluation=None if repeats is None else ReevaluationResult.from_json(repeats),
+                rerun=None if repeats is None else RerunResult.from_json(repeats),
                 run=stored_json.optional_text(value, "run"),
             )
         except ValueError as error:

@@ -244,7 +244,7 @@ def test_a_waived_way_back_is_not_asked_by_the_job_that_proves(desk: Desk) -> No
     assert proven.stdout.startswith(
         "the rollback was not proven, because the proof is waived: its wheel is gone, until 2099-12-31; "
     )
-    assert "re-evaluated, with the same result: metadata" in proven.stdout
+    assert "re-run, with the same result: metadata" in proven.stdout
     assert (ended.exit_code, desk.asked, desk.aliases["production"]) == (0, [], "2"), ended.exception
 
 

@@ -150,7 +150,7 @@ def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path, warm_gate: s
 
     assert done.jobs == {"decide": "success", "prove": "success", "promote": "success"}, done.said[-30:]
     assert [done.outputs(job)["state"] for job in ("decide", "prove", "promote")] == ["approved", "proven", "promoted"]
-    assert "re-evaluated, with the same result: metadata" in done.log("prove")
+    assert "re-run, with the same result: metadata" in done.log("prove")
     assert models.registry.aliases(pull.model)["production"] == asked.version
     assert f"{asked} is promoted" in [one["body"] for one in pull.world.comments.values()][-1]
     assert sorted(path.name for path in pull.store.iterdir()) == ["gate-12", "gate-proof"]

@@ -26,9 +26,9 @@ from lockgate.hashing import sha256
 from lockgate.pipeline.loader import load
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.rollback_proof import ReevaluationResult
+from lockgate.promotion.rollback_proof import RerunResult
 from lockgate.registries.ports import Registry
-from lockgate.runs import reevaluate
+from lockgate.runs import rerun
 from lockgate.signoff.vote import Vote
 
 PIPELINE = """\
@@ -141,7 +141,7 @@ def test_an_approved_version_becomes_production(story: Story) -> None:
     assert told["run"] == {"id": story.world.runs[-1]["id"], "attempt": 1, "url": told["run"]["url"]}
     assert told["run"]["url"].startswith("https://github.com/")
     entry = history(story.desk.models.registry, story.desk.model)
-    assert "re-evaluated: metadata; in https://github.com/acme/models/actions/runs/77" in entry.reason
+    assert "re-run: metadata; in https://github.com/acme/models/actions/runs/77" in entry.reason
     assert entry.votes == (votes[0].sha256,)
     assert f"### 🚀 {story.desk.model} version {story.asks.version} is promoted" in story.said[0]
 
@@ -189,10 +189,10 @@ def test_without_a_proof_nothing_is_promoted(story: Story) -> None:
 def test_evidence_that_is_contradicted_is_not_promoted(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """The job that asks the gates again is refused, and leaves no proof for the next."""
 
-    def differs(*_: Any, **__: Any) -> ReevaluationResult:
+    def differs(*_: Any, **__: Any) -> RerunResult:
         raise Refused("metrics/r1/overall is pass (0.9) in the evidence, and fail (0.5)", code="evidence_mismatch")
 
-    monkeypatch.setattr(reevaluate, "reevaluate", differs)
+    monkeypatch.setattr(rerun, "rerun", differs)
     evidence = story.evaluate()
     event = story.world.comment("ana", f"/gate approve {evidence.digest}")
     done = story.then("prove", evidence.digest, event)
@@ -220,7 +220,7 @@ def test_a_proof_that_names_no_repeats_does_not_open_the_job_that_promotes(story
     done = story.then("promote", evidence.digest, event)
 
     assert (done.return_value, story.outputs["state"]) == (1, "refused")
-    assert "does not say whether these gates were re-evaluated: metadata" in story.said[0]
+    assert "does not say whether these gates were re-run: metadata" in story.said[0]
     assert "production" not in story.desk.aliases
 
 

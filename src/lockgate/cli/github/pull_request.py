@@ -259,7 +259,7 @@ def _unless_stopped(decision: SignoffDecision) -> SignoffDecision:
     return SignoffDecision(
         "refused",
         code if re.fullmatch(r"[a-z_]{1,40}", code) else "error",
-        f"it was approved, and the job that proves the rollback and re-evaluates gates stopped it ({code[:40]})",
+        f"it was approved, and the job that proves the rollback and re-runs gates stopped it ({code[:40]})",
         remedy=f"the summary of run {run} of this workflow says why; once that is fixed, comment /gate status",
     )
 

@@ -11,9 +11,9 @@ from helpers.promoting import evidence
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
-from lockgate.promotion.rollback_proof import ReevaluationResult
+from lockgate.promotion.rollback_proof import RerunResult
 from lockgate.registries.mlflow.spec import MlflowSpec
-from lockgate.runs.reevaluate import EvidenceScope, differences
+from lockgate.runs.rerun import EvidenceScope, differences
 
 
 def finding(name: str = "metrics/r1", observed: float | None = 0.8, verdict: Verdict = Verdict.PASS) -> Finding:
@@ -40,10 +40,10 @@ def test_the_same_is_no_difference() -> None:
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (finding(observed=0.80001), "metrics/r1 is pass (0.8) in the evidence, and pass (0.80001) in the re-evaluation"),
-        (finding(verdict=Verdict.FAIL), "metrics/r1 is pass (0.8) in the evidence, and fail (0.8) in the re-evaluation"),
-        (finding(observed=None), "metrics/r1 is pass (0.8) in the evidence, and pass (no value) in the re-evaluation, because it was not measured"),
-        (finding(observed=0.0), "metrics/r1 is pass (0.8) in the evidence, and pass (0.0) in the re-evaluation"),
+        (finding(observed=0.80001), "metrics/r1 is pass (0.8) in the evidence, and pass (0.80001) in the re-run"),
+        (finding(verdict=Verdict.FAIL), "metrics/r1 is pass (0.8) in the evidence, and fail (0.8) in the re-run"),
+        (finding(observed=None), "metrics/r1 is pass (0.8) in the evidence, and pass (no value) in the re-run, because it was not measured"),
+        (finding(observed=0.0), "metrics/r1 is pass (0.8) in the evidence, and pass (0.0) in the re-run"),
     ],
 )  # fmt: skip
 def test_another_value_or_verdict_is_told_with_both(now: Finding, said: str) -> None:
@@ -56,10 +56,10 @@ def test_a_finding_that_only_one_side_has_is_a_difference() -> None:
     both = result(finding(), finding("metrics/r1[country=BR]", 0.2, Verdict.FAIL))
 
     assert list(differences(result(finding()), both)) == [
-        "metrics/r1[country=BR] is not there in the evidence, and fail (0.2) in the re-evaluation"
+        "metrics/r1[country=BR] is not there in the evidence, and fail (0.2) in the re-run"
     ]
     assert list(differences(both, result(finding()))) == [
-        "metrics/r1[country=BR] is fail (0.2) in the evidence, and not there in the re-evaluation"
+        "metrics/r1[country=BR] is fail (0.2) in the evidence, and not there in the re-run"
     ]
 
 
@@ -68,10 +68,10 @@ def test_the_gates_own_verdict_must_follow_too() -> None:
     failed = result(finding(), verdict=Verdict.FAIL)
 
     assert list(differences(result(finding()), failed)) == [
-        "metrics is pass in the evidence, and fail in the re-evaluation: why"
+        "metrics is pass in the evidence, and fail in the re-run: why"
     ]
     assert list(differences(replace(failed, counts=False), failed)) == [
-        "metrics is fail that does not count in the evidence, and fail in the re-evaluation: why"
+        "metrics is fail that does not count in the evidence, and fail in the re-run: why"
     ]
 
 
@@ -98,12 +98,12 @@ def test_evidence_of_another_shape_is_refused(more: dict[str, Any]) -> None:
 
 def test_no_gate_is_passed_over_in_silence() -> None:
     """Neither in the lines that people are told nor in the ledger."""
-    said = ReevaluationResult(("signature", "metadata"), {"latency": "it measures time"})
+    said = RerunResult(("signature", "metadata"), {"latency": "it measures time"})
 
     assert said.lines == [
-        "re-evaluated, with the same result: signature, metadata",
-        "not re-evaluated: latency (it measures time)",
+        "re-run, with the same result: signature, metadata",
+        "not re-run: latency (it measures time)",
     ]
-    assert str(said) == "re-evaluated: signature, metadata; not re-evaluated: latency"
+    assert str(said) == "re-run: signature, metadata; not re-run: latency"
     assert said.gates == {"signature", "metadata", "latency"}
-    assert ReevaluationResult().lines == []
+    assert RerunResult().lines == []

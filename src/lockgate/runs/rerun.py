@@ -1,4 +1,4 @@
-"""Re-evaluation: run the repeatable gates again, in another job, by the default branch's pipeline, and compare with evidence."""
+"""Re-run: run the repeatable gates again, in another job, by the default branch's pipeline, and compare with evidence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.publish import published_at
-from lockgate.promotion.rollback_proof import ReevaluationResult
+from lockgate.promotion.rollback_proof import RerunResult
 from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import ChampionSelector
 from lockgate.registries.spec import RegistrySpec
@@ -62,9 +62,9 @@ def _version_text(version: Any, registry: RegistrySpec) -> str:
     return version
 
 
-def reevaluate(
+def rerun(
     pipeline: Pipeline, registry: Registry, evidence: Evidence, *, environ: Mapping[str, str], seconds: float = 600.0
-) -> ReevaluationResult:
+) -> RerunResult:
     """Run the repeatable gates again on the versions of the evidence, and compare with it.
 
     seconds: what is spent on it; gates that are not done by then are left out, and listed as such. Models run in processes
@@ -107,10 +107,10 @@ def reevaluate(
                     _refuse(differences(recorded[gate.title], result))
                     same.append(gate.title)
                     continue
-                reason = "it took longer than is spent on re-evaluation"
+                reason = "it took longer than is spent on the re-run"
             left_out[gate.title] = reason
         builder.end_models()
-        return ReevaluationResult(tuple(same), left_out)
+        return RerunResult(tuple(same), left_out)
 
 
 def differences(recorded: GateResult, repeated: GateResult) -> Iterator[str]:
@@ -121,11 +121,11 @@ def differences(recorded: GateResult, repeated: GateResult) -> Iterator[str]:
         old, new = before.get(name), after.get(name)
         if old is None or new is None or old.verdict is not new.verdict or not _equal(old.observed, new.observed):
             same = False
-            yield f"{name} is {_finding_text(old)} in the evidence, and {_finding_text(new)} in the re-evaluation{_reason(new)}"
+            yield f"{name} is {_finding_text(old)} in the evidence, and {_finding_text(new)} in the re-run{_reason(new)}"
     if same and (recorded.verdict, recorded.counts) != (repeated.verdict, repeated.counts):
         yield (
             f"{repeated.name} is {_result_text(recorded)} in the evidence, and {_result_text(repeated)} "
-            f"in the re-evaluation: {repeated.reason}"
+            f"in the re-run: {repeated.reason}"
         )
 
 
@@ -190,7 +190,7 @@ def _refuse(sentences: Iterator[str] | Sequence[str], *, remedy: str | None = No
 def _mismatch(sentences: Sequence[str], *, remedy: str | None = None) -> Refused:
     more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
     return Refused(
-        "the evidence is not what a re-evaluation of its gates comes to: " + "; ".join(sentences[:_LISTED]) + more,
+        "the evidence is not what a re-run of its gates comes to: " + "; ".join(sentences[:_LISTED]) + more,
         code="evidence_mismatch",
         remedy=remedy
         or "bring code, data and requirements that the candidate needs to the default branch, evaluate again, and find "
