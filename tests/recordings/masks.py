@@ -16,9 +16,12 @@ PROSE = frozenset(
 )  # fmt: skip
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
 OF_THIS_RUN = frozenset({"seconds", "machine", "versions", "threads", "python", "stderr", "meanwhile"})
-LATER = frozenset(
-    {"isolation", "evaluations"}
-)  # keys that came after the recordings: who reads the older form passes them over
+LATER = frozenset(  # keys that came after the recordings: who reads the older form passes them over
+    {
+        "isolation", "evaluations",
+        "assumptions", "basis", "champion_verdict", "data_rows", "figures", "last_seconds", "obstacles", "operator", "rows_enough",
+    }
+)  # fmt: skip
 UNORDERED = frozenset({"artifacts", "files"})  # lists of paths, which digests are part of
 WRITTEN = frozenset(
     {"text", "confidence"}

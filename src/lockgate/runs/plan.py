@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,9 +22,10 @@ from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
 from lockgate.evaluation.metrics import catalog, multiclass
 from lockgate.evaluation.metrics.by_query import ByQuery
-from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.catalog import SUBJECTS, declared
 from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
+from lockgate.evaluation.planning.expected_error import CORRELATION
 from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
 from lockgate.evaluation.planning.outlook import Outlook, as_absolute, assumptions, outlooks
 from lockgate.evaluation.planning.request_outlook import counted_outlook, flip_rate_outlook, timed_outlook
@@ -31,7 +33,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evidence.run_folder import RunFolder
+from lockgate.evidence.run_folder import RunFolder, runs
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES, Load
 from lockgate.models.output import OutputSpec
@@ -40,9 +42,11 @@ from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.evaluation_count import foretell, judged_data
+from lockgate.runs.promotion_hooks import repeated_production
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 Requirements = Sequence[tuple[str, Requirement]]
+_RECENT = 20  # runs of a checkout that are looked at for how long their gates took
 
 
 def plan_run(
@@ -66,6 +70,7 @@ def plan_run(
     plan = _Plan(pipeline, registry, champion, score=score, disagreement=disagreement, environ=environ)
     probed = _probed(pipeline, registry, candidate, environ=environ) if probe else {}
     gates = [plan.gate(gate) | probed.get(gate.title, {}) for gate in pipeline.gates]
+    versions = [version] if champion is None else [version, champion]
     return {
         "model": pipeline.model,
         "candidate": version.version,
@@ -77,6 +82,8 @@ def plan_run(
             published=registry.evidence(pipeline.model).all,
         ),
         "assumed": plan.assumptions,
+        "assumptions": plan.assumption_figures,
+        "obstacles": [list(pair) for pair in repeated_production(pipeline, registry, versions, candidate)],
         "gates": gates,
     }
 
@@ -92,6 +99,7 @@ class _Plan:
     disagreement: float
     environ: Mapping[str, str]
     assumptions: str | None = field(default=None, init=False)
+    assumption_figures: dict[str, Any] | None = field(default=None, init=False)
     _label_tables: dict[str, Scored] = field(default_factory=dict, init=False)
 
     def digest(self, name: str) -> str | None:
@@ -130,10 +138,13 @@ class _Plan:
             "raw_bytes": None if requests is None else requests * BYTES,
             "at_once": None if load is None or load.closed is None else load.closed.concurrency,
             "unread": unread,
+            "data_rows": table.rows if (table := self._label_tables.get(self.pipeline.data_of(gate) or "")) else None,
+            "last_seconds": self._last_seconds.get(gate.title),
             "lines": [
                 {
                     "id": name,
                     "text": str(requirement),
+                    "operator": requirement.op,
                     "asked": name in names,
                     "outlook": [
                         {"place": outlook.slice_name, **outlook.to_json()} for outlook in outlooks.get(name, ())
@@ -143,18 +154,32 @@ class _Plan:
             ],
         }
 
+    @cached_property
+    def _last_seconds(self) -> dict[str, float]:
+        """How long each gate took in the newest run of the model in this checkout."""
+        for folder in runs(self.pipeline.root)[:_RECENT]:
+            with suppress(LockgateError):  # a run without evidence, or with another's
+                evidence = folder.evidence()
+                if evidence.model == self.pipeline.model:
+                    return {name: float(text) for name, text in evidence.document["run"].get("seconds", {}).items()}
+        return {}
+
     def _outlook_without_rows(self, gate: Gate, name: str, requirement: Requirement) -> Outlook:
         """The outlook of a requirement that is not decided on rows of data, or whose variance only a run shows."""
         subject = gate.subjects.get(requirement.subject)
         if subject is None:
-            return Outlook(name, (), 0, None, "unknown", f"not planned: {gate.gate} is read as text until it runs")
+            return Outlook(
+                name, (), 0, None, "unknown", f"not planned: {gate.gate} is read as text until it runs", basis="text"
+            )
         load = gate.load_at(self.pipeline.target)
         if load is not None:
             return timed_outlook(name, requirement, subject, load=load)
         if subject.counted:
             table = self._label_tables.get(self.pipeline.data_of(gate) or "") if gate.by_group else None
             return counted_outlook(name, requirement, units=None if table is None else table.rows, unit="requests")
-        return Outlook(name, (), 0, None, "unknown", "not planned: how much it varies is known after a run")
+        return Outlook(
+            name, (), 0, None, "unknown", "not planned: how much it varies is known after a run", basis="varies"
+        )
 
     def _outlooks_on_rows(self, gate: Gate, requirements: Requirements) -> dict[str, list[Outlook]]:
         """By requirement, of those that are decided on rows of a data set."""
@@ -194,6 +219,11 @@ class _Plan:
         cluster = self.pipeline.data[data].cluster
         if cluster is not None and not scored:
             self.assumptions += f"; rows of one {cluster} are counted as if each were of its own"
+        values = {} if self.score else {name: declared(name).plan.champion for name in ("auc", "average_precision")}
+        self.assumption_figures = {
+            "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values,
+            "cluster": None if scored else cluster,
+        }  # fmt: skip
 
     def _label_table(self, name: str) -> Scored:
         """The rows with labels and slices alone; the label stands where scores would. Read once."""

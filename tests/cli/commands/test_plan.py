@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.cells import cell_len
 
 from helpers.desk import Desk
 from lockgate.cli.commands.plan import command
 from lockgate.errors import UsageError
+from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.evaluation.judging.number_format import rounded
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.planning.outlook import outlooks
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.models.load_spec import Load
+from lockgate.reports.plan_words import foretold
+from lockgate.reports.terminal_layout import Medium
+from lockgate.reports.terminal_plan import plan_page
 from lockgate.runs.plan import seconds_of
 
 PIPELINE = """\
@@ -77,44 +87,71 @@ def planned(desk: Desk, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def told(document: dict[str, Any]) -> str:
+    """Every sentence of the document, below its gate and line."""
+    return "".join(
+        f"{gate['name']} {line['id']} {line['text']}\n"
+        + "".join(f"  {one['place']}: {one['words']}\n" for one in line["outlook"])
+        for gate in document["gates"]
+        for line in gate["lines"]
+    )
+
+
 def outlook(document: dict[str, Any], line: str) -> dict[str, tuple[str, str]]:
     [entry] = [one for one in document["gates"][0]["lines"] if one["id"] == line]
     return {one["place"]: (one["status"], one["words"]) for one in entry["outlook"]}
 
 
 def test_the_whole_plan_from_counts(desk: Desk) -> None:
-    """Versions, gates, how long, each line on each slice, what is assumed, and which look it would be."""
+    """Versions, gates and how long they take, whether each line has enough rows, and what that rests on."""
     promoted(desk)
 
     assert (
         desk.gate(command).stdout
         == f"""\
-{desk.model} version 2 against champion version 1
-metrics on holdout
-  r1  accuracy >= champion - 0.03 on each slice
-      geo=LU: no-harm check: 40 rows; 100 are required
-      geo=AT: has power: 1,480 rows, {positives(desk, "AT")} positive decide a tolerance of 0.02 with 90 % power
-      geo=BR: has power: 1,480 rows, {positives(desk, "BR")} positive decide a tolerance of 0.02 with 90 % power
-  r2  accuracy >= 0.8
-      overall: has power: passes from a value of 0.8123 up
-  r3  recall >= 0.99
-      overall: has power: passes from a value of 0.9984 up
-  r4  auc >= champion - 0.05
-      overall: has power: 3,000 rows, 622 positive decide a tolerance of 0.013 with 90 % power
-  r5  log_loss <= champion + 0.02
-      overall: not planned from counts: gate plan --score measures the champion
-  r6  auc >= champion
-      overall: not planned: a gain depends on the candidate; one of 0.013 is shown with 90 % power
-latency on holdout: about 30 s of requests, where the models keep up
-  r1  p99_ms <= champion * 1.1
-      overall: not planned: how much 20 blocks of 150 requests a model differ (30 requests beyond it in all) is known when \
-they were sent; a rare stall of over 10 requests in a row would go unseen: see load.stall
-  r2  errors <= 0
-      overall: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
-assumed: the two models disagree on 5 % of rows, and their scores correlate 0.9; the champion's auc is 0.85 and its average \
-precision 0.8
-`gate plan --probe` sends a few requests to both models, and says how long latency takes with them
-this would be evaluation no. 1, or a later one, on holdout
+{desk.model}: candidate version 2 against champion version 1
+
+gate     data     to answer       time
+metrics  holdout  3,000 rows      –
+latency  holdout  6,000 requests  about 30 s, if the models keep up
+
+metrics
+  accuracy >= champion - 0.03 on each slice
+    geo=LU: too few rows: 40, 8 of them positive, about 700 needed. Until then only a loss that shows plainly fails it
+    enough rows in the other 2 slices; the tightest is geo=AT (1,480): an allowance of 0.02 would do, yours is 0.03
+  accuracy >= 0.8
+    enough rows (3,000): it passes when 0.8123 or more is measured
+  recall >= 0.99
+    enough rows (3,000): it passes when 0.9984 or more is measured
+  auc >= champion - 0.05
+    enough rows (3,000): an allowance of 0.013 would do, yours is 0.05
+  log_loss <= champion + 0.02
+    cannot be foretold: row counts alone do not tell how much it varies; with --score the champion answers the rows \
+first
+  auc >= champion
+    cannot be foretold: it passes only if the candidate is shown to be better, and how much better it is shows in \
+the run; a gain of 0.013 would show
+
+latency
+  p99_ms <= champion * 1.1
+    cannot be foretold: it depends on how steadily both models answer on the machine of the run; a rare stall of \
+more than 10 requests in a row may not show (load.stall in the pipeline)
+  counted among 3,000 requests: errors <= 0; what happens less often than once in 1,001 may not show
+
+enough      where a line compares with the champion, a candidate exactly as good passes in at least 9 of 10 runs, a \
+better one more often. With too few it is more often left undecided, however good it is: the run then ends \
+inconclusive
+allowance   how much worse than the champion a line lets the candidate be, such as 0.03 in auc >= champion - 0.03
+assumed     the two models decide differently on 5 % of rows (--disagreement changes it), and their scores are much \
+alike (correlation 0.9); the champion has auc 0.85 and average_precision 0.8 (--score measures it)
+evaluation  no. 1 or later of holdout
+
+Next        gate plan --score
+              lets the champion answer the rows, and foretells what counts cannot
+            gate plan --probe
+              sends both models a few requests, and says how long latency takes
+            gate run
+              runs the gates: nothing is published or promoted by it
 """
     )
     assert not (desk.folder / ".gate").exists()
@@ -187,8 +224,10 @@ def test_data_that_cannot_be_read_stops_no_plan(desk: Desk) -> None:
     answer = desk.gate(command)
 
     assert answer.exit_code == 0
-    assert "  what its rows can decide is not known: data 'holdout': data.parquet does not exist" in answer.stdout
-    assert "latency on holdout: about 30 s of requests" in answer.stdout
+    assert (
+        "metrics: what its rows can decide is not known: data 'holdout': data.parquet does not exist" in answer.stdout
+    )
+    assert "about 30 s, if the models keep up" in answer.stdout
 
 
 def test_a_function_of_ones_own_is_planned_without_numbers(desk: Desk) -> None:
@@ -259,57 +298,149 @@ def every_kind(desk: Desk) -> None:
 def test_every_line_says_what_can_be_foretold(desk: Desk) -> None:
     """Gaps, flips, times and facts too; where nothing is foretold, why."""
     every_kind(desk)
-    found = desk.gate(command).stdout
 
     assert (
-        found[found.index("metadata") : found.index("assumed")]
+        told(planned(desk))
         == """\
-metadata
-  r1  code_commit >= 1
-      overall: counted: a fact of the run, without an error rate
-metrics on holdout
-  r1  recall gap over geo <= 0.2
-      overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, where \
+metadata r1 code_commit >= 1
+  overall: counted: a fact of the run, without an error rate
+metrics r1 recall gap over geo <= 0.2
+  overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, where \
 the slices do not differ; 1 smaller slice is only under the no-harm check
-  r2  recall gap over geo <= 0.02
-      overall: underpowered at 0.02: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, \
+metrics r2 recall gap over geo <= 0.02
+  overall: underpowered at 0.02: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, \
 where the slices do not differ; 1 smaller slice is only under the no-harm check
-  r3  auc gap over geo <= 0.2
-      overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.057 with 90 % power, where \
+metrics r3 auc gap over geo <= 0.2
+  overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.057 with 90 % power, where \
 the slices do not differ; 1 smaller slice is only under the no-harm check
-  r4  log_loss gap over geo <= 0.2
-      overall: not planned from counts: gate plan --score measures the champion
-  r5  accuracy >= 0.5
-      overall: not planned: a point has no error rate
-shadow on traffic
-  r1  flip_rate <= 2%
-      overall: has power: passes from a value of 0.0145 down, with 90 % power where the truth is at most 0.011; \
+metrics r4 log_loss gap over geo <= 0.2
+  overall: not planned from counts: gate plan --score measures the champion
+metrics r5 accuracy >= 0.5
+  overall: not planned: a point has no error rate
+shadow r1 flip_rate <= 2%
+  overall: has power: passes from a value of 0.0145 down, with 90 % power where the truth is at most 0.011; \
 models that disagree on 5 % of requests are found to differ too much
-  r2  flip_rate <= 8% on each slice
-      geo=LU: underpowered: not even 0 on 30 requests would show it
-      geo=AT: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
+shadow r2 flip_rate <= 8% on each slice
+  geo=AT: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
 models that disagree on 5 % of requests pass
-      geo=BR: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
+  geo=BR: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
 models that disagree on 5 % of requests pass
-  r3  new_errors <= 0
-      overall: counted among 2,000 requests; none among them leaves up to 0.1497 % unseen
-open on holdout: about 30 s of requests, where the models keep up
-  r1  p99_ms <= 20
-      overall: has power: passes while at most 20 of 3,000 requests take longer, with 90 % power where at most 0.51 \
+  geo=LU: underpowered: not even 0 on 30 requests would show it
+shadow r3 new_errors <= 0
+  overall: counted among 2,000 requests; none among them leaves up to 0.1497 % unseen
+open r1 p99_ms <= 20
+  overall: has power: passes while at most 20 of 3,000 requests take longer, with 90 % power where at most 0.51 \
 % truly do; fewer count where requests resemble each other; a rare stall of over 10 requests in a row would go unseen: see load.stall
-  r2  p95_ms <= 20
-      overall: has power: passes while at most 130 of 3,000 requests take longer, with 90 % power where at most 3.8 \
+open r2 p95_ms <= 20
+  overall: has power: passes while at most 130 of 3,000 requests take longer, with 90 % power where at most 3.8 \
 % truly do; fewer count where requests resemble each other; a rare stall of over 50 requests in a row would go unseen: see load.stall
-  r3  mean_ms <= 9
-      overall: not planned: how much 20 blocks of 150 requests a model differ is known when they were sent
-closed on holdout: 1,200 requests, 1 at a time; 1.2 s for every ms that one takes
-  r1  p99_ms <= 20
-      overall: has power: passes while at most 0 of 600 requests take longer, with 90 % power where at most 0.035 % \
+open r3 mean_ms <= 9
+  overall: not planned: how much 20 blocks of 150 requests a model differ is known when they were sent
+closed r1 p99_ms <= 20
+  overall: has power: passes while at most 0 of 600 requests take longer, with 90 % power where at most 0.035 % \
 truly do; fewer count where requests resemble each other; stalls of up to 2 requests in a row are allowed for
-  r2  rss_mb <= 900
-      overall: counted: a fact of the run, without an error rate
+closed r2 rss_mb <= 900
+  overall: counted: a fact of the run, without an error rate
 """
     )
+
+
+def test_every_line_says_in_plain_words_whether_its_rows_suffice(desk: Desk) -> None:
+    """Or how many would, the worst slice first; what is counted is one sentence a gate."""
+    every_kind(desk)
+    page = desk.gate(command).stdout
+
+    assert (
+        page[page.index("metadata\n") : page.index("\nenough ")]
+        == """\
+metadata
+  counted in the run, so that it needs no number of rows: code_commit >= 1
+
+metrics
+  recall gap over geo <= 0.2
+    enough rows (3,000): for geo=AT and geo=BR a gap of 0.14 would do, yours is 0.2; 1 smaller slice only watched \
+for harm
+  recall gap over geo <= 0.02
+    too few rows for geo=AT and geo=BR: 3,000, about 140,000 needed; a gap of 0.14 would do for these
+  auc gap over geo <= 0.2
+    enough rows (3,000): for geo=AT and geo=BR a gap of 0.057 would do, yours is 0.2; 1 smaller slice only watched \
+for harm
+  log_loss gap over geo <= 0.2
+    cannot be foretold: row counts alone do not tell how much it varies; with --score the champion answers the rows \
+first
+  accuracy >= 0.5
+    cannot be foretold: measured numbers are compared as they are, without allowing for chance
+
+shadow
+  flip_rate <= 2%
+    enough requests (2,000): it passes when 1.45 % or less differ; a candidate that differs on 5 % would fail
+  flip_rate <= 8% on each slice
+    geo=LU: too few requests: 30, about 630 needed
+    enough requests in the other 2 slices; the tightest is geo=AT (985): it passes when 6.497 % or less differ; a \
+candidate that differs on 5 % would pass
+  counted among 2,000 requests: new_errors <= 0; what happens less often than once in 668 may not show
+
+open
+  p99_ms <= 20
+    enough requests (3,000): it passes while at most 20 of them take longer; a rare stall of more than 10 requests \
+in a row may not show (load.stall in the pipeline)
+  p95_ms <= 20
+    enough requests (3,000): it passes while at most 130 of them take longer; a rare stall of more than 50 requests \
+in a row may not show (load.stall in the pipeline)
+  mean_ms <= 9
+    cannot be foretold: it depends on how steadily both models answer on the machine of the run
+
+closed
+  p99_ms <= 20
+    enough requests (600): it passes while none of them take longer; stalls of up to 2 requests in a row are allowed \
+for
+  counted in the run, so that it needs no number of rows: rss_mb <= 900
+"""
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+def test_no_line_is_wider_than_the_terminal(desk: Desk, encoding: str) -> None:
+    """And every sign of it can be written there; commands alone are copied whole."""
+    every_kind(desk)
+    plan = planned(desk)
+
+    for width in (40, 60, 80, 120):
+        page = plan_page(plan, Medium(width, encoding), commands=[("gate run", "runs")], probed=False).plain
+        assert max(map(cell_len, page.splitlines())) <= width
+        assert page.encode(encoding)
+
+
+def test_rows_that_are_too_few_are_named_with_how_many_would_do(desk: Desk) -> None:
+    """So many are enough by the same plan, and a tenth fewer are not."""
+    promoted(desk)
+    [line] = [line for line in planned(desk, "--disagreement", "40%")["gates"][0]["lines"] if line["id"] == "r1"]
+    [at] = [each for each in line["outlook"] if each["place"] == "geo=AT"]
+    sentence = next(each for each in foretold(line) if each.lead.startswith("geo=AT"))
+    needed = at["rows_enough"]
+
+    assert (sentence.lead, needed > at["rows"]) == ("geo=AT: too few rows: ", True)
+    assert f"about {rounded(needed)} needed" in sentence.text
+    requirement, slices = (
+        parse(line["text"]),
+        [Estimate("r1", (("geo", str(n)),), 0, None, (">=", 0.0), "value", "") for n in (1, 2)],
+    )
+    for rows, status in ((needed, "decidable"), (round(0.9 * needed), "hopeless")):
+        more = [replace(each, rows=rows) for each in slices]
+        assert outlooks("r1", requirement, SUBJECTS["accuracy"], more, disagreement=0.4)[0].status == status
+
+
+def test_a_candidate_that_is_production_already_is_named_so_at_the_top(desk: Desk) -> None:
+    """With how another version becomes the candidate."""
+    promoted(desk)
+    head = desk.gate(command, "--candidate", "version=1").stdout.split("\n\n")[0].splitlines()
+
+    assert head[0] == f"{desk.model}: candidate version 1 against champion version 1"
+    assert (
+        head[1]
+        == f"warning  {desk.model} version 1 is Production already, so this run promotes nothing new; registered since: 2"
+    )
+    assert head[2].strip() == "to evaluate another version: gate run --candidate 2"
 
 
 def test_every_line_has_an_outlook(desk: Desk) -> None:
@@ -340,7 +471,7 @@ def test_how_long_a_load_takes_is_said_where_it_is_known(load: dict[str, Any], s
     assert seconds_of(Load.model_validate(load), models=2) == seconds
 
 
-@pytest.mark.parametrize(("duration", "said"), [("1m", ""), ("2h", "; 0.2 GB of raw requests are kept")])
+@pytest.mark.parametrize(("duration", "said"), [("1m", ""), ("2h", "latency: 0.2 GB of raw requests are kept\n")])
 def test_a_long_load_says_how_much_it_will_keep(desk: Desk, duration: str, said: str) -> None:
     """3.6 million requests to each model, 24 bytes each; of a short one nothing is said. In 72 blocks, not 20 longer ones."""
     text = desk.pipeline.read_text().replace("rate: 200/s, requests: 3000", f"rate: 500/s, duration: {duration}")
@@ -349,5 +480,7 @@ def test_a_long_load_says_how_much_it_will_keep(desk: Desk, duration: str, said:
     shown = desk.gate(command)
     time = {"1m": "2 min", "2h": "4.0 h"}[duration]
 
-    assert f"latency on holdout: about {time} of requests, where the models keep up{said}\n" in shown.stdout
-    assert ("how much 72 blocks of 50,000 requests a model differ" in shown.stdout) == bool(said)
+    assert f"about {time}, if the models keep up\n" in shown.stdout
+    assert ("raw requests" in shown.stdout) == bool(said)
+    assert said in shown.stdout
+    assert ("how much 72 blocks of 50,000 requests a model differ" in told(planned(desk))) == bool(said)

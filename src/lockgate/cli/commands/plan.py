@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lockgate.cli.output import show, show_encoded
-from lockgate.units import rough_time
-
-_MAX_OUTLOOKS = 12
-_LARGE_BYTES = 100_000_000  # from here on the size on disk is shown
-# Status of an outlook → its word for people, the worst first.
-_STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm check only", "decidable": "with power"}
+from lockgate.cli.output import masked, show_encoded
 
 
 @click.command("plan")
@@ -61,45 +56,25 @@ def command(
     if as_json:
         show_encoded(json.dumps(document, indent=1, ensure_ascii=False))
         return
-    against = "no champion" if document["champion"] is None else f"champion version {document['champion']}"
-    show(f"{document['model']} version {document['candidate']} against {against}")
-    for gate in document["gates"]:
-        _show(gate, probed=probe)
-    if document["assumed"] is not None:
-        show(document["assumed"])
+    from lockgate.cli.console import Screen
+    from lockgate.reports.terminal_plan import plan_page
+
+    screen = Screen(stderr=False)
+    words = [*([] if path is None else [str(path)]), *([] if candidate is None else ["--candidate", candidate])]
+    commands = _next_commands(document, shlex.join(words), score=score, probe=probe)
+    screen.show(plan_page(masked(document), screen.medium, commands=masked(commands), probed=probe))
+
+
+def _next_commands(document: Mapping[str, Any], arguments: str, *, score: bool, probe: bool) -> list[tuple[str, str]]:
+    """(what to call next, what for): plans that tell more, where there are any, and the run."""
+    bases = {each["basis"] for gate in document["gates"] for line in gate["lines"] for each in line["outlook"]}
+    plan, run = (f"gate {verb} {arguments}".rstrip() for verb in ("plan", "run"))
+    commands = []
+    if not score and "counts_only" in bases and document["champion"] is not None:
+        commands.append((f"{plan} --score", "lets the champion answer the rows, and foretells what counts cannot"))
     if not probe and any(gate["requests"] is not None for gate in document["gates"]):
-        show("`gate plan --probe` sends a few requests to both models, and says how long latency takes with them")
-    for name, number in document["looks"].items():
-        which = "of unknown number" if number is None else f"no. {number}, or a later one,"
-        show(f"this would be evaluation {which} on {name}")
-
-
-def _show(gate: Mapping[str, Any], *, probed: bool) -> None:
-    data = f" on {gate['data']}" if gate["data"] else ""
-    severity = "" if gate["severity"] == "block" else f" ({gate['severity']})"
-    duration = "" if gate["seconds"] is None else f": about {rough_time(gate['seconds'])}"
-    duration += " of requests, where the models keep up" if duration and not probed else ""
-    if not duration and gate["requests"] is not None and not gate.get("obstacle"):
-        each_ms = gate["requests"] / 1000 / gate["at_once"]
-        duration = f": {gate['requests']:,} requests, {gate['at_once']} at a time; {each_ms:,.3g} s for every ms that one takes"
-    raw = gate["raw_bytes"] or 0
-    disk = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else ""
-    show(f"{gate['name']}{data}{severity}{duration}{disk}")
-    if gate.get("obstacle") is not None:
-        show(f"  {gate['obstacle']}")
-    if gate["unread"] is not None:
-        show(f"  what its rows can decide is not known: {gate['unread']}")
-    for line in gate["lines"]:
-        show(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not compared: there is no champion yet"))
-        outlooks = sorted(line["outlook"], key=lambda outlook: list(_STATUS).index(outlook["status"]))
-        for outlook in outlooks[:_MAX_OUTLOOKS]:
-            show(f"      {outlook['place']}: {outlook['words']}")
-            if outlook["champion"]:
-                show(f"        the champion itself: {outlook['champion']}")
-        if len(outlooks) > _MAX_OUTLOOKS:
-            rest = [outlook["status"] for outlook in outlooks[_MAX_OUTLOOKS:]]
-            counts = [f"{rest.count(status)} {word}" for status, word in _STATUS.items() if status in rest]
-            show(f"      and {', '.join(counts)}")
+        commands.append((f"{plan} --probe", "sends both models a few requests, and says how long latency takes"))
+    return [*commands, (run, "runs the gates: nothing is published or promoted by it")]
 
 
 def _share(text: str) -> float:

@@ -10,12 +10,12 @@ from itertools import combinations
 from lockgate.data.slices.names import SliceKey
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate
-from lockgate.evaluation.judging.judge import smallness
+from lockgate.evaluation.judging.judge import is_no_harm_check, smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.planning.expected_error import rows_of_share
-from lockgate.evaluation.planning.outlook import Outlook, with_minority
+from lockgate.evaluation.planning.outlook import Outlook, enough_rows, measured_times, times, with_minority
 from lockgate.evaluation.requirements.requirement import Requirement, Scope
 from lockgate.stats.auc_variance import placements
 from lockgate.stats.power import margin_by_t
@@ -40,6 +40,28 @@ def gap_outlook(
 
     Without measurements, shares are taken to be 0.5, where they vary most, and slices to be equal.
     """
+    outlook = _gap_outlook(name, line, counts, small=small, own=own)
+    if outlook.status != "hopeless":
+        return outlook
+
+    def at(factor: float) -> Outlook:
+        """Slices that are only watched stay as they are."""
+        kept = {estimate.slice for estimate in counts if is_no_harm_check(with_minority(estimate, line), line, small)}
+        more = [estimate if estimate.slice in kept else times(estimate, factor, line) for estimate in counts]
+        measured = {key: measured_times(estimate, factor) for key, estimate in (own or {}).items()}
+        return _gap_outlook(name, line, more, small=small, own=measured)
+
+    return replace(outlook, enough=enough_rows(outlook.rows, at))
+
+
+def _gap_outlook(
+    name: str,
+    line: Requirement,
+    counts: Sequence[Estimate],
+    *,
+    small: SmallSlices,
+    own: Mapping[SliceKey, Estimate] | None,
+) -> Outlook:
     counts = [with_minority(estimate, line) for estimate in counts if estimate.rows]
     rows = sum(estimate.rows for estimate in counts)
     blank = Outlook(name, (), rows, None, "unknown", "", tolerance=line.limit.value)
@@ -52,10 +74,10 @@ def gap_outlook(
     }
     held = [estimate for estimate in counts if estimate.slice not in few]
     if len(counts) < 2:
-        return blank.underpowered("fewer than two slices have rows")
+        return blank.underpowered("fewer than two slices have rows", "too_few_slices")
     if few and (small.below != "watch" or len(held) < 2):
         key, reason = next(iter(few.items()))
-        return blank.underpowered(f"{slice_words(key)} has {reason}")
+        return replace(blank.underpowered(f"{slice_words(key)} has {reason}"), figures={"slices": [slice_words(key)]})
     spreads = [_spread(line, estimate, (own or {}).get(estimate.slice)) for estimate in held]
     measured = [spread for spread in spreads if spread is not None]
     if len(measured) < len(spreads):
@@ -71,7 +93,15 @@ def gap_outlook(
     words = f"{power}: {slices} decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
     if few:
         words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} only under the no-harm check"
-    return replace(blank, status="decidable" if decidable else "hopeless", words=words, smallest=smallest)
+    figures = {"slices": [slice_words(held[index].slice) for index in pair], "watched": len(few)}
+    return replace(
+        blank,
+        status="decidable" if decidable else "hopeless",
+        words=words,
+        smallest=smallest,
+        basis="gap",
+        figures=figures,
+    )
 
 
 def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) -> tuple[float, float, float] | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lockgate.data.slices.names import SliceKey
@@ -33,6 +33,13 @@ from lockgate.hashing import number
 
 _PRECISION = 0.8  # assumed, as an average precision is
 Status = Literal["decidable", "watched", "hopeless", "unknown"]
+# What an outlook rests on, or why there is none.
+Basis = Literal[
+    "tolerance", "value", "gap", "flips", "requests", "blocks", "counted", "no_rows", "too_small", "too_few_slices",
+    "gain", "point", "counts_only", "closed_loop", "text", "varies",
+]  # fmt: skip
+_MOST_ROWS = 10**9  # more than anybody labels: no number would decide
+_NEAR = 1.05  # rows are said to two figures
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Outlook:
     tolerance: the stated one; smallest: the smallest with a 90 % chance that all slices of the requirement pass if the
     models are equal, both in the metric's units. chance: that equal models pass this slice at the stated one. observed: the value from which an absolute requirement passes.
     champion: the champion's own verdict on an absolute requirement, where its scores are known. counted_in: of what `rows` are.
+    enough: how many of the same kind would decide it, where these do not and some number would. figures: further numbers that a
+    basis has.
     """
 
     requirement: str
@@ -56,6 +65,10 @@ class Outlook:
     observed: float | None = None
     champion: str | None = None
     counted_in: str = "rows"
+    basis: Basis | None = None
+    enough: int | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    champion_verdict: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -70,16 +83,22 @@ class Outlook:
             "chance_to_pass": None if self.chance is None else number(round(self.chance, 4)),
             "observed_to_pass": number(self.observed),
             "champion": self.champion,
+            "champion_verdict": self.champion_verdict,
+            "basis": self.basis,
+            "rows_enough": self.enough,
+            "figures": dict(self.figures),
         }
 
-    def underpowered(self, reason: str) -> Outlook:
-        return replace(self, status="hopeless", words=f"underpowered: {reason}")
+    def underpowered(self, reason: str, basis: Basis = "too_small") -> Outlook:
+        return replace(self, status="hopeless", words=f"underpowered: {reason}", basis=basis)
 
-    def not_planned(self, reason: str = "a point has no error rate") -> Outlook:
-        return replace(self, words=f"not planned: {reason}")
+    def not_planned(self, reason: str = "a point has no error rate", basis: Basis = "point", **figures: Any) -> Outlook:
+        return replace(self, words=f"not planned: {reason}", basis=basis, figures=figures)
 
     def not_planned_from_counts(self) -> Outlook:
-        return replace(self, words="not planned from counts: gate plan --score measures the champion")
+        return replace(
+            self, words="not planned from counts: gate plan --score measures the champion", basis="counts_only"
+        )
 
     @property
     def slice_name(self) -> str:
@@ -103,11 +122,52 @@ def outlooks(
     counts = [with_minority(estimate, requirement) for estimate in counts]
     held = [estimate for estimate in counts if not is_no_harm_check(estimate, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
-    verdicts: dict[SliceKey, str] = {}
-    if own and not requirement.limit.relative:
-        findings = judge("plan", [(name, requirement)], list(own.values()), {subject.name: subject})
-        verdicts = {tuple(finding.slice.items()): f"{finding.verdict}: {finding.reason}" for finding in findings}
-    return [replace(line.outlook(estimate, small), champion=verdicts.get(estimate.slice)) for estimate in counts]
+    listed = [line.outlook(estimate, small) for estimate in counts]
+    if not own or requirement.limit.relative:
+        return listed
+    findings = judge("plan", [(name, requirement)], list(own.values()), {subject.name: subject})
+    verdicts = {
+        tuple(finding.slice.items()): (f"{finding.verdict}: {finding.reason}", str(finding.verdict))
+        for finding in findings
+    }
+    return [
+        replace(each, champion=verdicts[each.slice][0], champion_verdict=verdicts[each.slice][1])
+        if each.slice in verdicts
+        else each
+        for each in listed
+    ]
+
+
+def enough_rows(rows: int, at: Callable[[float], Outlook]) -> int | None:
+    """How many rows of the same kind are decidable, a few per cent more than the fewest; None where no number is.
+
+    at: the outlook of so many times as many rows.
+    """
+    low = high = 1.0
+    while at(high).status != "decidable":
+        low, high = high, 4 * high
+        if not 0 < rows * low <= _MOST_ROWS:
+            return None
+    while high > _NEAR * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if at(middle).status == "decidable" else (middle, high)
+    return math.ceil(rows * high)
+
+
+def times(estimate: Estimate, factor: float, line: Requirement) -> Estimate:
+    """The same with so many times as many rows of the same kind."""
+    positives = None if estimate.positives is None else round(estimate.positives * factor)
+    return with_minority(replace(estimate, rows=round(estimate.rows * factor), positives=positives), line)
+
+
+def measured_times(estimate: Estimate, factor: float) -> Estimate:
+    """What a model's own estimate would be on so many times as many rows: as good, and known so much better."""
+    value, narrower = estimate.value or 0.0, 1 / math.sqrt(factor)
+    low, high = (None if end is None else value + (end - value) * narrower for end in (estimate.low, estimate.high))
+    return replace(
+        estimate, rows=round(estimate.rows * factor), low=low, high=high, se=estimate.se and estimate.se * narrower,
+        n_eff=estimate.n_eff and estimate.n_eff * factor, tested=estimate.tested and estimate.tested.resized(factor),
+    )  # fmt: skip
 
 
 def as_absolute(requirement: Requirement) -> Requirement:
@@ -136,23 +196,34 @@ class _Line:
     disagreement: float
 
     def outlook(self, estimate: Estimate, small: SmallSlices | None) -> Outlook:
+        outlook = self._outlook(estimate, small)
+        if outlook.status not in ("hopeless", "watched"):
+            return outlook
+
+        def at(factor: float) -> Outlook:
+            own = {key: measured_times(each, factor) for key, each in self.own.items() if key == estimate.slice}
+            return replace(self, own=own)._outlook(times(estimate, factor, self.requirement), small)
+
+        return replace(outlook, enough=enough_rows(estimate.rows, at))
+
+    def _outlook(self, estimate: Estimate, small: SmallSlices | None) -> Outlook:
         blank = Outlook(
             self.name, estimate.slice, estimate.rows, estimate.positives, "unknown", "", counted_in=estimate.counted_in
         )
         if estimate.rows == 0:
-            return blank.underpowered(f"there are no {estimate.counted_in}")
+            return blank.underpowered(f"there are no {estimate.counted_in}", "no_rows")
         if self.requirement.claim == "point":
             return blank.not_planned()
         few = smallness(estimate, self.requirement, small)
         if is_no_harm_check(estimate, self.requirement, small):
-            return replace(blank, status="watched", words=f"no-harm check: {few}")
+            return replace(blank, status="watched", words=f"no-harm check: {few}", basis="too_small")
         if few or estimate.too_few:
             return blank.underpowered(f"{few or estimate.too_few}")
         return self._relative(blank, estimate) if self.requirement.limit.relative else self._absolute(blank, estimate)
 
     def _relative(self, blank: Outlook, estimate: Estimate) -> Outlook:
         if self.requirement.claim == "superior":
-            return blank.not_planned(self._gain(estimate))
+            return self._gain(blank, estimate)
         value, limit, passing = self._value(estimate), self.requirement.limit, self._passing(estimate)
         if passing is None or (limit.sign == "*" and value is None):
             return blank.not_planned_from_counts()
@@ -171,19 +242,25 @@ class _Line:
             words += f"; equal models pass at {limit} in {_percent(chance)} of runs"
             words += f", and are to pass on {self.slices:,} slices" if self.slices > 1 else ""
         status: Status = "decidable" if decidable else "hopeless"
-        return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest, chance=chance)
+        return replace(
+            blank, status=status, words=words, tolerance=tolerance, smallest=smallest, chance=chance, basis="tolerance"
+        )
 
     @property
     def _power(self) -> float:
         """With which each slice passes so that all of them do with 90 %."""
         return alpha_and_power(self.requirement, self.slices)["power"]
 
-    def _gain(self, estimate: Estimate) -> str:
+    def _gain(self, blank: Outlook, estimate: Estimate) -> Outlook:
         passing = self._passing(estimate)
-        smallest = math.inf if passing is None else passing.tolerance(self._power)
+        smallest, depends = (
+            math.inf if passing is None else passing.tolerance(self._power),
+            "a gain depends on the candidate",
+        )
         if math.isinf(smallest) or self.requirement.limit.sign == "*":
-            return "a gain depends on the candidate"
-        return f"a gain depends on the candidate; one of {short(rounded_up(smallest + abs(self.requirement.limit.margin)))} is shown with 90 % power"
+            return blank.not_planned(depends, "gain")
+        gain = rounded_up(smallest + abs(self.requirement.limit.margin))
+        return blank.not_planned(f"{depends}; one of {short(gain)} is shown with 90 % power", "gain", gain=number(gain))
 
     def _rows_of_share(self, estimate: Estimate) -> int | None:
         """Rows of which a share is taken; where they weigh unlike or belong together, as many as tell the champion's as well."""
@@ -238,9 +315,9 @@ class _Line:
         up = self.requirement.op == ">="
         if math.isnan(observed):
             units = counted_words(estimate.rows, estimate.counted_in)
-            return blank.underpowered(f"not even {1 if up else 0} on {units} would show it")
+            return blank.underpowered(f"not even {1 if up else 0} on {units} would show it", "value")
         words = f"has power: passes from a value of {short(observed)} {'up' if up else 'down'}"
-        return replace(blank, status="decidable", words=words, observed=observed)
+        return replace(blank, status="decidable", words=words, observed=observed, basis="value")
 
     def _observed(self, estimate: Estimate) -> float | None:
         """The value from which the requirement passes; NaN where none would do, None where that is not known."""

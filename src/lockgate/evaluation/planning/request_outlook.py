@@ -11,9 +11,11 @@ from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.judging.number_format import percent, short
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
-from lockgate.evaluation.planning.outlook import Outlook
+from lockgate.evaluation.planning.outlook import Outlook, enough_rows
+from lockgate.evaluation.planning.value_needed import share_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.hashing import number
 from lockgate.models.load_spec import Load
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
@@ -21,13 +23,13 @@ from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:
     """Of a requirement that is counted on the run. units: how many are counted among, where known and more than one."""
     words = "counted: a fact of the run, without an error rate"
-    blank = Outlook(name, (), units or 0, None, "decidable", words, counted_in=unit)
+    blank = Outlook(name, (), units or 0, None, "decidable", words, counted_in=unit, basis="counted")
     if not units or units < 2 or line.op != "<=" or line.limit.relative:
         return blank
     # None among n: a share with (1 − share)^n = alpha is still possible.
     unseen = 1 - (1 - CONFIDENCE) ** (1 / units)
     words = f"counted among {units:,} {unit}; none among them leaves up to {short(100 * unseen)} % unseen"
-    return replace(blank, words=words)
+    return replace(blank, words=words, figures={"unseen": number(unseen)})
 
 
 def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load) -> Outlook:
@@ -41,15 +43,22 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load)
     least = least_requests(line, stall=stall)
     if requests is None:
         fewest = "" if least is None else f"; it takes {least:,} at least"
-        return blank.not_planned(f"how many requests a closed loop sends in its time is not known{fewest}")
+        return blank.not_planned(
+            f"how many requests a closed loop sends in its time is not known{fewest}", "closed_loop", fewest=least
+        )
     if least is not None and requests < least:
-        return blank.underpowered(f"{requests:,} requests bound nothing; {least:,} are the fewest that can")
+        few = blank.underpowered(f"{requests:,} requests bound nothing; {least:,} are the fewest that can")
+        return replace(few, enough=least)
     beyond = 1 - PERCENTILES[line.subject] if line.subject in PERCENTILES else line.limit.value
-    unseen = "" if least is None else f"; {_unseen(load.stall, requests * stall // least)}"
+    longest = None if least is None else requests * stall // least
+    figures = {} if longest is None else {"allowed_stall": load.stall, "longest_stall": longest}
+    unseen = "" if longest is None else f"; {_unseen(load.stall, longest)}"
     if line.limit.relative or line.op != "<=" or least is None:
         each = f"{load.blocks} blocks of {max(requests // max(load.blocks, 1), 1):,} requests"
         tail = f" ({round(requests * beyond):,} requests beyond it in all)" if line.subject in PERCENTILES else ""
-        return blank.not_planned(f"how much {each} a model differ{tail} is known when they were sent{unseen}")
+        return blank.not_planned(
+            f"how much {each} a model differ{tail} is known when they were sent{unseen}", "blocks", **figures
+        )
     most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE), stall=stall)
     outcome = "take longer" if line.subject in PERCENTILES else "fail"
     rate = _true_rate(requests / stall, most / stall)
@@ -57,7 +66,8 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load)
         f"has power: passes while at most {most:,} of {requests:,} requests {outcome}, with 90 % power where at most "
         f"{_rounded_down(100 * rate)} % truly do; fewer count where requests resemble each other{unseen}"
     )
-    return replace(blank, status="decidable", words=words, observed=most / requests)
+    figures |= {"most": most, "beyond_limit": line.subject in PERCENTILES}
+    return replace(blank, status="decidable", words=words, observed=most / requests, basis="requests", figures=figures)
 
 
 def _unseen(stall: int | None, longest: int) -> str:
@@ -69,6 +79,21 @@ def _unseen(stall: int | None, longest: int) -> str:
 
 def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
     """The outlook of a requirement on flips, with the fate of models that disagree as assumed."""
+    foretold = _flips(outlook, line, disagreement=disagreement)
+    if foretold.status not in ("hopeless", "watched") or line.op != "<=":
+        return foretold
+
+    def at(factor: float) -> Outlook:
+        rows = round(outlook.rows * factor)
+        most = share_to_pass(line.limit.value, rows, alpha=1 - (line.confidence or CONFIDENCE), up=False)
+        resized = replace(outlook, rows=rows, status="hopeless" if math.isnan(most) else "decidable")
+        return _flips(replace(resized, observed=None if math.isnan(most) else most), line, disagreement=disagreement)
+
+    enough = enough_rows(outlook.rows, at)
+    return replace(foretold, enough=None if enough is None else max(enough, outlook.enough or 0))
+
+
+def _flips(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
     if outlook.observed is None or line.op != "<=":
         return outlook
     most = round(outlook.observed * outlook.rows)
@@ -83,7 +108,9 @@ def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: floa
         f"{'has power' if decidable else f'underpowered at {percent(disagreement)}'}: passes from a value of "
         f"{short(outlook.observed)} down, with 90 % power where the truth is at most {_rounded_down(rate)}; {assumed}{result}"
     )
-    return replace(outlook, status=outlook.status if decidable else "hopeless", words=words)
+    figures = {"assumed": number(disagreement), "fate": "pass" if passes else "fail" if refuted else "undecided"}
+    status = outlook.status if decidable else "hopeless"
+    return replace(outlook, status=status, words=words, basis="flips", figures=figures)
 
 
 def most_beyond(requests: int, share: float, *, alpha: float, stall: int = 1) -> int:
