@@ -8,9 +8,12 @@ import pytest
 from rich.cells import cell_len
 
 from helpers import report_evidence
-from helpers.report_story import ASKING, BR, METADATA, METRICS, PASSING, SIGNATURE, STOPPED, told
+from helpers.report_story import ASKING, BR, CONTEXT, METADATA, METRICS, NG, PASSING, PT, SIGNATURE, STOPPED, told
 from lockgate.evidence.evidence import Evidence, GateResult
-from lockgate.evidence.finding import Finding, Verdict
+from lockgate.evidence.finding import Finding, FindingLimit, Verdict
+from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations.github.comment_report import render
+from lockgate.reports import FORMATS
 from lockgate.reports.terminal import run_page
 from lockgate.reports.terminal_layout import Medium, columns, wrapped
 
@@ -50,6 +53,18 @@ def test_a_pass_shows_its_numbers() -> None:
             "0.78",
         ]
     )
+
+
+def test_a_difference_from_a_factor_of_the_champion_is_called_that_everywhere() -> None:
+    """What is drawn is 0 where the line allows no more, and no distance of the two values that stand beside it."""
+    limit = FindingLimit("<=", 43.6, "champion * 1.1")
+    gate = replace(METRICS, findings=tuple(replace(finding, limit=limit) for finding in (BR, NG, PT)))
+    evidence, context = told(gate), CONTEXT
+
+    assert "● candidate minus 1.1 × champion, ─ its 90 % interval" in page(evidence, 120)
+    assert "● candidate minus 1.1 × champion with its 90 % interval" in FORMATS["html"].render(RunRecord(evidence))
+    assert '<th scope="col" class="n">minus 1.1 × champion</th>' in FORMATS["html"].render(RunRecord(evidence))
+    assert "| champion | minus 1.1 × champion |" in render(RunRecord(evidence), context=context, signoff=None)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])

@@ -124,9 +124,22 @@ def last_lines(gate: GateResult) -> list[str]:
 
 
 def contrast_words(finding: Finding) -> str:
-    """What a comparison is of: `candidate minus champion`."""
-    contrasts = {"difference": "candidate minus champion", "ratio": "candidate divided by champion"}
+    """What a comparison is of: `candidate minus champion`, of a factor `candidate minus 1.1 × champion`."""
+    contrasts = {"difference": f"candidate minus {_subtracted(finding)}", "ratio": "candidate divided by champion"}
     return contrasts.get(finding.decided.on, "candidate") if finding.decided is not None else "candidate"
+
+
+def contrast_heading(finding: Finding) -> str | None:
+    """The heading of a column of such numbers: `difference`, `minus 1.1 × champion`, `factor`; None where none is taken."""
+    subtracted = _subtracted(finding)
+    difference = "difference" if subtracted == "champion" else f"minus {subtracted}"
+    return None if finding.decided is None else {"difference": difference, "ratio": "factor"}.get(finding.decided.on)
+
+
+def _subtracted(finding: Finding) -> str:
+    """`champion`, or `1.1 × champion` where the line allows a factor: its limit is where the difference from that is 0."""
+    champion, sign, factor = finding.limit.text.partition(" * ")
+    return f"{factor} × {champion}" if sign else "champion"
 
 
 def interval_words(finding: Finding) -> str:

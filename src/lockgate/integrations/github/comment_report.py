@@ -15,6 +15,7 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.closing_words import HELP
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
+from lockgate.reports.run_facts import contrast_heading
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
@@ -183,12 +184,12 @@ def _section(gate: GateResult) -> str:
 def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) -> list[str]:
     """One table a requirement: each slice that is no pass, with its interval on the scale that all of them share."""
     text = next((entry.text for entry in gate.requirements if entry.id == requirement), requirement)
-    listed, contrast = findings[:_ROWS], _contrast(findings)
+    listed, contrast = findings[:_ROWS], contrast_heading(findings[0])
     worse = "◂ worse" if findings[0].limit.op == ">=" else "worse ▸"
     lines = [
         _tally(gate, requirement, findings, _text(text, 200)),
         "",
-        f"| | | value |{' champion |' if contrast else ''} {contrast or 'interval'} | {worse} | {listed[0].counted_in} |",
+        f"| | | value |{' champion |' if contrast else ''} {_text(contrast or 'interval', 40)} | {worse} | {listed[0].counted_in} |",
         f"|:-:|---|--:|{'--:|' if contrast else ''}:-:|---|--:|",
     ]
     for finding, bar in zip(listed, bars(listed), strict=True):
@@ -214,16 +215,11 @@ def _tally(gate: GateResult, requirement: str, findings: Sequence[Finding], text
     return f"**{colon(text).removesuffix(':')}**: {tally} of {judged:,}"
 
 
-def _contrast(findings: Sequence[Finding]) -> str | None:
-    on = findings[0].decided.on if findings[0].decided is not None else "value"
-    return {"difference": "difference", "ratio": "factor"}.get(on)
-
-
 def _interval(finding: Finding, contrast: str | None) -> str:
     decided = finding.decided
     if decided is None:
         return ""
-    sign = "+" if contrast == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
+    sign = "+" if decided.on == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
     value = f"{sign}{number_cell(decided.estimate)}" if contrast else ""
     if decided.low is None and decided.high is None:
         return value

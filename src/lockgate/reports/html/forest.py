@@ -10,7 +10,14 @@ from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding
 from lockgate.reports.html.figures import Forest, ForestRow, Scale
 from lockgate.reports.interval_bars import comparison, value_range
-from lockgate.reports.run_facts import cells, contrast_words, interval_words, passes_among, slice_groups
+from lockgate.reports.run_facts import (
+    cells,
+    contrast_heading,
+    contrast_words,
+    interval_words,
+    passes_among,
+    slice_groups,
+)
 from lockgate.text import cut
 
 _WIDTH, _EDGE, _ROOM = 260, 6, 16  # of the axis; room that a number needs at its ends
@@ -34,7 +41,7 @@ def _forest(line: str, group: Sequence[Finding], waived: Collection[str]) -> For
     interval = interval_words(listed[0])
     return Forest(
         line,
-        decided.on if (decided := listed[0].decided) else "",
+        contrast_heading(listed[0]) or "value",
         contrast_words(listed[0]) + (f" with its {interval}" if interval else ""),
         tuple((x, text) for x, text in scale.ticks if _ROOM < x < _WIDTH - _ROOM),
         tuple(_row(finding, scale, waived) for finding in listed),
