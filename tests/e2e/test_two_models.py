@@ -66,9 +66,12 @@ class Repository:
         self.world.files = [{"filename": f"models/{model}.version"} for model in self.policies]
         self.served = Served(self.world)
 
+    def path(self, model: str, file: str) -> str:
+        """Of the workflow that is written for a model."""
+        return f".github/workflows/{file if model == 'fraud' else f'{file}-{model}'}.yml"
+
     def written(self, model: str, file: str) -> dict[str, Any]:
-        name = file if model == "fraud" else f"{file}-{model}"
-        workflow: dict[str, Any] = yaml.safe_load((self.folder / ".github" / "workflows" / f"{name}.yml").read_text())
+        workflow: dict[str, Any] = yaml.safe_load((self.folder / self.path(model, file)).read_text())
         return workflow
 
     def job(self, model: str, file: str, name: str, event: dict[str, Any], **environ: str) -> dict[str, str]:
@@ -85,7 +88,7 @@ class Repository:
             "GITHUB_API_URL": self.served.api,
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_EVENT_PATH": str(self.folder / "event.json"),
-            "GITHUB_WORKFLOW_REF": f"{NAME}/.github/workflows/{workflow['name']}.yml@refs/heads/main",
+            "GITHUB_WORKFLOW_REF": f"{NAME}/{self.path(model, file)}@refs/heads/main",
             "GITHUB_OUTPUT": str(output),
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
             "GITHUB_RUN_ID": "77",
@@ -114,7 +117,7 @@ class Repository:
         found = {}
         for model, policy in self.policies.items():
             workflow = self.written(model, "gate")
-            version, path = self.versions[model], f".github/workflows/{workflow['name']}.yml"
+            version, path = self.versions[model], self.path(model, "gate")
             found[model] = self.world.run_gate(
                 by, path=path, model=model, version=version, policy=policy, findings=measured()
             )
@@ -130,8 +133,7 @@ class Repository:
             states[model] = self.job(model, "gate-approve", "decide", event)["reason-code"]
             record = self.folder / "record" / "record.jsonl"
             if record.exists():
-                path = f".github/workflows/{self.written(model, 'gate-approve')['name']}.yml"
-                self.world.keep(record.read_bytes(), path=path)
+                self.world.keep(record.read_bytes(), path=self.path(model, "gate-approve"))
                 record.unlink()
         return states
 

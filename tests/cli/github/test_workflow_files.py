@@ -263,9 +263,11 @@ def test_what_a_workflow_cannot_hold_is_refused(model: str, pipeline: str, actio
 def test_any_model_name_stays_one_value(model: str, tmp_path: Path) -> None:
     """Whatever signs it has."""
     texts = dict(Workflows.for_pipeline(model, Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)
-    steps = yaml.safe_load(texts["gate-rollback.yml"])["jobs"]["rollback"]["steps"]
+    rollback = yaml.safe_load(texts["gate-rollback.yml"])
 
-    assert steps[-1]["with"]["model"] == model
+    assert rollback["jobs"]["rollback"]["steps"][-1]["with"]["model"] == model
+    assert rollback["run-name"].startswith(f"Roll back {model} to ")
+    assert {yaml.safe_load(text)["name"].partition(": ")[2] for text in texts.values()} == {f"{model} (m)"}
 
 
 def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> None:
@@ -308,6 +310,21 @@ def test_nothing_of_one_model_has_the_name_of_anothers(both: Path) -> None:
     assert workflows == {"gate-churn.yml"}
     assert "name: gate-churn-${{" in (both / "gate-churn.yml").read_text()
     assert "name: gate-churn-${{" in (both / "gate-approve-churn.yml").read_text()
+
+
+def test_whoever_opens_the_actions_page_sees_which_model_a_workflow_is_about(both: Path) -> None:
+    """In its name, in the name of a rollback's run and in its form, of the first model too; required checks stay as they are."""
+    names = {name: workflow["name"] for name, workflow in read(both, (*NAMES, *further("churn"))).items()}
+    rollback = read(both)["gate-rollback.yml"]
+
+    assert {names[name] for name in NAMES} == {f"{name.removesuffix('.yml')}: fraud" for name in NAMES}
+    assert {names[name] for name in further("churn")} == {f"{name.removesuffix('.yml')}: churn" for name in NAMES}
+    assert rollback["run-name"] == "Roll back fraud to ${{ inputs.to || 'the previous version' }}"
+    assert all("fraud" in one["description"] for one in rollback[True]["workflow_dispatch"]["inputs"].values())
+    assert [job["name"] for job in jobs(both).values()] == [
+        "Look for changes", "Ask the gates", "Comment", "Decide", "Prove the way back", "Tell what stopped it", "Promote", "Roll back",
+        "Archive and verify",
+    ]  # fmt: skip
 
 
 def _ours(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:

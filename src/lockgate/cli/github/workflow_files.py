@@ -124,6 +124,11 @@ class Workflows:
     def _of(self) -> str:
         return "" if self.first else f" ({self.stem})"
 
+    @property
+    def _subject(self) -> str:
+        """What the workflows are about, as the Actions page lists them; several pipelines may be about one model."""
+        return self.model if self.model == self.stem else f"{self.model} ({self.stem})"
+
     def file_name(self, name: str) -> str:
         """The file of this pipeline for one of NAMES; no two pipelines have one in common."""
         if self.first:
@@ -146,15 +151,20 @@ class Workflows:
             "of": self._of,
             "workflow": workflow,
             "artifact": workflow.removesuffix(".yml"),
-            "promoting": json.dumps(f"gate-promote-{self.model}", ensure_ascii=False),
+            "promoting": _quoted(f"gate-promote-{self.model}"),
             "lfs": "\n          lfs: true" if self.lfs else "",
-            "model_text": json.dumps(self.model, ensure_ascii=False),
+            "model_text": _quoted(self.model),
+            "rollback_name": _quoted(f"Roll back {self.model} to ${{{{ inputs.to || 'the previous version' }}}}"),
+            "rollback_reason": _quoted(f"Why {self.model} is rolled back, for whoever reads it later"),
+            "rollback_target": _quoted(
+                f"Another version of {self.model} than the previous one; empty for the previous one"
+            ),
             "models_need": self.models_need,
         }
         for name in NAMES:
             template = files("lockgate").joinpath("workflows", name).read_text(encoding="utf-8")
-            file_name = self.file_name(name)
-            yield file_name, template.format(**fields, workflow_name=file_name.removesuffix(".yml"))
+            title = _quoted(f"{name.removesuffix('.yml')}: {self._subject}")
+            yield self.file_name(name), template.format(**fields, workflow_name=title)
 
     def write(self, root: Path, *, force: bool) -> list[str]:
         """Write the files; returns lines on what was done and what is to do. Raises UsageError where one exists already.
@@ -183,6 +193,11 @@ class Workflows:
         registry = "" if self.local is None else _NO_SERVER.format(pipeline=self.pipeline, local=self.local)
         checklist = CHECKLIST.format(registry=registry, branch="the default branch", check=self.check)
         return [*lines, *checklist.splitlines()]
+
+
+def _quoted(text: str) -> str:
+    """One value of YAML, whatever signs the text has."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _has_plain_names(pipeline: str, root: Path) -> bool:
