@@ -174,6 +174,11 @@ def _tests(
         detail["too_few"] = too_few
     if no_harm_check and decided.claim == "no_harm":
         detail["watched"] = few
+    if estimate.tested is not None and decided.confidence is not None:
+        from lockgate.evaluation.judging.stored_test import kept_of_test
+
+        kept = kept_of_test(estimate.tested)
+        detail |= {} if kept is None else {"test": kept}
     return detail
 
 
