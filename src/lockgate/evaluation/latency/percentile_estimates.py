@@ -138,7 +138,7 @@ def estimate_ratio(
     if requirement.claim == "point":
         return replace(estimate, method="point")
     ratios = [math.log(first / second) for first, second in _answered(candidate, champion, value)]
-    undecidable = _noisy(noise, limit, up=up) or _unsteady(ratios, "the ratio of the two")
+    undecidable = noisy(noise, limit, up=up) or _unsteady(ratios, "the ratio of the two")
     estimate = replace(estimate, low=ratio.low, high=ratio.high, **_undecidable_fields(undecidable))
     (below, above), rows = ratio.p_values(limit), estimate.rows
     if not isinstance(value, Percentile):
@@ -183,7 +183,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | None:
+def noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | None:
     """(code, reason) where the champion differs from itself by more than the limit allows the candidate to."""
     if noise is not None and noise < (1 / limit if up else limit):
         return None

@@ -113,7 +113,7 @@ def _flips(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlo
     return replace(outlook, status=status, words=words, basis="flips", figures=figures)
 
 
-def most_beyond(requests: int, share: float, *, alpha: float, stall: int = 1) -> int:
+def most_beyond(requests: int, share: float, *, alpha: float, stall: float = 1) -> int:
     """The most requests beyond a limit with which the share beyond it is still shown to be small enough; −1 where none is.
 
     stall: how many of them count as one. Source: the order-statistic bound, as MLPerf LoadGen stops early.
