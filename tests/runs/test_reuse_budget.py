@@ -12,8 +12,8 @@ from helpers.fakes import asking, case_of
 from lockgate.data.slices.names import finding_id
 from lockgate.errors import PipelineError
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evaluation.judging.run_certainty import certainty
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.gates.metrics import Metrics
@@ -126,32 +126,26 @@ def before(count: int) -> Any:
     return lambda: [{"data": '["holdout"]'}] * count
 
 
-RATE = (
-    "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, "
-    "however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/internals/decisions.md. {} Facts counted on this run carry no such rate."
-)
-
-
 @pytest.mark.parametrize(
-    ("published", "said"),
+    ("published", "title", "said"),
     [
-        (before(0), "Evaluation no. 1 of holdout, or a later one: risk ≤ 7.8 % over this one."),
+        (before(0), "Evaluation no. 1 of holdout, or a later one", "with this one alone it stays at most 7.8 %."),
         (
-            before(2),
-            "Evaluation no. 3 of holdout, or a later one: risk ≤ 23.4 % over the 3 that are counted (published, or in this checkout).",
+            before(2), "Evaluation no. 3 of holdout, or a later one",
+            "over the 3 evaluations that are counted (published, or in this checkout) it is at most 23.4 %.",
         ),
-        (before(30), "Evaluation no. 31 of holdout, or a later one: nothing is promised over so many."),
+        (before(30), "Evaluation no. 31 of holdout, or a later one", "over so many nothing is promised."),
         (
-            None,
-            "How often holdout was evaluated is unknown (what is published could not be read), and so is the risk over all evaluations.",
+            None, "Evaluation of unknown number of holdout (what is published could not be read)",
+            "over all of them the chance is unknown.",
         ),
     ],
-)
-def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, said: str) -> None:
+)  # fmt: skip
+def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, title: str, said: str) -> None:
     """Beside its own rate."""
     about = written(asked(tmp_path, published))
 
-    assert risk_sentence(about) == RATE.format(said)
+    assert certainty(about)[2] == (title, f"Every evaluation of the same rows gives luck another chance; {said}")
     assert about.verdict is Verdict.PASS
 
 
@@ -166,10 +160,10 @@ def test_a_job_that_leaves_no_record_promises_nothing(tmp_path: Path) -> None:
     strict.published, strict.unrecorded = before(2), True
     strict.run_gates()
 
-    assert (
-        "How often holdout was evaluated is unknown (jobs like this one leave no record; at least 3, this one included), "
-        "and so is the risk over all evaluations."
-    ) in str(risk_sentence(written(run)))
+    assert certainty(written(run))[2] == (
+        "Evaluation of unknown number of holdout (jobs like this one leave no record; at least 3, this one included)",
+        "Every evaluation of the same rows gives luck another chance; over all of them the chance is unknown.",
+    )
     assert [finding.code for finding in strict.results[0].findings] == ["budget_spent"]
 
 
@@ -183,9 +177,9 @@ def test_a_look_within_the_budget_is_shown_in_the_first_sentence(tmp_path: Path)
     run = asked(tmp_path, before(2), budget=3)
 
     assert run.results[0].reason == "1 requirement met; evaluation no. 3 of the 3 allowed on holdout"
-    assert (
-        "Evaluation no. 3 of the 3 allowed on holdout, as far as they are counted: over all 3 at most 23.4 %."
-        in str(risk_sentence(written(run)))
+    assert certainty(written(run))[2] == (
+        "Evaluation no. 3 of the 3 allowed on holdout",
+        "Every evaluation of the same rows gives luck another chance; over all 3, as far as they are counted, it is at most 23.4 %.",
     )
     assert written(run).document["policy"]["reuse"] == {"budget": 3}
 

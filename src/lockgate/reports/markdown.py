@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lockgate.evaluation.judging.gate_summary import risk_sentence, worst_first
+from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evaluation.judging.run_certainty import certainty
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -122,5 +123,5 @@ def _basis(evidence: Evidence) -> list[str]:
 
 def _certainty(evidence: Evidence) -> list[str]:
     """How often a run like this passes what should fail, and over how many evaluations of the same data."""
-    risk = risk_sentence(evidence)
-    return [] if risk is None else ["## How sure is this?", "", text(risk), ""]
+    items = [f"* **{text(title)}.** {text(sentence)}" for title, sentence in certainty(evidence)]
+    return ["## How sure is this?", "", *items, ""] if items else []

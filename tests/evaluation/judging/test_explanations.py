@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from helpers.report_evidence import finding
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.explanations import cause
-from lockgate.evaluation.judging.gate_summary import risk_sentence, summary, worst_first
+from lockgate.evaluation.judging.gate_summary import summary, worst_first
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.judging.measured_rates import measured_rate
 from lockgate.evaluation.judging.number_format import loosened, rounded, rounded_up, short
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 
 SUBJECTS = {
@@ -225,118 +223,6 @@ def test_a_tolerance_that_is_offered_is_enough(tolerance: float) -> None:
     shown = rounded_up(tolerance)
 
     assert tolerance * (1 - 1e-9) <= shown <= tolerance * 1.1 * (1 + 1e-9)
-
-
-def run_of(*gates: GateResult, **more: Any) -> Evidence:
-    document = {"run": {}, "waivers": [], "gates": [gate.to_json() for gate in gates], **more}
-    return Evidence(document, b"")
-
-
-def gate_of(*findings: Finding, name: str = "metrics", counts: bool = True) -> GateResult:
-    return GateResult(name, "metrics", counts, Verdict.PASS, "", findings=findings)
-
-
-PASSED = judged("auc >= 0.7", replace(OWN, required=(">=", 0.7), p_pass=0.001, p_fail=0.99))
-RATE = (
-    "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most "
-    "{} %, however many there are: the most that was measured where 5 % is declared, for the kinds of data in "
-    "docs/internals/decisions.md. {}Facts counted on this run carry no such rate."
-)
-
-
-def with_claim(claim: Any, **more: Any) -> Finding:
-    assert PASSED.decided is not None
-    return replace(PASSED, decided=replace(PASSED.decided, claim=claim, **more))
-
-
-class TestRisk:
-    """One sentence for the run, and every finding that it does not cover is named."""
-
-    @pytest.mark.parametrize(
-        ("method", "rate"),
-        [
-            ("delong, t, logit", 0.07),
-            ("delong paired, t", 0.078),
-            ("influence paired, t, skew-corrected, by cluster", 0.076),
-        ],
-    )
-    def test_the_rate_is_the_one_that_was_measured(self, method: str, rate: float) -> None:
-        """Of the method that decided, however it is transformed; of several lines the worst, however many there are."""
-        other = with_claim("at_limit", method="identical on every row, exact")
-
-        assert measured_rate(method) == rate
-        said = risk_sentence(run_of(gate_of(with_claim("at_limit", method=method), other, other)))
-        assert said == RATE.format(f"{100 * rate:g}", "")
-
-    def test_other_levels_go_by_what_they_declare(self) -> None:
-        """Nobody measured how often a line passes wrongly that is tested at 10 %, or a reuse budget's 1 %."""
-        said = risk_sentence(run_of(gate_of(PASSED, with_claim("not_worse", confidence=0.9), PASSED)))
-
-        assert said == (
-            "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most "
-            "10 %, however many there are, as far as lines that are not tested at 5 % keep what they declare: it was measured "
-            "there alone (at most 7.8 %, for the kinds of data in docs/internals/decisions.md). Facts counted on this run carry no such rate."
-        )
-
-    def test_latencies_have_rates_of_their_own_and_use_no_holdout_up(self) -> None:
-        """They are measured anew in each run; the risk over evaluations of the same rows is that of the lines on rows."""
-        timed = with_claim("at_limit", method="order statistics, fewer by how much requests resemble each other")
-        gate = replace(gate_of(timed, name="latency"), kind="latency")
-        said = str(risk_sentence(run_of(gate_of(PASSED), gate, run={"looks": {"holdout": 2}})))
-
-        assert "at most 6 %, however many" in str(risk_sentence(run_of(gate)))
-        assert "at most 7.8 %, however many" in said
-        assert "for the kinds of data in docs/internals/decisions.md and docs/gates/latency.md." in said
-        assert "risk ≤ 15.6 % over the 2 that are counted" in said
-
-    @pytest.mark.parametrize(
-        ("finding", "said"),
-        [
-            (with_claim("point", confidence=None), "metrics/r1 (compared by points)"),
-            (with_claim("no_harm"), "metrics/r1 (claim no_harm)"),
-            (replace(with_claim("no_harm"), code="watched"), "metrics/r1 (no-harm check)"),
-            (with_claim("at_limit", method="bootstrap, approximate"), "metrics/r1 (by an approximate method)"),
-            (
-                with_claim("at_limit", method="largest of 3 pairs, mover, t"),
-                "metrics/r1 (its error rate was not measured)",
-            ),
-        ],
-    )
-    def test_what_carries_no_rate_is_named(self, finding: Finding, said: str) -> None:
-        """And alone it leaves no rate at all."""
-        assert risk_sentence(run_of(gate_of(PASSED, finding))) == RATE.format(7.8, f"Not covered: {said}. ")
-        assert risk_sentence(run_of(gate_of(finding))) == f"Nothing that counts here carries an error rate ({said})."
-
-    def test_a_line_on_latency_keeps_its_rate_for_stalls_that_could_be_seen(self) -> None:
-        """Of longer ones nothing is promised, and that is named."""
-        line = replace(PASSED, detail={"rarest_stall": 1001, "longest_stall": 10})
-
-        assert risk_sentence(run_of(gate_of(line))) == RATE.format(
-            7.8, "Not covered: metrics/r1 (stalls of over 10 requests in a row). "
-        )
-
-    def test_warnings_and_waivers_are_named(self) -> None:
-        """A waiver that expired is none."""
-        other = replace(PASSED, id="metrics/r2/overall", requirement="r2")
-        waivers = [
-            {"finding": "metrics/r2/overall", "expired": False}, {"finding": "latency", "expired": False},
-            {"finding": "metrics/r1/overall", "expired": True},
-        ]  # fmt: skip
-        run = run_of(
-            gate_of(PASSED, other), gate_of(PASSED, name="calm", counts=False),
-            gate_of(name="latency", counts=False), waivers=waivers,
-        )  # fmt: skip
-
-        assert risk_sentence(run) == RATE.format(
-            7.8, "Not covered: metrics/r2/overall, latency (waived); calm (does not count). "
-        )
-
-    def test_counts_alone_need_no_sentence(self) -> None:
-        """They are facts of the run."""
-        count = judged("errors <= 0", counted("r1", parse("errors <= 0"), value=0, units=3000))
-
-        assert risk_sentence(run_of(gate_of(count))) is None
-        assert risk_sentence(run_of()) is None
 
 
 def test_what_is_worse_than_allowed_on_its_own_is_looked_at_first() -> None:

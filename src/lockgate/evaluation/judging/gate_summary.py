@@ -1,4 +1,4 @@
-"""Summary sentence of a gate, and the error rate that a run's pass carries."""
+"""Summary sentence of a gate."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lockgate.evaluation.judging.explanations import unseen_stalls
-from lockgate.evaluation.judging.measured_rates import family, measured_rate
-from lockgate.evaluation.judging.number_format import percent, short, slice_words
-from lockgate.evaluation.latency import measured_rates as latency
-from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evaluation.judging.number_format import short, slice_words
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import counted
 
-MEASURED_AT = 0.05
-_UNKNOWN = {"unrecorded": "jobs like this one leave no record", "unread": "what is published could not be read"}
 _WEAKER = ("watched", "no_loss_seen")
 
 
@@ -134,127 +129,3 @@ def _unseen_stalls(findings: Sequence[Finding]) -> list[str]:
         default=None,
     )
     return [] if shortest is None else [unseen_stalls(shortest)]
-
-
-def risk_sentence(evidence: Evidence) -> str | None:
-    """The error rate of this run's pass, and what it does not cover. None where nothing was estimated."""
-    covered: list[Finding] = []
-    of_rows: list[Finding] = []  # latency is measured anew in each run
-    weaker: dict[str, dict[str, int]] = {}
-    waived = evidence.waived
-    estimated = False
-    for gate in evidence.gates:
-        ids = [gate.name] if gate.name in waived else [finding.id for finding in gate.findings if finding.id in waived]
-        if ids:
-            weaker.setdefault("waived", {}).update(dict.fromkeys(ids, 1))
-        elif not gate.counts:
-            weaker.setdefault("does not count", {})[gate.name] = 1
-        for finding in gate.findings:
-            if finding.decided is None or finding.decided.on == "count":
-                continue
-            estimated = True
-            kind = _weaker(gate, finding, waived)
-            if kind is None:
-                covered.append(finding)
-                of_rows += [finding] if gate.kind != "latency" else []
-                longest = finding.detail.get("longest_stall")
-                kind = None if longest is None else f"stalls of over {longest:,} requests in a row"
-            if kind:
-                lines = weaker.setdefault(kind, {})
-                lines[f"{gate.name}/{finding.requirement}"] = lines.get(f"{gate.name}/{finding.requirement}", 0) + 1
-    if not estimated:
-        return None
-    named = [
-        f"{', '.join(name if count == 1 else f'{count} of {name}' for name, count in lines.items())} ({kind})"
-        for kind, lines in weaker.items()
-    ]
-    if not covered:
-        return f"Nothing that counts here carries an error rate ({'; '.join(named)})."
-    return " ".join(
-        [
-            _rate_sentence(covered, len(covered) > len(of_rows)),
-            *(_over_all_evaluations(evidence, max(map(_rate, of_rows))) if of_rows else []),
-            *([f"Not covered: {'; '.join(named)}."] if named else []),
-            "Facts counted on this run carry no such rate.",
-        ]
-    )
-
-
-def _rate_sentence(covered: Sequence[Finding], timed: bool) -> str:
-    """timed: whether some of them are of latencies."""
-    data = f"for the kinds of data in docs/internals/decisions.md{' and docs/gates/latency.md' if timed else ''}"
-    at_most = max(map(_rate, covered))
-    other = [finding for finding in covered if not _is_at_measured_level(finding)]
-    measured = max((_measured(finding.decided.method) or 0.0 for finding in covered if finding.decided), default=0.0)
-    if not other:
-        source = f": the most that was measured where {percent(MEASURED_AT)} is declared, {data}"
-    else:
-        source = (
-            f", as far as lines that are not tested at {percent(MEASURED_AT)} keep what they declare: it was measured there alone "
-            f"(at most {percent(measured)}, {data})"
-        )
-    return (
-        "If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
-        f"most {percent(at_most)}, however many there are{source}."
-    )
-
-
-def _rate(finding: Finding) -> float:
-    """How often it passes at most where the truth is its limit: as measured at that level, as declared at others."""
-    assert finding.decided is not None and finding.decided.confidence is not None  # noqa: S101, PT018  # it is covered
-    declared = 1 - finding.decided.confidence
-    return max(declared, _measured(finding.decided.method) or 0.0) if _is_at_measured_level(finding) else declared
-
-
-def _measured(method: str) -> float | None:
-    """None where no law was tried."""
-    of_rows = measured_rate(method)
-    return latency.MEASURED.get(family(method)) if of_rows is None else of_rows
-
-
-def _is_at_measured_level(finding: Finding) -> bool:
-    return finding.decided is not None and math.isclose(1 - (finding.decided.confidence or 0.0), MEASURED_AT)
-
-
-def _over_all_evaluations(evidence: Evidence, alpha: float) -> list[str]:
-    """The risk over every evaluation of the same data that is counted: at most evaluations × alpha (Bonferroni)."""
-    run = evidence.document.get("run") or {}
-    details = run.get("evaluations") or {}
-    budget = ((evidence.document.get("policy") or {}).get("reuse") or {}).get("budget")
-    return [
-        _evaluations_sentence(name, number, details.get(name) or {}, budget, alpha)
-        for name, number in sorted((run.get("looks") or {}).items())
-    ]
-
-
-def _evaluations_sentence(
-    name: str, number: int | None, detail: Mapping[str, Any], budget: int | None, alpha: float
-) -> str:
-    """detail: the entry of the data in `run.evaluations`, empty in older evidence."""
-    if number is None:
-        reason = _UNKNOWN.get(str(detail.get("unknown")), "")
-        least = f"at least {detail['counted']}, this one included" if detail.get("counted", 1) > 1 else ""
-        details = f" ({'; '.join(filter(None, (reason, least)))})" if reason or least else ""
-        return f"How often {name} was evaluated is unknown{details}, and so is the risk over all evaluations."
-    if budget is not None:
-        return f"Evaluation no. {number} of the {budget} allowed on {name}, as far as they are counted: over all {budget} at most {percent(budget * alpha)}."
-    if number * alpha >= 1:
-        return f"Evaluation no. {number} of {name}, or a later one: nothing is promised over so many."
-    again = " (these models again, which count once)" if detail.get("repeats") else ""
-    over = "this one" if number == 1 else f"the {number} that are counted (published, or in this checkout)"
-    return f"Evaluation no. {number} of {name}, or a later one{again}: risk ≤ {percent(number * alpha)} over {over}."
-
-
-def _weaker(gate: GateResult, finding: Finding, waived: set[str]) -> str | None:
-    """Why an estimated finding is outside the run's error rate; None where it is inside, empty where that is listed."""
-    if not gate.counts or finding.id in waived or finding.decided is None:
-        return ""
-    if finding.decided.confidence is None:
-        return "compared by points"
-    if finding.decided.claim == "no_harm":
-        return "no-harm check" if "watched" in finding.detail or finding.code == "watched" else "claim no_harm"
-    if "approximate" in finding.decided.method or "bootstrap" in finding.decided.method:
-        return "by an approximate method"
-    if finding.decided.method == "none":  # nothing can pass by it
-        return ""
-    return None if _measured(finding.decided.method) is not None else "its error rate was not measured"

@@ -16,8 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evaluation.judging.number_format import slice_words
+from lockgate.evaluation.judging.run_certainty import certainty
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -48,7 +48,7 @@ def render(record: RunRecord) -> str:
         gates=[_gate(number, gate, record, waived) for number, gate in enumerate(evidence.gates, 1)],
         waivers=evidence.document.get("waivers") or [],
         idle=[str(waiver) for waiver in idle_waivers(evidence)],
-        risk=risk_sentence(evidence),
+        certainty=certainty(evidence),
         basis=run_facts.basis(evidence),
         environment=environments(evidence.gates),
         facts=_run(evidence),
