@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.gate_summary import worst_first
-from lockgate.evaluation.judging.number_format import counted_words, number_cell, percent, short
+from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import plain
@@ -36,7 +36,7 @@ def cells(finding: Finding) -> Cells:
         f"{identity} {finding.subject}",
         "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict),
         number_cell(finding.observed),
-        "" if finding.interval is None else f"{short(finding.interval[0])} to {short(finding.interval[1])}",
+        "" if finding.interval is None else ends_text(*finding.interval),
         number_cell(finding.champion),
         f"{finding.limit.op} {finding.limit.text}",
         f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in),

@@ -55,6 +55,10 @@ SENTENCES: list[tuple[Any, Any, str]] = [
         "auc is 0.771; at 95 % confidence at least 0.75: 0.77 not shown",
     ),
     (
+        "auc >= 0.8", replace(OWN, p_fail=0.04),
+        "auc is 0.771; at 95 % confidence at most 0.79; at least 0.8 is required",
+    ),
+    (
         "p99_ms <= champion * 1.1", RATIO,
         "p99_ms is 13.2 ms, 1.32 times the champion's 10 ms (90 % interval 1.2–1.45); at most 1.1 times is allowed",
     ),
@@ -108,12 +112,28 @@ REMEDIES: list[tuple[Any, Any, str | None]] = [
         "about 19,000 more rows, or a tolerance of 0.024, would decide",
     ),
     (
-        "auc >= 0.8", replace(OWN, p_pass=0.9, p_fail=0.1),
-        "more rows will not help at this value; a limit of 0.75 would be met",
+        "auc >= 0.8", replace(OWN, high=0.81, p_pass=0.9, p_fail=0.1),
+        "look at these rows; more of them would sooner show a fail than a pass",
     ),
     (
         "auc >= 0.76", replace(OWN, required=(">=", 0.76), low=0.7463, p_pass=0.2, p_fail=0.8),
         "about 19,000 fresh rows, or a limit of 0.74, would decide",
+    ),
+    (
+        "auc >= champion - 0.01 on each geo", replace(WORSE, low=-0.07, high=0.004, p_fail=0.2), "about 19,000 more rows would decide",
+    ),
+    (
+        "auc >= 0.8", replace(OWN, high=0.798, p_pass=0.9, p_fail=0.06),
+        "look at what changed on these rows; more of them would most likely prove it",
+    ),
+    (
+        "p99_ms <= 380", replace(OWN, required=("<=", 380.0), value=74.0, high=None, p_pass=0.2, p_fail=0.8, variance=None, pooled_variance=None),
+        "more rows would decide",
+    ),
+    (
+        "p99_ms <= champion * 1.1", replace(RATIO, p_fail=1.0, p_pass=1.0, too_few="this runner is too noisy", few_code="too_noisy"),
+        "measure on a machine that does nothing else, with more requests; a model that computes on several threads steadies with "
+        "OMP_NUM_THREADS=1 before gate run",
     ),
     (
         "p99_ms <= 15", replace(OWN, required=("<=", 15.0), value=12.1, high=16.31, p_pass=0.2, p_fail=0.8, variance=None, pooled_variance=None),

@@ -99,6 +99,9 @@ def test_fail_is_corrected_over_all_findings_of_the_gate() -> None:
 
     assert judged(0.005).verdict is Verdict.FAIL
     assert (judged(0.01).verdict, judged(0.01).code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+    assert judged(0.01).reason.endswith(
+        ": probably a fail, undecided only because all comparisons of this gate are judged together"
+    )
     assert not owner_may_accept(judged(0.01))
     assert owner_may_accept(judged(0.2))
 
@@ -365,12 +368,12 @@ class TestRowsNeeded:
     def test_no_number_of_rows_helps_beyond_the_limit(self) -> None:
         """An absolute line whose value is on the wrong side."""
         worse = replace(
-            BASE, on="value", required=(">=", 0.95), value=0.9, low=0.88, p_pass=0.9, p_fail=0.1, limit=0.95
+            BASE, on="value", required=(">=", 0.95), value=0.9, low=0.88, high=0.96, p_pass=0.9, p_fail=0.1, limit=0.95
         )
         found = one(worse, "auc >= 0.95")
 
         assert found.rows_needed is None
-        assert found.remedy == "more rows will not help at this value; a limit of 0.88 would be met"
+        assert found.remedy == "look at these rows; more of them would sooner show a fail than a pass"
 
     def test_a_small_slice_borrows_the_variance_of_the_whole(self) -> None:
         """Below thirty effective rows its own is no guide."""
@@ -519,6 +522,7 @@ def test_an_interval_beyond_the_limit_is_never_asked_through() -> None:
     assert found.decided.high < -0.01
     assert float(found.detail["p_fail"]) > 0.05
     assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+    assert found.reason.endswith(": probably a fail, which its test does not prove")
     assert not owner_may_accept(found)
 
 

@@ -147,7 +147,7 @@ def test_a_value_that_nothing_bounds_proves_no_gap() -> None:
     (told,) = judge("metrics", [("r1", found.line)], [found.estimate], {})
 
     assert told.verdict is Verdict.INCONCLUSIVE
-    assert "; nothing bounds it; at most 0.1 is allowed: not shown" in found.restate(told).reason
+    assert "; without an upper confidence bound; at most 0.1 is allowed: not shown" in found.restate(told).reason
 
 
 def test_one_slice_has_no_gap() -> None:

@@ -24,8 +24,8 @@ from lockgate.evidence.finding import Claim, Finding, Verdict
 
 # What helps where the way of measuring kept a requirement from being decided.
 _MEASUREMENT_REMEDIES = {
-    "too_noisy": "measure on a machine that does nothing else, with more requests, or allow a larger factor; "
-    "a model that computes on several threads steadies with OMP_NUM_THREADS=1 before gate run",
+    "too_noisy": "measure on a machine that does nothing else, with more requests; a model that computes on several threads "
+    "steadies with OMP_NUM_THREADS=1 before gate run",
     "not_steady": "raise load.warmup, or measure longer on a machine that does nothing else",
     "load_generator": "lower load.rate, or measure on a machine with a free core",
     "saturated": "lower load.rate",
@@ -114,7 +114,7 @@ class Explanation:
             return f"{text}: {self._limit()} not shown"
         text = f"{text}; {self._allowed()}"
         if self.code == "beyond_unadjusted":
-            return f"{text}. Its own interval lies wholly beyond the limit, short of proof among this gate's findings"
+            return text + likely_fail(self.detail, confidence=self._confidence)
         if self.code == "no_loss_seen":
             return f"{text}: no such loss was seen, and {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE:
@@ -142,7 +142,7 @@ class Explanation:
         if self.claim == "point":
             return ""
         if all(end is None or math.isinf(end) for end in (low, high)):
-            return ", and nothing bounds it"
+            return ", without a confidence interval"
         approximate = ", approximate" if "approximate" in self.estimate.method else ""
         return f" ({(2 * self._confidence - 1) * 100:g} % interval {interval_text(low, high)}{approximate})"
 
@@ -165,7 +165,7 @@ class Explanation:
         low_end = (self.requirement.op == ">=") != (self.code in ("beyond_limit", "beyond_unadjusted"))
         bound, word = (estimate.low, "at least") if low_end else (estimate.high, "at most")
         if bound is None or math.isinf(bound):
-            return ", and nothing bounds it"
+            return f", without {'a lower' if low_end else 'an upper'} confidence bound"
         approximately = " (approximate)" if "approximate" in estimate.method else ""
         return f"; at {self._confidence * 100:g} % confidence{approximately} {word} {self._value(bound)}"
 
@@ -208,7 +208,8 @@ class Explanation:
         if self.code == "not_probabilities":
             return "let the model return probabilities, or require a ranking metric such as auc"
         if self.code in _MEASUREMENT_REMEDIES:
-            return _MEASUREMENT_REMEDIES[self.code]
+            wider = self.code == "too_noisy" and self._met
+            return f"{_MEASUREMENT_REMEDIES[self.code]}{'; or allow a larger factor' if wider else ''}"
         if self._stalls_too_long:
             enough = math.ceil(estimate.rows * self.detail["stall"] / self.detail["longest_stall"])
             return f"about {rounded(enough)} requests of the same kind would decide"
@@ -218,13 +219,15 @@ class Explanation:
                 return other
         if self.code == "beyond_unadjusted" and not self._met:
             return f"look at what changed on these {rows}; more of them would most likely prove it"
+        if estimate.on == "value" and estimate.value is not None and not self._met:
+            return f"look at these {rows}; more of them would sooner show a fail than a pass"
         if self.needed is not None:
             tolerance = self._other_tolerance()
             more = self.needed - estimate.rows
             return f"about {rounded(more)} more {unit_word(more, rows)}{tolerance} would decide"
         if estimate.value is None or estimate.on == "ratio":
             return None
-        if self.code == "too_small":
+        if self.code == "too_small" or estimate.on == "value":
             return f"more {rows}{' of this slice' if estimate.slice else ''} would decide"
         return f"more {rows} of the same kind are unlikely to help; look at what changed on these {rows}"
 
@@ -236,22 +239,31 @@ class Explanation:
         return value >= required if op == ">=" else value <= required
 
     def _other_limit(self, value: float) -> str | None:
-        """What would decide an absolute requirement: fresh rows if the value meets the limit, and a limit within reach."""
-        up = self.requirement.op == ">="
-        bound = self.estimate.low if up else self.estimate.high
-        if bound is None or not math.isfinite(bound) or self.code == "too_small":
+        """What would decide an absolute requirement that the value meets: fresh rows, and a limit within reach."""
+        bound = self.estimate.low if self.requirement.op == ">=" else self.estimate.high
+        if bound is None or not math.isfinite(bound) or self.code == "too_small" or not self._met:
             return None
-        reach = f"a limit of {self._value(loosened(bound, value))}"
-        if self.needed is not None:
-            return f"about {rounded(self.needed)} fresh {self.estimate.counted_in}, or {reach}, would decide"
-        limit = self.requirement.limit.value
-        if (value > limit) if up else (value < limit):
-            return f"more of them, or {reach}, would decide"
-        return f"more {self.estimate.counted_in} will not help at this value; {reach} would be met"
+        fresh = (
+            "more of them" if self.needed is None else f"about {rounded(self.needed)} fresh {self.estimate.counted_in}"
+        )
+        return f"{fresh}, or a limit of {self._value(loosened(bound, value))}, would decide"
 
     def _other_tolerance(self) -> str:
-        tolerance = self.detail.get("smallest_tolerance")
+        tolerance = self.detail.get("smallest_tolerance") if self._met else None
         return "" if tolerance is None else f", or {tolerance_text(self.requirement, float(tolerance))},"
+
+
+def likely_fail(detail: Mapping[str, Any], *, confidence: float) -> str:
+    """The end of a sentence on a value that lies beyond its limit with its whole interval, and is no fail.
+
+    detail: of the finding. confidence: one-sided, of its line.
+    """
+    p_fail = detail.get("p_fail")
+    if (
+        p_fail is not None and float(p_fail) <= 1 - confidence
+    ):  # alone it would be one; Holm's adjustment keeps it from that
+        return ": probably a fail, undecided only because all comparisons of this gate are judged together"
+    return ": probably a fail, which its test does not prove"
 
 
 def unseen_stalls(detail: Mapping[str, Any]) -> str:

@@ -73,7 +73,14 @@ def rounded(count: int) -> str:
 
 
 def interval_text(low: float | None, high: float | None) -> str:
-    """`0.018–0.044`; with `to` where an end is negative or unbounded."""
-    if low is not None and high is not None and low >= 0 and math.isfinite(high):
-        return f"{short(low)}–{short(high)}"
+    """`0.018–0.044`; with `to` where an end is negative, and in words where there is none."""
+    bounded = low is not None and high is not None and low >= 0 and math.isfinite(high)
+    return f"{short(low)}–{short(high)}" if bounded else ends_text(low, high)
+
+
+def ends_text(low: float | None, high: float | None) -> str:
+    """`-0.018 to 0.044`, `0.018 or more` where there is no upper end."""
+    below, above = (end is None or math.isinf(end) for end in (low, high))
+    if below or above:
+        return "none" if below and above else f"{short(high)} or less" if below else f"{short(low)} or more"
     return f"{short(low)} to {short(high)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data.slices.names import shown_label
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
+from lockgate.evaluation.judging.explanations import likely_fail
 from lockgate.evaluation.judging.judge import smallness, verdict_of
 from lockgate.evaluation.judging.number_format import rounded, short
 from lockgate.evaluation.judging.rows_needed import POWER
@@ -98,12 +99,12 @@ class SliceGap:
         elif not point:
             high = self.estimate.high
             bounded = high is not None and math.isfinite(high)
-            text += f"; {percent} at most {short(high)}" if bounded else "; nothing bounds it"
+            text += f"; {percent} at most {short(high)}" if bounded else "; without an upper confidence bound"
             if self.widest not in (None, self.pair) and finding.verdict is Verdict.INCONCLUSIVE and self.widest:
                 text += f" ({self.widest[0]} over {self.widest[1]})"
         text += f"; at most {self.line.limit} is allowed"
         if beyond:
-            text += ". Its own interval lies wholly beyond the limit, short of proof among this gate's findings"
+            text += likely_fail(finding.detail, confidence=self.line.confidence or CONFIDENCE)
         elif finding.verdict is Verdict.INCONCLUSIVE:
             text += f": {finding.detail['too_few']}" if finding.detail.get("too_few") else ": not shown"
         if point:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.errors import UsageError
-from lockgate.evaluation.judging.number_format import number_cell, short, slice_words
+from lockgate.evaluation.judging.number_format import ends_text, number_cell, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -223,7 +223,7 @@ def _interval(finding: Finding, contrast: str | None) -> str:
     value = f"{sign}{number_cell(decided.estimate)}" if contrast else ""
     if decided.low is None and decided.high is None:
         return value
-    ends = f"<sub>{short(decided.low)} to {short(decided.high)}</sub>".replace(" ", "&nbsp;")
+    ends = f"<sub>{ends_text(decided.low, decided.high)}</sub>".replace(" ", "&nbsp;")
     return f"{value}<br>{ends}" if value else ends
 
 
