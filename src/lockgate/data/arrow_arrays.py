@@ -167,7 +167,15 @@ def is_array(kind: pa.DataType) -> bool:
 
 def is_class(kind: pa.DataType) -> bool:
     """Whether the values of a type can be classes: no moments, no bytes, no lists."""
-    return not (pa.types.is_temporal(kind) or pa.types.is_nested(kind) or pa.types.is_binary(kind))
+    return not (pa.types.is_temporal(kind) or pa.types.is_nested(kind) or is_bytes(kind))
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a type holds bytes, of whatever layout."""
+    layouts = (
+        pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view,
+    )  # fmt: skip
+    return any(is_layout(kind) for is_layout in layouts)
 
 
 def has_text(kind: pa.DataType) -> bool:

@@ -145,9 +145,11 @@ def is_encoded(kind: Any) -> bool:
     """Whether cells are bytes, or structs that hold them as Hugging Face's images do."""
     import pyarrow as pa
 
+    from lockgate.data.arrow_arrays import is_bytes
+
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" and is_encoded(field.type) for field in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+    return is_bytes(kind)
 
 
 def tensor_holds(dtype: str, kind: Any) -> bool:

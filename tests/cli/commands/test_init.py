@@ -492,11 +492,11 @@ def test_any_classes_are_written_as_they_are(classes: list[object]) -> None:
     assert pipeline.classes in (tuple(sorted(map(str, classes))), ())
 
 
-@pytest.mark.parametrize("values", ["list", "date", "float16"])
-def test_lists_and_moments_are_no_truth(values: str) -> None:
+@pytest.mark.parametrize("values", ["list", "date", "bytes", "float16"])
+def test_lists_moments_and_bytes_are_no_truth(values: str) -> None:
     """Whatever they are called; numbers of 16 bits are one."""
-    kinds = {"list": pa.list_(pa.int8()), "date": pa.date32(), "float16": pa.float16()}
-    cells = [[0], [1]] if values == "list" else [0, 1]
+    kinds = {"list": pa.list_(pa.int8()), "date": pa.date32(), "bytes": pa.large_binary(), "float16": pa.float16()}
+    cells = {"list": [[0], [1]], "bytes": [b"no", b"yes"]}.get(values, [0, 1])
     pipeline, _ = written({"label": pa.array(cells * 30, kinds[values])})
 
     assert pipeline.data["holdout"].label == ("label" if values == "float16" else None)

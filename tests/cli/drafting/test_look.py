@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,13 @@ def people() -> pd.DataFrame:
     frame["income"] = np.where(noisy > 0.7, ">50K", "<=50K")
     frame["quality"] = np.clip(np.round(6 + noisy), 3, 9).astype(int)
     return frame
+
+
+def saved_array(values: np.ndarray[Any, Any]) -> bytes:
+    """What numpy.save writes."""
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +76,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame.drop(columns="quality").to_csv(folder / "people.csv", index=False)
     frame.drop(columns="income").rename(columns={"quality": "points"}).to_csv(folder / "wines.csv", index=False)
     pd.DataFrame({"pixels": images.tolist(), "digit": frame["quality"]}).to_parquet(folder / "images.parquet")
+    saved = [saved_array(row) for row in images]
+    pd.DataFrame({"scan": saved, "kind": frame["quality"]}).to_parquet(folder / "scans.parquet")
     return folder
 
 
@@ -136,6 +146,16 @@ def test_a_tensor_is_fed_by_the_column_that_fits_it() -> None:
     assert lines(pipeline)[2] == "accuracy >="
     assert lines(pipeline, "signature") == ["data_mismatches <=", "breaking_changes <="]
     assert "it was logged without input example, and the pipeline does not ask for one" in told
+
+
+def test_a_tensor_whose_cells_must_be_decoded_is_asked_as_it_is_written() -> None:
+    """The line is in the pipeline, and the limit is one that the version reaches."""
+    pipeline, told = written("images", "scans.parquet")
+
+    assert 'inputs: {"scan": {column: "scan", decode: npy}}\n' in Path("gates/images.yaml").read_text()
+    assert pipeline.data["holdout"].label == "kind"
+    assert lines(pipeline)[2] == "accuracy >="
+    assert "the pipeline's limit leaves room\n" in told
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from lockgate.cli.drafting.pipeline_text import Draft
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.drafting.rows import RowFlags, draft_rows
 from lockgate.errors import UsageError
+from lockgate.models.input_plan import InputSource
 from lockgate.registries.ports import ModelVersion
 
 IMAGE = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 8, 8]}}]
@@ -57,6 +61,47 @@ def test_the_column_of_another_type_beside_many_is_the_truth() -> None:
     pq.write_table(pa.table({**columns, "tumour": [3, 4, 5]}), "d.parquet")
 
     assert draft(wide, "d.parquet").label == "tumour"
+
+
+def png() -> bytes:
+    """An image of eight by eight."""
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def npy() -> bytes:
+    """What numpy.save writes of eight by eight."""
+    file = io.BytesIO()
+    np.save(file, np.zeros((8, 8)))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("cells", "decode"),
+    [
+        (pa.array([png()] * 4), "image"),
+        (pa.array([npy()] * 4, pa.large_binary()), "npy"),
+        (pa.array([{"bytes": png(), "path": ""}] * 4), "image"),
+        (pa.array([b"\xff\xd8\xff\xe0 JFIF"] * 4), "image"),
+    ],
+)
+@pytest.mark.parametrize("name", [None, "x"])
+def test_cells_of_bytes_are_decoded_as_they_begin(cells: pa.Array, decode: str, name: str | None) -> None:
+    """By the column's name where the tensor has none; the column that the tensor leaves is the truth."""
+    pq.write_table(pa.table({"scan": cells, "cell_type": [1, 2, 3, 3]}), "d.parquet")
+    written = draft([{**IMAGE[0], "name": name}] if name else IMAGE, "d.parquet")
+
+    assert written.inputs == {name or "scan": InputSource(("scan",), decode)}
+    assert (written.label, written.task) == ("cell_type", "multiclass")
+
+
+def test_bytes_that_say_nothing_of_themselves_are_left_to_a_person() -> None:
+    """Of two columns that may be decoded, too."""
+    pq.write_table(pa.table({"scan": [b"what"] * 4, "label": [1, 2, 3, 3]}), "d.parquet")
+    pq.write_table(pa.table({"scan": [png()] * 4, "mask": [png()] * 4, "label": [1, 2, 3, 3]}), "two.parquet")
+
+    assert (draft(IMAGE, "d.parquet").inputs, draft(IMAGE, "two.parquet").inputs) == ({}, {})
 
 
 def test_the_one_column_that_is_no_input_is_the_truth() -> None:

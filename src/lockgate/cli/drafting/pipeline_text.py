@@ -21,6 +21,7 @@ from lockgate.evaluation.judging.number_format import rounded_up, short
 if TYPE_CHECKING:
     from lockgate.cli.drafting.answers import Reading
     from lockgate.cli.drafting.limits import Limit, Limits
+    from lockgate.models.input_plan import InputSource
 
 _TEMPLATE = """\
 # yaml-language-server: $schema=schema.json
@@ -31,7 +32,7 @@ task: {task}
 candidate: {{file: {version_text}}}  # the file holds one integer, the candidate's version
 {champion}
 
-data:
+{inputs}data:
   holdout:
     path: {data_text}
 {about_rows}
@@ -91,7 +92,7 @@ class Draft:
     """What a pipeline is written from. label: None where the data hold no truth. rows: None where they cannot be read.
 
     positive: the label that scores speak for, of two; guessed: that nobody said so, and values do not. unwritable: columns
-    that no pipeline can name → the reason. version: the newest one, None where no registry was read. reading: what it
+    that no pipeline can name → the reason. inputs: input of the model → what feeds it, where names do not say it. version: the newest one, None where no registry was read. reading: what it
     answered, None where it did not; limits: what it reaches.
     """
 
@@ -103,6 +104,7 @@ class Draft:
     positive: Any = 1
     guessed: bool = False
     unwritable: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, InputSource] = field(default_factory=dict)
     uri: str = "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
     version: str | None = None
     reading: Reading | None = None
@@ -169,6 +171,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) 
         signoff=signers.text,
         data_text=yaml_value(draft.dataset.spec.path),
         champion=_NO_CHAMPION if alone else _CHAMPION,
+        inputs=_inputs(draft),
         before="" if alone else _signature(draft),
         gate="metrics" if label is not None else "shadow",
         about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
@@ -255,6 +258,15 @@ def _latency(draft: Draft) -> str:
     slow = draft.reading.milliseconds
     note = f"version {draft.version} took {short(slow)} ms here for one row; write what your users can wait for"
     return _LATENCY.format(limit=rounded_up(max(_SLACK * slow, _LEAST_MS)), note=note)
+
+
+def _inputs(draft: Draft) -> str:
+    """`inputs:` of columns whose cells are decoded; nothing where a model is given its columns as they are."""
+    entries = [
+        f"{yaml_value(name)}: {{column: {yaml_value(source.columns[0])}, decode: {source.decode}}}"
+        for name, source in draft.inputs.items()
+    ]
+    return f"inputs: {{{', '.join(entries)}}}\n\n" if entries else ""
 
 
 def _row_keys(draft: Draft, *, query: str | None) -> list[str]:

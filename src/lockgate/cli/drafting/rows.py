@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +11,7 @@ from lockgate.cli.drafting.columns import column_list, first_rows, outline, trut
 from lockgate.cli.drafting.likely_data import DEFAULT_PATH, likely_paths, lone_truths
 from lockgate.cli.drafting.pipeline_text import Draft, guess_task
 from lockgate.cli.drafting.registered import Registered
+from lockgate.cli.drafting.tensor_inputs import TensorInputs, tensor_inputs
 from lockgate.cli.drafting.truth_column import Truth
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.output import show
@@ -60,11 +61,12 @@ def draft_rows(
         show(f"the rows are not looked at: {error}" if flags.data or (root / path).exists() else _NO_DATA)
         table, unwritable = None, {}
     task = "ranking" if flags.query is not None else flags.task
-    inputs = None if newest is None else newest.inputs
+    tensors = TensorInputs() if table is None else tensor_inputs(table, _inputs(newest))
+    inputs = tensors.columns or (None if newest is None else newest.inputs)
     label = flags.label
     if label is None and table is not None:
         truth = truth_of(table, classes=task in (None, "binary"), inputs=inputs)
-        label = truth.column or _asked_label(truth, dataset, table, newest, task, ask)
+        label = truth.column or _asked_label(truth, dataset, table, newest, inputs, task, ask)
     rows = None if table is None else outline(table, label=label, inputs=inputs or ())
     for name in (label, flags.query):
         if name is not None and (reason := naming_refusal(name)) is not None:
@@ -85,7 +87,7 @@ def draft_rows(
     if task == "ranking" and query is None and ask is not None:
         query = ask("Which column says which rows are of one query?", "query")
     draft = Draft(
-        dataset, None if bare else label or "label", task, query or "query", rows, unwritable=unwritable, uri=uri,
+        dataset, None if bare else label or "label", task, query or "query", rows, unwritable=unwritable, uri=uri, inputs=tensors.sources,
         version=None if newest is None else newest.version.version,
     )  # fmt: skip
     draft = _with_positive(draft, flags.positive, ask)
@@ -111,9 +113,18 @@ def _path(root: Path, model: str, newest: Registered | None, ask: Ask | None) ->
 
 
 def _asked_label(
-    truth: Truth, dataset: Dataset, table: pa.Table, newest: Registered | None, task: str | None, ask: Ask | None
+    truth: Truth,
+    dataset: Dataset,
+    table: pa.Table,
+    newest: Registered | None,
+    inputs: Collection[str] | None,
+    task: str | None,
+    ask: Ask | None,
 ) -> str | None:
-    """The truth that a person names; None where the data may well be without one. Raises UsageError where nobody is there."""
+    """The truth that a person names; None where the data may well be without one. Raises UsageError where nobody is there.
+
+    inputs: the columns that the model is given, None where nobody knows.
+    """
     own = (
         _answer_name(newest, table)
         or _only_one_of_its_kind(newest, table, truth.maybe if truth.named else ())
@@ -121,7 +132,7 @@ def _asked_label(
     )
     if own is not None:
         return own
-    path, columns = dataset.redacted_path, column_list(table.column_names, None if newest is None else newest.inputs)
+    path, columns = dataset.redacted_path, column_list(table.column_names, inputs)
     if ask is not None:
         show(f"columns of {path}: {columns}")
         return ask(
@@ -131,7 +142,7 @@ def _asked_label(
     if truth.maybe and truth.named:
         maybe = " or ".join(truth.maybe[:10])
         raise UsageError(f"{maybe} may hold the truth in {path}", remedy="name the one that does with --label COLUMN")
-    if task not in (None, "binary") or (newest is not None and not newest.inputs):
+    if task not in (None, "binary") or (newest is not None and not inputs):
         raise UsageError(
             f"no column of {path} is called like a truth; it has {columns}",
             remedy="name the one that is with --label COLUMN",
