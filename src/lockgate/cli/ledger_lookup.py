@@ -61,6 +61,23 @@ class ModelLedger:
     pipeline: Pipeline | None
 
 
+def only_model(path: Path | None) -> str:
+    """The model that is meant where none was named: of the pipeline, or of all in `gates/`. Raises UsageError with the list."""
+    from lockgate.pipeline.loader import load, pipelines, project_root
+    from lockgate.runs.lookup import model_in
+
+    if path is not None:
+        return load(path, environ=None).model
+    names = sorted({name for name in map(model_in, pipelines(project_root())) if name is not None})
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise UsageError("no pipeline in gates/ says which model is meant", remedy="name the model")
+    raise UsageError(
+        f"gates/ holds pipelines of several models: {', '.join(names)}", remedy=f"name one of them, like {names[0]}"
+    )
+
+
 def pipeline_or_address(model: str, path: Path | None, uri: str | None) -> Pipeline | LedgerAddress:
     """The pipeline of a model where there is one, else the registry that --registry or the environment names.
 

@@ -60,7 +60,7 @@ def find_pipeline(
             if model in (None, pipeline.model, pipeline.production_model):
                 matches.append(candidate)
         except PipelineError as error:
-            invalid.append((_model_in(candidate), error))
+            invalid.append((_written_model(candidate), error))
         except LockgateError:
             continue
     # another model's pipeline is no reason to stop, one that nobody can read is where it may be the one
@@ -79,7 +79,15 @@ def find_pipeline(
     raise kind(f"{problem} {subject}: {_listed(matches or paths, root)}", remedy="name one with --pipeline FILE")
 
 
-def _model_in(path: Path) -> str | None:
+def model_in(path: Path) -> str | None:
+    """The model that a pipeline is about; None where that cannot be read."""
+    try:
+        return load(path, environ=None).model
+    except LockgateError:
+        return _written_model(path)
+
+
+def _written_model(path: Path) -> str | None:
     """The model that the text of a pipeline names, which cannot be read as one."""
     try:
         match = _MODEL.search(read_regular(path).decode(errors="replace"))

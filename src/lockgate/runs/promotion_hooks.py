@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
@@ -13,6 +14,7 @@ from lockgate.integrations import git
 from lockgate.models.environment import is_secret
 from lockgate.models.model import AnswersExample
 from lockgate.pipeline.gate_outline import OutlinedGate
+from lockgate.pipeline.loader import pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.without_champion import undecidable
 from lockgate.promotion.ledger.entry import Entry
@@ -26,7 +28,7 @@ from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.run import now
-from lockgate.runs.version_selection import select_champion
+from lockgate.runs.version_selection import select_candidate, select_champion
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.outlook import approval_obstacles
@@ -125,18 +127,9 @@ def repeated_production(
     before the pipeline's.
     """
     candidate, champion = versions[0], versions[-1]
-    if len(versions) < 2 or not follows_production(pipeline):
+    if len(versions) < 2 or not follows_production(pipeline) or not _are_same(candidate, champion):
         return []
-    copied = champion.name != candidate.name
-    if champion.digest != candidate.digest if copied else champion.version != candidate.version:
-        return []
-    try:
-        newer = [
-            each.version
-            for each in takewhile(lambda each: each.version != candidate.version, registry.versions(candidate.name))
-        ]
-    except LockgateError:  # the run needs no list of versions
-        newer = []
+    newer = _registered_since(candidate, registry)
     reason = f"{candidate} is Production already, so this run promotes nothing new"
     if newer:
         reason += f"; registered since: {', '.join(newer[:_LISTED])}" + (", …" if len(newer) > _LISTED else "")
@@ -144,6 +137,47 @@ def repeated_production(
     number = newer[0] if newer else "VERSION"
     call = f"gate run --candidate {number}" if file is None else f"echo {number} > {shlex.quote(file)}"
     return [(reason, f"to evaluate another version: {call}")]
+
+
+def next_evaluation(pipeline: Pipeline, registry: Registry, production: str | None) -> tuple[str, str]:
+    """(call that stages a candidate which is not Production yet, what it does). production: the version that is."""
+    call, purpose = "gate run --stage", "evaluates a candidate, and stages it on a pass"
+    if len(pipelines(pipeline.root)) > 1:
+        call = f"gate run {shlex.quote(os.path.relpath(pipeline.path))} --stage"
+    if pipeline.candidate is None:
+        return f"{call} --candidate VERSION", purpose
+    try:
+        candidate = select_candidate(pipeline, registry, None)
+        current = None if production is None else registry.version(pipeline.production_model, production)
+    except LockgateError:  # the run says what is wrong with it
+        return call, purpose
+    if current is None or not _are_same(candidate, current):
+        return call, f"evaluates version {candidate.version}, and stages it on a pass"
+    if pipeline.candidate.newest:
+        return call, f"once there is another version: the newest, {candidate.version}, is Production already"
+    number, file = next(iter(_registered_since(candidate, registry)), "VERSION"), pipeline.candidate.file
+    call = f"{call} --candidate {number}" if file is None else f"echo {number} > {shlex.quote(file)} && {call}"
+    return (
+        call,
+        f"evaluates another version than {candidate.version}, the pipeline's candidate, which is Production already",
+    )
+
+
+def _are_same(candidate: ModelVersion, champion: ModelVersion) -> bool:
+    """Whether they are one version, or one a copy of the other in another model."""
+    copied = champion.name != candidate.name
+    return champion.digest == candidate.digest if copied else champion.version == candidate.version
+
+
+def _registered_since(version: ModelVersion, registry: Registry) -> list[str]:
+    """Newer versions, the newest first; none where the registry lists none."""
+    try:
+        return [
+            each.version
+            for each in takewhile(lambda each: each.version != version.version, registry.versions(version.name))
+        ]
+    except LockgateError:  # the run needs no list of versions
+        return []
 
 
 def _traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:

@@ -12,8 +12,9 @@ from rich.cells import cell_len
 from helpers import moving
 from helpers.desk import Desk
 from helpers.promoting import CI, NOW, PROMOTION
-from lockgate.cli.commands import adopt, status
+from lockgate.cli.commands import adopt, history, status
 from lockgate.cli.commands.vote import approve
+from lockgate.errors import UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.audit.status import ModelStatus
 from lockgate.promotion.ledger.chain import read_chain
@@ -62,6 +63,61 @@ def test_status_says_for_whom_what_is_staged_waits(desk: Desk) -> None:
     assert approved[6] == f"Next        gate promote {about.digest[:19]}"
 
 
+def test_status_takes_the_only_model_and_lists_them_where_there_are_several(desk: Desk) -> None:
+    """As other commands take the only pipeline; so does history."""
+    desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+
+    assert desk.gate(status.command).stdout.startswith(f"{desk.model}  ")
+    assert "it runs" in desk.gate(history.command).stdout
+    (desk.folder / "gates" / "churn.yaml").write_text("model: churn\nbroken: true\n")
+    with pytest.raises(UsageError, match=f"of several models: churn, {desk.model}"):
+        raise desk.gate(status.command).exception or AssertionError
+    desk.pipeline.unlink()
+    (desk.folder / "gates" / "churn.yaml").unlink()
+    with pytest.raises(UsageError, match="no pipeline in gates/ says which model is meant"):
+        raise desk.gate(status.command).exception or AssertionError
+
+
+@pytest.mark.parametrize(
+    ("candidate", "call", "purpose"),
+    [
+        ("{newest: true}", "gate run --stage", "once there is another version: the newest, 1, is Production already"),
+        (
+            "{file: fraud.version}", "echo VERSION > fraud.version && gate run --stage",
+            "evaluates another version than 1, the pipeline's candidate, which is Production already",
+        ),
+        (
+            "{version: 1}", "gate run --stage --candidate VERSION",
+            "evaluates another version than 1, the pipeline's candidate, which is Production already",
+        ),
+    ],
+)  # fmt: skip
+def test_what_comes_next_is_no_run_of_what_is_production_already(
+    desk: Desk, candidate: str, call: str, purpose: str
+) -> None:
+    """It names what to change so that another version becomes the candidate."""
+    desk.register()
+    (desk.folder / "fraud.version").write_text("1\n")
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("{newest: true}", candidate))
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+
+    assert desk.gate(status.command).stdout.splitlines()[-2:] == [f"Next        {call}", f"              {purpose}"]
+
+
+def test_what_comes_next_names_the_candidate_that_is_not_production(desk: Desk) -> None:
+    """And the pipeline, where there are several."""
+    desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    desk.register()
+    (desk.folder / "gates" / "churn.yaml").write_text("model: churn\n")
+
+    assert desk.gate(status.command, desk.model).stdout.splitlines()[-2:] == [
+        "Next        gate run gates/fraud.yaml --stage",
+        "              evaluates version 2, and stages it on a pass",
+    ]
+
+
 def staged(desk: Desk) -> Evidence:
     about = desk.evaluate(desk.register())
     moving.record_staging(
@@ -80,7 +136,7 @@ def test_the_page_fits_the_terminal(width: int, encoding: str) -> None:
     chain = read_chain({"epoch-1": entry.bytes.decode(), "done-1": Done(1, entry.sha256, who, NOW).bytes.decode()})
     state = ModelStatus("fraud", NOW, PROMOTION, chain, chain.standing, {}, (f"{reason} is wrong",))
 
-    page = status.status_page(state, status.Waiting(reason), Medium(width, encoding), signed=False).plain
+    page = status.status_page(state, status.Waiting(reason), Medium(width, encoding), commands=state.commands).plain
 
     assert max(map(cell_len, page.splitlines())) <= width
     assert page.encode(encoding)

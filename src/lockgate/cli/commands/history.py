@@ -1,4 +1,4 @@
-"""`gate history MODEL`: who moved which version, when and why; with --at what was Production then."""
+"""`gate history [MODEL]`: who moved which version, when and why; with --at what was Production then."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.ledger_lookup import REGISTRY, model_ledger
+from lockgate.cli.ledger_lookup import REGISTRY, model_ledger, only_model
 from lockgate.cli.output import show_json, show_lines
 
 
 @click.command("history")
-@click.argument("model")
+@click.argument("model", required=False)
 @click.option("--at", "moment", help="What was Production then: an ISO 8601 time with its zone, 2026-11-03T02:00Z.")
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @REGISTRY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(model: str, moment: str | None, path: Path | None, uri: str | None, as_json: bool) -> None:
-    """Show every entry of the ledger of MODEL, newest first, and what was blocked or rejected.
+def command(model: str | None, moment: str | None, path: Path | None, uri: str | None, as_json: bool) -> None:
+    """Show every entry of the ledger of MODEL, newest first, and what was blocked or rejected. Without MODEL: of the only one in gates/.
 
     Exit 1 where the ledger does not hold together, 3 where it does not reach back to the time that is asked about.
     """
@@ -33,7 +33,7 @@ def command(model: str, moment: str | None, path: Path | None, uri: str | None, 
             f"--at {moment!r} is no moment: {error}",
             remedy="write date, time and zone, like 2026-11-03T02:00Z or 2026-11-03T02:00+01:00",
         ) from error
-    ledger = model_ledger(model, path, uri)
+    ledger = model_ledger(model or only_model(path), path, uri)
     registry, model = ledger.registry, ledger.model
     answer: history.History | history.PastProduction
     if at is None:

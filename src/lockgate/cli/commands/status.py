@@ -1,4 +1,4 @@
-"""`gate status MODEL`: show what is Production, what a rollback goes to, what waits for whom, and what is wrong."""
+"""`gate status [MODEL]`: show what is Production, what a rollback goes to, what waits for whom, and what is wrong."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli.ledger_lookup import REGISTRY, ModelLedger, model_ledger
+from lockgate.cli.ledger_lookup import REGISTRY, ModelLedger, model_ledger, only_model
 from lockgate.cli.output import masked, show_json
 from lockgate.errors import LockgateError
 
@@ -23,16 +23,19 @@ _STYLES = {"Production": "green", "Staging": "yellow"}
 
 
 @click.command("status")
-@click.argument("model")
+@click.argument("model", required=False)
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @REGISTRY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(model: str, path: Path | None, uri: str | None, as_json: bool) -> None:
-    """Show which versions of MODEL are Production, Staging and kept to go back to. Exit 1 where ledger and registry differ."""
+def command(model: str | None, path: Path | None, uri: str | None, as_json: bool) -> None:
+    """Show which versions of MODEL are Production, Staging and kept to go back to. Without MODEL: the only one in gates/.
+
+    Exit 1 where ledger and registry differ.
+    """
     from lockgate.promotion.audit.status import status
     from lockgate.runs.run import now
 
-    ledger = model_ledger(model, path, uri)
+    ledger = model_ledger(model or only_model(path), path, uri)
     state = status(ledger.registry, ledger.model, promotion=ledger.promotion, now=now())
     if as_json:
         show_json(state.to_json())
@@ -42,13 +45,16 @@ def command(model: str, path: Path | None, uri: str | None, as_json: bool) -> No
         screen = Screen(stderr=False)
         signoff = None if ledger.pipeline is None else ledger.pipeline.signoff
         signed = signoff is not None and signoff.rollback == "owner"
-        screen.show(status_page(state, _waiting(ledger, state, path), screen.medium, signed=signed))
+        waiting, commands = _waiting(ledger, state, path), _commands(ledger, state, signed=signed)
+        screen.show(status_page(state, waiting, screen.medium, commands=commands))
     if state.problems:
         raise click.exceptions.Exit(1)
 
 
-def status_page(state: ModelStatus, waiting: Waiting | None, medium: Medium, *, signed: bool) -> Text:
-    """The status as a page. waiting: None where nothing waits. signed: whether an owner signs a rollback."""
+def status_page(
+    state: ModelStatus, waiting: Waiting | None, medium: Medium, *, commands: Sequence[tuple[str, str]]
+) -> Text:
+    """The status as a page. waiting: None where nothing waits. commands: (what can be called for, what it does)."""
     from lockgate.reports.terminal_layout import assembled, labelled
     from lockgate.units import minute_text
 
@@ -62,16 +68,24 @@ def status_page(state: ModelStatus, waiting: Waiting | None, medium: Medium, *, 
         if word == "Staging" and waiting is not None:
             lines += labelled("", [(masked(waiting.reason), "")], medium)
     word = "Next"
-    for call, purpose in [*(waiting.commands if waiting is not None else []), *_commands(state, signed=signed)]:
+    for call, purpose in [*(waiting.commands if waiting is not None else []), *commands]:
         lines += labelled(word, [(masked(call), "cyan")], medium.unfolded)
         lines += labelled("", [(masked(f"  {purpose}"), "dim")], medium)
         word = ""
     return assembled(lines)
 
 
-def _commands(state: ModelStatus, *, signed: bool) -> list[tuple[str, str]]:
-    """What the status says can be called for, with the key that a rollback takes where an owner signs it."""
-    return [(call + " --key FILE" * (signed and call.startswith("gate rollback")), use) for call, use in state.commands]
+def _commands(ledger: ModelLedger, state: ModelStatus, *, signed: bool) -> list[tuple[str, str]]:
+    """What the status says can be called for, as the pipeline has it: its candidate, and the key that signs a rollback."""
+    from lockgate.promotion.audit.status import EVALUATE
+    from lockgate.runs.promotion_hooks import next_evaluation
+
+    commands = [
+        (call + " --key FILE" * (signed and call.startswith("gate rollback")), use) for call, use in state.commands
+    ]
+    if EVALUATE in commands and ledger.pipeline is not None:
+        commands[-1] = next_evaluation(ledger.pipeline, ledger.registry, state.standing.production)
+    return commands
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import duration_text, minute_text, utc_text
 
+EVALUATE = "gate run --stage", "evaluates a candidate, and stages it on a pass"
 _NAMED = 5  # versions of a kind that are named
 _Place = tuple[Entry | None, datetime | None]
 
@@ -80,7 +81,7 @@ class ModelStatus:
             back = f"makes version {self.standing.standby} Production again"
             commands.append((f'gate rollback {model} --reason "…"', back))
         if self.standing.staging is None and not self.problems:
-            commands.append(("gate run --stage", "evaluates a candidate, and stages it on a pass"))
+            commands.append(EVALUATE)
         return commands
 
     def to_json(self) -> dict[str, Any]:
