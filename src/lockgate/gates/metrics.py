@@ -97,8 +97,8 @@ class Metrics(Gate):
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.class_direction import wrong_direction
-        from lockgate.evaluation.curves import curves
         from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.pictures.of_labelled import pictures
         from lockgate.evaluation.threshold_range import thresholds_outside
         from lockgate.evaluation.weak_slices import find_weak_slices
 
@@ -145,7 +145,8 @@ class Metrics(Gate):
         if weak_slices is not None:
             yield Context(weak_slices.note)
             yield weak_slices.table(self.title)
-        yield from curves(self.title, scored, subjects)
+        if case.task != ranking_subjects.TASK:
+            yield from pictures(self.title, scored, subjects, threshold)
 
     def _with_direction(self, findings: list[Finding], turned: GateBroken) -> Iterator[Finding]:
         """The findings; those that failed by the class for which scores speak say so, and what to write."""

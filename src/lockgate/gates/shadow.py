@@ -42,6 +42,8 @@ class Shadow(Gate):
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.pictures.decisions import flips
+        from lockgate.evaluation.pictures.distributions import differences
         from lockgate.evaluation.threshold_range import thresholds_outside
 
         requirements = self.requirements_for(case)
@@ -60,6 +62,10 @@ class Shadow(Gate):
             self.title, flipped, requirements, {"flip_rate": flip_rate.FLIP_RATE}, self.subjects, threshold={},
             small=case.dataset(self.data).spec.small_slices, counted=counts,
         )  # fmt: skip
+        if case.task in ("binary", "multiclass"):
+            yield from flips(self.title, scored, {role: case.threshold(role) for role in ("candidate", "champion")})
+        else:
+            yield from differences(self.title, scored)
 
     def _flips(self, case: Case, scored: Scored) -> Scored:
         if scored.classes:

@@ -13,6 +13,7 @@ from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.pictures.signature_changes import signature_changes
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
@@ -74,6 +75,9 @@ class Signature(Gate):
                 yield explained
         if not is_said and leaks():
             raise GateBroken(f"leak: {'; '.join(leaks())}; and no requirement fails by it", remedy=_REMEDIES["leak"])
+        new, old = (contender and contender.facts.signature for contender in (case.candidate, case.champion))
+        if new and old:
+            yield from signature_changes(self.title, old, new)
 
     def _estimate(
         self, case: Case, name: str, line: Requirement, leaks: Callable[[], tuple[str, ...]]

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.evaluation.curves import curves
+from lockgate.evaluation.pictures.curves import curves
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
 

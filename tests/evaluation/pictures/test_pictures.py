@@ -1,0 +1,234 @@
+"""The points of pictures: what textbooks and libraries make of the same rows, and no row among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.pictures.decisions import fixes_and_breaks, flips
+from lockgate.evaluation.pictures.distributions import differences, errors
+from lockgate.evaluation.pictures.of_labelled import pictures
+from lockgate.evaluation.pictures.reliability import reliability
+from lockgate.evaluation.pictures.signature_changes import signature_changes
+from lockgate.evaluation.pictures.thresholds import thresholds
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.stats.proportions import clopper_pearson, tango
+
+IN_USE = {"candidate": 0.5, "champion": 0.35}
+CLASSES = ("billing", "fraud", "other")
+
+
+def payments(n: int = 3000) -> dict[str, Any]:
+    draw = np.random.default_rng(7)
+    score = draw.random(n)
+    return {
+        "y": (draw.random(n) < score).astype(int),
+        "candidate": score,
+        "champion": np.clip(score + draw.normal(0, 0.2, n), 0, 1),
+        "country": np.array(["BR", "US", "LU"])[np.searchsorted([0.3, 0.998], draw.random(n))],
+    }
+
+
+def scored(table: dict[str, Any], task: Any = "binary", classes: tuple[str, ...] = (), **spec: Any) -> Scored:
+    data = DatasetSpec.model_validate({"path": "t", "label": "y", **spec})
+    return Scored.from_table(pa.table(table), data, task=task, positive=1, classes=classes)
+
+
+def only(exhibits: Iterator[Exhibit]) -> list[dict[str, Any]]:
+    """The points of the only exhibit, by column."""
+    (exhibit,) = exhibits
+    return [dict(zip(exhibit.columns, point, strict=True)) for point in exhibit.points]
+
+
+def test_bins_of_equal_mass_hold_what_was_predicted_against_what_came() -> None:
+    """Twenty of the same size, each with the exact interval of its share."""
+    rows = payments()
+    bins = [point for point in only(reliability("m", scored(rows))) if point["model"] == "candidate"]
+    order = np.argsort(rows["candidate"]).reshape(20, -1)
+
+    assert [point["rows"] for point in bins] == [150] * 20
+    for point, members in zip(bins, order, strict=True):
+        hits = int(rows["y"][members].sum())
+        interval = clopper_pearson(hits, 150, confidence=0.9)
+        assert point["probability"] == pytest.approx(rows["candidate"][members].mean(), rel=1e-5)
+        assert (point["observed"], point["low"], point["high"]) == pytest.approx(
+            (interval.value, interval.low, interval.high), rel=1e-5
+        )
+
+
+def test_weights_count_as_rows_and_clusters_widen() -> None:
+    """A row of weight two is two of one cluster: the same curve, and intervals of fewer rows than are there."""
+    rows = payments(1000)
+    twice = {name: np.repeat(values, 2) for name, values in rows.items()} | {"user": np.repeat(np.arange(1000), 2)}
+    plain, doubled = (only(reliability("m", table)) for table in (scored(rows), scored(twice, cluster="user")))
+    weighted = only(reliability("m", scored(rows | {"w": np.full(1000, 3.0)}, weight="w")))
+
+    for one, other, heavy in zip(plain, doubled, weighted, strict=True):
+        assert other["rows"] == 2 * one["rows"]
+        for name in ("probability", "observed", "low", "high"):
+            assert other[name] == pytest.approx(one[name], rel=1e-4)
+            assert heavy[name] == pytest.approx(one[name], rel=1e-4)
+
+
+def test_the_predicted_class_is_held_against_how_often_it_was_right() -> None:
+    """Of several classes: top-label confidence."""
+    draw = np.random.default_rng(3)
+    shares = {role: draw.dirichlet([1, 1, 1], 600) for role in ("new", "old")}
+    table = {"y": np.array(CLASSES)[draw.integers(0, 3, 600)]} | {
+        f"{role}_{name}": values[:, place] for role, values in shares.items() for place, name in enumerate(CLASSES)
+    }
+    scores = {
+        role: {name: f"{model}_{name}" for name in CLASSES}
+        for role, model in (("candidate", "new"), ("champion", "old"))
+    }
+    rows = scored(table, "multiclass", CLASSES, scores=scores)
+    points = [point for point in only(reliability("m", rows)) if point["model"] == "candidate"]
+    right = np.array(CLASSES)[shares["new"].argmax(axis=1)] == table["y"]
+
+    assert sum(point["rows"] * point["observed"] for point in points) == pytest.approx(right.sum(), rel=1e-4)
+    assert points[0]["confidence"] >= 1 / 3
+
+
+def test_scores_that_are_no_probabilities_have_no_reliability() -> None:
+    """Logits, and class labels."""
+    rows = payments(200)
+
+    assert not list(
+        reliability("m", scored(rows | {"candidate": rows["candidate"] * 9 - 4, "champion": rows["champion"] * 9}))
+    )
+
+
+def test_every_threshold_has_the_metrics_of_scikit_learn() -> None:
+    """The one in use among them, where it is written."""
+    rows = payments()
+    points = only(thresholds("m", scored(rows), IN_USE))
+
+    assert [(point["model"], point["threshold"]) for point in points if point["in_use"]] == list(IN_USE.items())
+    for point in points[:: len(points) // 12]:
+        decided = rows[point["model"]] >= point["threshold"]
+        expected = (
+            precision_score(rows["y"], decided), recall_score(rows["y"], decided), f1_score(rows["y"], decided), decided.mean(),
+            decided[rows["y"] == 0].mean(),
+        )  # fmt: skip
+        assert tuple(
+            point[name] for name in ("precision", "recall", "f1", "positive_rate", "false_positive_rate")
+        ) == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_threshold_lies_beyond_the_last_rows() -> None:
+    """Ten rows at least on either side, and at most 130 numbers of three figures, which are no row's score."""
+    rows = payments()
+    points = [point for point in only(thresholds("m", scored(rows), IN_USE)) if point["model"] == "candidate"]
+    above = [int((rows["candidate"] >= point["threshold"]).sum()) for point in points]
+
+    assert 10 <= min(above) <= max(above) <= 2990
+    assert 60 < len(points) <= 130
+    assert not {point["threshold"] for point in points} & set(rows["candidate"].tolist())
+
+
+def test_fixes_and_breaks_are_counted_on_all_rows_and_on_each_slice() -> None:
+    """With Tango's interval of the net; a slice of fewer than ten rows is not shown."""
+    rows = payments()
+    points = only(fixes_and_breaks("m", scored(rows, slices=["country"]), IN_USE))
+    candidate, champion = ((rows[role] >= IN_USE[role]) == rows["y"] for role in ("candidate", "champion"))
+
+    assert next(point["slice"] for point in points) == "overall"
+    assert {point["slice"] for point in points} == {"overall", "country=BR", "country=US"}
+    assert (rows["country"] == "LU").sum() < 10
+    for point in points:
+        inside = np.ones(3000, bool) if point["slice"] == "overall" else rows["country"] == point["slice"][-2:]
+        (wrong, broken), (mended, right) = confusion_matrix(candidate[inside], champion[inside])
+        interval = tango(right, mended, broken, wrong, confidence=0.9)
+        assert [point[name] for name in ("both_right", "candidate_fixes", "candidate_breaks", "both_wrong")] == [
+            right,
+            mended,
+            broken,
+            wrong,
+        ]
+        assert (point["net"], point["low"], point["high"]) == pytest.approx(
+            (interval.value, interval.low, interval.high), abs=1e-6
+        )
+
+
+def test_without_a_threshold_or_a_champion_nobody_mends_anything() -> None:
+    """There are no decisions to compare."""
+    rows = payments(100)
+    alone = {name: values for name, values in rows.items() if name != "champion"}
+
+    assert not list(fixes_and_breaks("m", scored(rows), {"candidate": 0.5, "champion": None}))
+    assert not list(fixes_and_breaks("m", scored(alone), IN_USE))
+
+
+def test_flips_are_counted_by_both_classes_and_by_slice() -> None:
+    """Of requests that both answered."""
+    rows = payments()
+    table = scored(rows, slices=["country"])
+    table.candidate = np.where(np.arange(3000) < 100, np.nan, rows["candidate"])
+    matrix, by_slice = flips("s", table, IN_USE)
+    old, new = rows["champion"][100:] >= 0.35, rows["candidate"][100:] >= 0.5
+    names = np.array(["negative", "positive"])
+
+    assert {point[:2]: point[2] for point in matrix.points} == {
+        (str(names[a]), str(names[b])): int(((old == a) & (new == b)).sum()) for a in (0, 1) for b in (0, 1)
+    }
+    (whole,) = [point for point in by_slice.points if point[0] == "overall"]
+    interval = clopper_pearson(int((old != new).sum()), 2900, confidence=0.9)
+    assert whole[1:3] == (2900, int((old != new).sum()))
+    assert whole[3:] == pytest.approx((interval.value, interval.low, interval.high), rel=1e-5)
+    assert [point[4] for point in by_slice.points] == sorted((point[4] for point in by_slice.points), reverse=True)
+
+
+def test_errors_and_differences_are_shares_at_round_numbers() -> None:
+    """Of both models as equals; and of what the one answers more than the other."""
+    draw = np.random.default_rng(5)
+    truth = draw.normal(50, 10, 2000)
+    table = {"y": truth, "candidate": truth + draw.normal(1, 2, 2000), "champion": truth + draw.normal(0, 4, 2000)}
+    rows = scored(table, "regression")
+    for point in only(errors("m", rows))[::20]:
+        error = table[point["model"]] - truth
+        assert point["share"] == pytest.approx((error <= point["error"]).mean(), rel=1e-5)
+    difference = table["candidate"] - table["champion"]
+    for point in only(differences("s", rows))[::20]:
+        assert point["share"] == pytest.approx((difference <= point["difference"]).mean(), rel=1e-5)
+    assert {exhibit.name for exhibit in pictures("m", rows, {"rmse"}, {})} == {"m/predicted_actual", "m/errors"}
+
+
+def test_what_breaks_callers_stands_first_in_the_diff() -> None:
+    """And the same signature has no diff."""
+    old = {
+        "inputs": [
+            {"name": "age", "type": "long", "required": True},
+            {"name": "city", "type": "string", "required": True},
+        ]
+    }
+    new = {
+        "inputs": [
+            {"name": "age", "type": "double", "required": True},
+            {"name": "zip", "type": "string", "required": False},
+        ]
+    }
+    (exhibit,) = signature_changes("s", old, new)
+
+    assert [point[1:3] + point[5:] for point in exhibit.points] == [
+        ("age", "retyped", "yes"),
+        ("city", "removed", "yes"),
+        ("zip", "added optional", "no"),
+    ]
+    assert not list(signature_changes("s", old, old))
+
+
+@pytest.mark.parametrize("n", [0, 1, 12])
+def test_few_rows_make_few_points_and_no_error(n: int) -> None:
+    """Down to none at all."""
+    rows = {name: values[:n] for name, values in payments(60).items()}
+
+    for exhibit in pictures("m", scored(rows, slices=["country"]), {"auc", "recall"}, IN_USE):
+        assert len(exhibit.points) <= 60
+        assert exhibit.to_bytes()
