@@ -24,6 +24,7 @@ from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
+from lockgate.reports.html.sections import _NAMED
 from lockgate.reports.run_facts import cells
 
 ROC = Exhibit(
@@ -215,23 +216,30 @@ CELLS = (
 )
 
 
-@examples(25)
+@examples(50)
 @given(
+    name=st.sampled_from(["x", "roc", *_NAMED]),
     kind=st.sampled_from(["curve", "ecdf", "timeline", "bars", "table"]),
-    width=st.integers(0, 6),
-    rows=st.lists(st.tuples(st.sampled_from(["candidate", "champion", HOSTILE]), *[CELLS] * 5), max_size=6),
+    width=st.integers(0, 9),
+    rows=st.lists(st.tuples(st.sampled_from(["candidate", "champion", HOSTILE]), *[CELLS] * 8), max_size=6),
 )
-@example(kind="table", width=0, rows=[("candidate", 1, 2, 3, 4, 5)])
-def test_points_of_any_shape_stop_no_report(kind: Any, width: int, rows: list[tuple[Any, ...]]) -> None:
+@example(name="x", kind="table", width=0, rows=[("candidate", 1, 2, 3, 4, 5, 6, 7, 8)])
+@example(name="fixes_and_breaks", kind="table", width=9, rows=[("overall", 0, 0, 0, 0, 0, "0.0", "0.0", "0.0")] * 2)
+@example(name="flips_by_slice", kind="table", width=6, rows=[("a", 5, 1, "0.2", "0.2", "0.2")] * 2)
+@example(
+    name="thresholds", kind="curve", width=8, rows=[("candidate", "0.5", None, "1e999", "-1e999", "0.1", "0.1", 1)]
+)
+def test_points_of_any_shape_stop_no_report(name: str, kind: Any, width: int, rows: list[tuple[Any, ...]]) -> None:
     """A picture is decoration: whatever strangers wrote in its place, the rest of the page is there, and well formed."""
-    exhibit = Exhibit("metrics/x", kind, ("model", "a", "b", "c", "d", "e")[:width], tuple(row[:width] for row in rows))
+    columns = ("model", "a", "b", "c", "d", "e", "f", "g", "h")[:width]
+    exhibit = Exhibit(f"metrics/{name}", kind, columns, tuple(row[:width] for row in rows))
 
     class Record(RunRecord):
         def exhibit(self, name: str) -> Exhibit:
             return exhibit
 
     document = FORMATS["html"].render(
-        Record(evidence(METRICS, exhibits=[{"name": "metrics/x", "kind": kind, "sha256": "0"}]))
+        Record(evidence(METRICS, exhibits=[{"name": f"metrics/{name}", "kind": kind, "sha256": "0"}]))
     )
 
     assert "It blocks promotion." in document

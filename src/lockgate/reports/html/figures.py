@@ -15,13 +15,44 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 410, 12, 246
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Where a picture's axes lie, and how large it is, in the units of SVG."""
+
+    left: int = LEFT
+    right: int = RIGHT
+    top: int = TOP
+    bottom: int = BOTTOM
+    width: int = 420
+    height: int = 290
+
+
+WHOLE, SMALL = Frame(), Frame(36, 262, 8, 142, 272, 178)
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table of its own, or the numbers of a picture. head: its columns; the first one names its row."""
+    """A table of its own, or the numbers of a picture. head: its columns; the first one names its row. tones: good, bad or dim
+    of each row, or nothing."""
 
     kind: ClassVar[str] = "table"
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    tones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Counts by two things. down, across: what its rows and columns are. cells: (text, smaller text, tone) by row and column."""
+
+    kind: ClassVar[str] = "matrix"
+    title: str
+    sentence: str
+    down: str
+    across: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[tuple[str, str, str], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +76,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with two axes. description: its alternative in words."""
+    """A picture with two axes. description: its alternative in words. uprights: places on the first axis, as of a threshold."""
 
     kind: ClassVar[str] = "chart"
     title: str
@@ -59,6 +90,19 @@ class Chart:
     limits: tuple[Mark, ...] = ()
     models: tuple[str, ...] = ()
     numbers: Table | None = None
+    uprights: tuple[Mark, ...] = ()
+    frame: Frame = WHOLE
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Small charts of one thing beside each other, and the numbers of all."""
+
+    kind: ClassVar[str] = "panels"
+    title: str
+    models: tuple[str, ...]
+    charts: tuple[Chart, ...]
+    numbers: Table
 
 
 @dataclass(frozen=True)
@@ -73,7 +117,7 @@ class ForestRow:
     low: float | None
     high: float | None
     estimate: float
-    limit: float
+    limit: float | None
     value: str
     interval: str
     number: float
@@ -81,7 +125,8 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Forest:
-    """Slices below each other on one axis, the most urgent first. column: value, difference or ratio. hidden: slices that only the table of findings has."""
+    """Slices below each other on one axis, the most urgent first. column: value, difference or ratio. hidden: slices that are not
+    listed. second: what stands beside the name. limit: what the upright line is; counted_in: what rows are."""
 
     kind: ClassVar[str] = "forest"
     caption: str
@@ -91,9 +136,12 @@ class Forest:
     rows: tuple[ForestRow, ...]
     width: int
     hidden: str = ""
+    second: str = "verdict"
+    limit: str = "limit"
+    counted_in: str = "rows"
 
 
-Figure = Table | Chart | Forest
+Figure = Table | Matrix | Chart | Panels | Forest
 
 
 @dataclass(frozen=True)
@@ -119,8 +167,11 @@ class Scale:
     @property
     def ticks(self) -> tuple[tuple[float, str], ...]:
         """(place, number) at round numbers, about five."""
-        steps = _decades(self.low, self.high) if self.log else _even(self.low, self.high)
-        return tuple((self(value), short(value)) for value in steps)
+        return tuple((self(value), short(value)) for value in self.steps)
+
+    @property
+    def steps(self) -> list[float]:
+        return _decades(self.low, self.high) if self.log else _even(self.low, self.high)
 
 
 def path(points: Iterable[tuple[float, float]], x: Scale, y: Scale, *, steps: bool = False) -> Markup:
@@ -143,6 +194,12 @@ def band(points: Sequence[tuple[float, float, float]], x: Scale, y: Scale) -> Ma
 def rises(points: Iterable[tuple[float, float, float]], x: Scale, y: Scale) -> Markup:
     """An upright line for each (x, from, to)."""
     drawn = (f"M{x(across):g} {y(low):g}V{y(high) - 0.5:g}" for across, low, high in points)
+    return Markup("".join(drawn))  # noqa: S704  # numbers alone
+
+
+def whiskers(points: Iterable[tuple[float, float, float]], x: Scale, y: Scale) -> Markup:
+    """An interval at each (x, low, high)."""
+    drawn = (f"M{x(across):g} {y(low):g}V{y(high):g}" for across, low, high in points)
     return Markup("".join(drawn))  # noqa: S704  # numbers alone
 
 

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from lockgate.evaluation.judging.number_format import NOTHING
 from lockgate.evidence.evidence import EvidenceError, GateResult
+from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
-from lockgate.reports.html import charts
+from lockgate.reports.html import curve_charts, decision_figures, latency_charts
 from lockgate.reports.html.figures import Figure, Table
+from lockgate.reports.html.source import MODELS, Source
 from lockgate.reports.run_facts import cells
 
 _MOST = 50  # entries of a list
-_DRAWN = {
-    "curve": charts.curve,
-    "ecdf": charts.distribution,
-    "timeline": charts.timeline,
-    "bars": charts.table,
-    "table": charts.table,
+Drawing = Callable[[Source], Iterator[Figure]]
+# The pictures of a gate in the order of the page: first by the name of an exhibit, then by its kind alone.
+_NAMED: Mapping[str, Drawing] = {
+    "changes": decision_figures.signature_changes,
+    "flips": decision_figures.flips,
+    "flips_by_slice": decision_figures.flips_by_slice,
+    "roc": curve_charts.ranks,
+    "precision_recall": curve_charts.ranks,
+    "reliability": curve_charts.reliability,
+    "predicted_actual": curve_charts.reliability,
+    "fixes_and_breaks": decision_figures.fixes_and_breaks,
+    "errors": curve_charts.distribution,
+    "differences": curve_charts.distribution,
+    "thresholds": curve_charts.thresholds,
+    "found_slices": decision_figures.weak_slices,
+}
+_DRAWN: Mapping[str, Drawing] = {
+    "curve": curve_charts.ranks,
+    "ecdf": latency_charts.distribution,
+    "timeline": latency_charts.timeline,
+    "bars": decision_figures.table,
+    "table": decision_figures.table,
 }
 
 
@@ -31,20 +50,32 @@ def figures(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
 
 
 def _exhibits(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
-    """A figure for each declared exhibit; whatever is missing, altered or of another shape stops no report."""
+    """The figures of each declared exhibit; whatever is missing, altered or of another shape stops no report."""
+    declared = [str(entry["name"]) for entry in record.evidence.document.get("exhibits") or ()]
+    names = [name.rpartition("/")[2] for name in declared if name.rpartition("/")[0] == gate.name]
+    order = list(_NAMED)
+    names.sort(key=lambda name: order.index(name) if name in _NAMED else len(order))
     absent = []
-    for entry in record.evidence.document.get("exhibits") or ():
-        name = str(entry["name"])
-        if name.rpartition("/")[0] == gate.name:
-            try:
-                exhibit = record.exhibit(name)
-                if not exhibit.columns or any(len(point) != len(exhibit.columns) for point in exhibit.points):
-                    raise ValueError("its points do not have its columns")
-                yield _DRAWN[exhibit.kind](exhibit, gate)
-            except (EvidenceError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-                absent.append((name, str(error)))
+    for name in names:
+        try:
+            exhibit = record.exhibit(f"{gate.name}/{name}")
+            if not exhibit.columns or any(len(point) != len(exhibit.columns) for point in exhibit.points):
+                raise ValueError("its points do not have its columns")
+            source = Source(exhibit, gate, partial(_sibling, record, gate))
+            drawn = list((_NAMED.get(name) or _DRAWN[exhibit.kind])(source))
+        except (EvidenceError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            absent.append((f"{gate.name}/{name}", str(error)))
+        else:
+            yield from drawn
     if absent:
         yield Table("Pictures that cannot be drawn", ("exhibit", "reason"), tuple(absent))
+
+
+def _sibling(record: RunRecord, gate: GateResult, name: str) -> Exhibit | None:
+    try:
+        return record.exhibit(f"{gate.name}/{name}")
+    except EvidenceError:
+        return None
 
 
 def _nothing(_: GateResult) -> Iterator[Figure]:
@@ -72,7 +103,7 @@ def _circumstances(gate: GateResult) -> Iterator[Figure]:
     rows = [
         (str(name).replace("_", " "), _words(value))
         for name, value in sorted(gate.context.items())
-        if name not in ("models", "broken")
+        if name not in ("models", "broken", "found_slices")
     ]
     rows = [(name, words) for name, words in rows if words]
     if rows:
@@ -93,7 +124,7 @@ def environments(gates: tuple[GateResult, ...]) -> Table | None:
                     facts.setdefault(name, {}).setdefault(str(role), words)
     if not facts:
         return None
-    roles = [role for role in charts.MODELS if any(role in entry for entry in facts.values())]
+    roles = [role for role in MODELS if any(role in entry for entry in facts.values())]
     rows = [
         (name, *(entry.get(role, NOTHING) for role in roles), "differs" if _differs(entry, roles) else "same")
         for name, entry in facts.items()

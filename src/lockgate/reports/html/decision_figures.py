@@ -1,0 +1,170 @@
+"""What is counted row by row: fixes and breaks, flips, changes of the signature, slices that a search turned up, and tables as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lockgate.evaluation.judging.number_format import NOTHING, interval_text, number_cell, percent, short
+from lockgate.reports.html.figures import Figure, Forest, ForestRow, Matrix, Scale, Table
+from lockgate.reports.html.source import MODELS, Source
+from lockgate.text import cut
+
+_WIDTH, _EDGE, _ROOM, _NAME, _MOST = 260, 6, 16, 44, 20
+_MOST_ROWS, _MOST_CLASSES = 100, 12
+_DISCOVERY = 0.05
+_SIGNS = {"removed": "−", "added required": "+", "added optional": "+"}
+
+
+def fixes_and_breaks(source: Source) -> Iterator[Figure]:
+    """Rows by which of the two models decides them rightly, and what the candidate gains or loses on each slice."""
+    overall, *slices = source.exhibit.points
+    _, rows, right, mended, broken, wrong, *ends = overall
+    net, low, high = map(float, ends)
+
+    def cell(count: int, tone: str) -> tuple[str, str, str]:
+        return f"{count:,}", _share(count, rows), tone
+
+    yield Matrix(
+        "Fixes and breaks",
+        f"The candidate mends {mended:,} and breaks {broken:,} of {rows:,} rows: {_signed(net)} net "
+        f"(90 % interval {_signed(low)} to {_signed(high)})",
+        "candidate",
+        "champion",
+        ("right", "wrong"),
+        ("right", "wrong"),
+        ((cell(right, "dim"), cell(mended, "good")), (cell(broken, "bad"), cell(wrong, "dim"))),
+    )
+    if slices:
+        entries = [
+            (str(name), int(count), f"+{int(fixed):,} −{int(lost):,}", float(value), float(below), float(above))
+            for name, count, _, fixed, lost, _, value, below, above in slices
+        ]
+        yield _forest("Fixes and breaks by slice", "mends, breaks", "net share of rows", entries, zero="no change")
+
+
+def flips(source: Source) -> Iterator[Figure]:
+    """Requests by both models' classes, or where these are many, the flips that are most."""
+    pairs = {(str(old), str(new)): int(count) for old, new, count in source.exhibit.points}
+    total = sum(pairs.values())
+    flipped = {pair: count for pair, count in pairs.items() if pair[0] != pair[1]}
+    sentence = f"{sum(flipped.values()):,} of {total:,} requests that both answered are decided otherwise ({_share(sum(flipped.values()), total)})"
+    classes = sorted({name for pair in pairs for name in pair})
+    if len(classes) > _MOST_CLASSES:
+        ordered = sorted(flipped.items(), key=lambda entry: (-entry[1], entry[0]))
+        rows = tuple((old, new, f"{count:,}", _share(count, total)) for (old, new), count in ordered[:_MOST_ROWS])
+        yield Table(f"Flips: {sentence}", ("champion", "candidate", "requests", "share"), rows)
+        return
+    cells = tuple(
+        tuple(
+            (f"{count:,}", _share(count, total), "dim" if old == new or not count else "bad")
+            for new in classes
+            for count in [pairs.get((old, new), 0)]
+        )
+        for old in classes
+    )
+    yield Matrix("Flips", sentence, "champion", "candidate", tuple(classes), tuple(classes), cells)
+
+
+def flips_by_slice(source: Source) -> Iterator[Figure]:
+    """The rate of flips overall and on each slice, the highest first."""
+    entries = [
+        (str(name), int(requests), f"{int(count):,}", float(rate), float(low), float(high))
+        for name, requests, count, rate, low, high in source.exhibit.points
+    ]
+    if len(entries) > 1:
+        yield _forest("Flips by slice", "flips", "share of requests that flip", entries, counted_in="requests")
+
+
+def signature_changes(source: Source) -> Iterator[Figure]:
+    """The signature as a diff: what breaks callers first."""
+    rows, tones = [], []
+    for side, column, change, old, new, breaking in source.exhibit.points:
+        sign = _SIGNS.get(str(change), "~")
+        effect = "breaks callers" if breaking == "yes" else "harmless"
+        rows.append(
+            (
+                f"{sign} {str(side).removesuffix('s')} {column}",
+                str(change),
+                str(old) or NOTHING,
+                str(new) or NOTHING,
+                effect,
+            )
+        )
+        tones.append("bad" if breaking == "yes" else "good" if sign == "+" else "")
+    head = ("column", "change", "champion", "candidate", "for callers")
+    yield Table("Signature: changes since the champion", head, tuple(rows), tuple(tones))
+
+
+def weak_slices(source: Source) -> Iterator[Figure]:
+    """The slices that a search turned up, by what they lose at least."""
+    search = source.gate.context.get("found_slices")
+    search = search if isinstance(search, Mapping) else {}
+    loss = str(search.get("loss") or "loss").replace("_", " ")
+    against = source.exhibit.columns[3]
+    rows = tuple(
+        (str(name), f"{int(count):,}", *map(_cell, (own, other, difference, low, q)))
+        for name, count, own, other, difference, low, _, q in source.exhibit.points[:_MOST_ROWS]
+    )
+    searched = f", of {search['searched']:,} searched" if isinstance(search.get("searched"), int) else ""
+    tones = tuple("bad" if float(point[7]) <= _DISCOVERY else "" for point in source.exhibit.points[:_MOST_ROWS])
+    title = f"Slices that lose most{searched} after the fact; none is judged, q under {percent(_DISCOVERY)} is more than chance"
+    of_others = f"of the {against}" if against in MODELS else against
+    head = ("slice", "rows", f"{loss} of the candidate", of_others, "worse by", "at least", "q")
+    yield Table(title, head, rows, tones)
+
+
+def table(source: Source) -> Iterator[Figure]:
+    """Points as they are."""
+    exhibit = source.exhibit
+    rows = [tuple(_cell(value) for value in point) for point in exhibit.points[:_MOST_ROWS]]
+    yield Table(exhibit.name.rpartition("/")[2].replace("_", " "), exhibit.columns, tuple(rows))
+
+
+def _forest(
+    caption: str,
+    second: str,
+    contrast: str,
+    entries: Sequence[tuple[str, int, str, float, float, float]],
+    *,
+    zero: str = "",
+    counted_in: str = "rows",
+) -> Forest:
+    """Slices with a share and its interval. entries: name, rows, text, share, low, high. zero: what no difference means."""
+    listed = entries[:_MOST]
+    ends = [end for entry in listed for end in entry[3:]] + ([0.0] if zero else [])
+    scale = Scale(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 0.01, _EDGE, _WIDTH - _EDGE)
+    rows = tuple(
+        ForestRow(
+            slice=cut(name, _NAME), rows=f"{count:,}", count=count, verdict=text, rank=-number, low=scale(low), high=scale(high),
+            estimate=scale(value), limit=scale(0.0) if zero else None, value=_signed(value) if zero else percent(float(f"{value:.3g}")),
+            interval=f"{_signed(low)} to {_signed(high)}" if zero else interval_text(*(100 * float(f"{end:.3g}") for end in (low, high))) + " %", number=value,
+        )
+        for number, (name, count, text, value, low, high) in enumerate(listed)
+    )  # fmt: skip
+    hidden = f"{len(entries) - len(listed):,} more slices" if len(entries) > len(listed) else ""
+    ticks = tuple(
+        (scale(at), percent(at).replace("-", "−")) for at in scale.steps if _ROOM < scale(at) < _WIDTH - _ROOM
+    )
+    return Forest(
+        caption, "net" if zero else "rate", f"{contrast} with its 90 % interval", ticks, rows, _WIDTH, hidden, second, zero, counted_in
+    )  # fmt: skip
+
+
+def _signed(share: float) -> str:
+    """`+1.5 %`, `−0.31 %`: three figures of a difference of shares."""
+    text = percent(abs(float(f"{share:.3g}")))
+    return text if not share else f"{'+' if share > 0 else '−'}{text}"
+
+
+def _share(count: int, total: int) -> str:
+    return percent(float(f"{count / total:.3g}")) if total else NOTHING
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        try:
+            return short(float(value))
+        except ValueError:
+            return value
+    return f"{value:,}" if isinstance(value, int) else number_cell(value)

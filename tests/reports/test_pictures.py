@@ -1,0 +1,143 @@
+"""The pictures of a gate's exhibits: what they say in words and numbers, beside what they draw."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from helpers.report_evidence import METRICS, evidence
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.run_folder import RunFolder
+from lockgate.evidence.run_record import RunRecord
+from lockgate.reports import FORMATS
+
+BOTH = ("candidate", "champion")
+ROC = Exhibit(
+    "metrics/roc", "curve", ("model", "false_positive_rate", "true_positive_rate"),
+    tuple((role, x / 10, (x / 10) ** power) for role, power in zip(BOTH, (0.3, 0.5), strict=True) for x in range(11)),
+)  # fmt: skip
+THRESHOLDS = Exhibit(
+    "metrics/thresholds", "curve",
+    ("model", "threshold", "precision", "recall", "f1", "positive_rate", "false_positive_rate", "in_use"),
+    (
+        ("candidate", 0.1, 0.2, 0.9, 0.33, 0.5, 0.4, 0), ("candidate", 0.42, 0.6, 0.55, 0.57, 0.1, 0.05, 1),
+        ("candidate", 0.8, None, 0.0, 0.0, 0.0, 0.0, 0), ("champion", 0.1, 0.2, 0.8, 0.32, 0.5, 0.4, 0),
+        ("champion", 0.5, 0.7, 0.45, 0.55, 0.08, 0.02, 1),
+    ),
+)  # fmt: skip
+RELIABILITY = Exhibit(
+    "metrics/reliability", "curve", ("model", "probability", "observed", "low", "high", "rows"),
+    (("candidate", 0.02, 0.01, 0.005, 0.02, 500), ("candidate", 0.3, 0.15, 0.12, 0.18, 500), ("champion", 0.1, 0.1, 0.08, 0.12, 1000)),
+)  # fmt: skip
+FIXES = Exhibit(
+    "metrics/fixes_and_breaks", "table",
+    ("slice", "rows", "both_right", "candidate_fixes", "candidate_breaks", "both_wrong", "net", "low", "high"),
+    (
+        ("overall", 5000, 4200, 150, 320, 330, -0.034, -0.041, -0.027),
+        ("amount_band=[50,200)", 900, 600, 20, 190, 90, -0.1889, -0.215, -0.163),
+        ("country=BR", 4100, 3600, 130, 130, 240, 0.0, -0.006, 0.006),
+    ),
+)  # fmt: skip
+FLIPS = Exhibit(
+    "shadow/flips", "table", ("champion", "candidate", "requests"),
+    (("negative", "negative", 900), ("negative", "positive", 70), ("positive", "negative", 10), ("positive", "positive", 20)),
+)  # fmt: skip
+RATES = Exhibit(
+    "shadow/flips_by_slice", "table", ("slice", "requests", "flips", "rate", "low", "high"),
+    (("overall", 1000, 80, 0.08, 0.066, 0.096), ("country=BR", 100, 40, 0.4, 0.31, 0.49)),
+)  # fmt: skip
+CHANGES = Exhibit(
+    "signature/changes", "table", ("side", "column", "change", "champion", "candidate", "breaking"),
+    (("inputs", "amount", "removed", "double", "", "yes"), ("inputs", "channel", "added optional", "", "string", "no")),
+)  # fmt: skip
+
+
+def words(tmp_path: Path, *exhibits: Exhibit) -> str:
+    """Everything that the page says, tags apart."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page(tmp_path, *exhibits))).split())
+
+
+def page(tmp_path: Path, *exhibits: Exhibit) -> str:
+    folder = RunFolder.new(tmp_path, "r")
+    entries = [folder.keep_exhibit(exhibit) for exhibit in exhibits]
+    others = [GateResult(name, name, True, METRICS.verdict, "failed") for name in ("shadow", "signature")]
+    return FORMATS["html"].render(RunRecord(evidence(METRICS, *others, exhibits=entries), lambda: folder.path))
+
+
+def test_the_operating_point_is_a_dot_and_stands_in_the_table(tmp_path: Path) -> None:
+    """Of each model, at its own threshold."""
+    document = page(tmp_path, ROC, THRESHOLDS)
+    said = words(tmp_path, ROC, THRESHOLDS)
+
+    assert "<title>candidate at its threshold 0.42</title>" in document
+    assert "<title>champion at its threshold 0.5</title>" in document
+    assert "● threshold in use 0.42 0.5 ● its false positive rate 0.05 0.02 ● its recall 0.55 0.45" in said
+
+
+def test_each_metric_is_drawn_against_the_threshold(tmp_path: Path) -> None:
+    """Four small charts with both thresholds upright, and a table in which the one in use stands out."""
+    document, said = page(tmp_path, THRESHOLDS), words(tmp_path, THRESHOLDS)
+
+    assert document.count('viewBox="0 0 272 178"') == 4
+    assert document.count('class="candidate upright"') == document.count('class="champion upright"') == 4
+    assert "candidate ● 0.42, in use 0.6 0.55 0.57 0.1 0.05" in said
+    assert "candidate 0.8 – 0 0 0 0" in said  # no row is positive there
+
+
+def test_reliability_has_a_diagonal_and_an_interval_a_bin(tmp_path: Path) -> None:
+    """Both models on one scale that ends where the bins do."""
+    document, said = page(tmp_path, RELIABILITY), words(tmp_path, RELIABILITY)
+
+    assert re.search(r'class="candidate whisker" d="M\S+ \S+V\S+M\S+ \S+V\S+"', document)
+    assert 'class="chance line" d="M52 246L410 12"' in document
+    assert "candidate 0.3 0.15 0.12–0.18 500" in said
+
+
+def test_fixes_and_breaks_say_the_net_overall_and_by_slice(tmp_path: Path) -> None:
+    """In one sentence, in four cells, and as intervals against no change."""
+    said = words(tmp_path, FIXES)
+
+    assert "The candidate mends 150 and breaks 320 of 5,000 rows: −3.4 % net (90 % interval −4.1 % to −2.7 %)" in said
+    assert "candidate right 4,200 84 % 150 3 % candidate wrong 320 6.4 % 330 6.6 %" in said
+    assert "amount_band=[50,200) +20 −190 −18.9 % −21.5 % to −16.3 % 900" in said
+
+
+def test_flips_say_from_which_class_to_which_and_where(tmp_path: Path) -> None:
+    """As a matrix and by slice."""
+    said = words(tmp_path, FLIPS, RATES)
+
+    assert "80 of 1,000 requests that both answered are decided otherwise (8 %)" in said
+    assert "champion negative 900 90 % 70 7 % champion positive 10 1 % 20 2 %" in said
+    assert "country=BR 40 40 % 31–49 % 100" in said
+
+
+def test_many_classes_are_listed_by_flips(tmp_path: Path) -> None:
+    """A matrix of a thousand cells says nothing."""
+    points = tuple((f"c{one}", f"c{other}", 5 + one) for one in range(13) for other in range(13))
+    said = words(tmp_path, Exhibit("shadow/flips", "table", ("champion", "candidate", "requests"), points))
+
+    assert "champion candidate requests share c12 c0 17" in said
+
+
+def test_the_signature_is_a_diff(tmp_path: Path) -> None:
+    """With what it means for callers."""
+    said = words(tmp_path, CHANGES)
+
+    assert "− input amount removed double – breaks callers + input channel added optional – string harmless" in said
+
+
+def test_found_slices_say_that_nobody_judged_them(tmp_path: Path) -> None:
+    """And by which loss, of how many."""
+    search: Any = {"found_slices": {"loss": "brier", "searched": 42}}
+    columns = ("slice", "rows", "candidate", "champion", "difference", "at_least", "p", "q")
+    exhibit = Exhibit("m/found_slices", "table", columns, (("country=BR", 120, 0.2, 0.1, 0.1, 0.05, 0.001, 0.01),))
+    folder = RunFolder.new(tmp_path, "r")
+    gate = GateResult("m", "metrics", True, METRICS.verdict, "failed", context=search)
+    record = RunRecord(evidence(gate, exhibits=[folder.keep_exhibit(exhibit)]), lambda: folder.path)
+    said = " ".join(re.sub(r"<[^>]*>", " ", FORMATS["html"].render(record)).split())
+
+    assert "Slices that lose most, of 42 searched after the fact; none is judged" in said
+    assert "country=BR 120 0.2 0.1 0.1 0.05 0.01" in said
