@@ -242,6 +242,24 @@ def test_a_bare_gate_compares_with_the_champion_under_a_load_that_fits(
     assert (result.verdict, result.context["load"], result.context["requests"]) == (Verdict.PASS, load, requests)
 
 
+def test_what_fewer_requests_left_undecided_names_the_load_that_decides(tmp_path: Path) -> None:
+    """Not the rows: models that are slow in the moment were sent 118 requests, of which the slowest tenth stood together."""
+
+    def stalling() -> Law:
+        asked = iter(range(10**9))
+        return lambda draw: 70.0 + 400.0 * (next(asked) in (60, 61, 62, 63))
+
+    made = Latency.model_validate({"gate": "latency", "require": ["p95_ms <= 380"], "load": {"warmup": 2}})
+    case = case_of(tmp_path, candidate=FakeModel(stalling(), queues=True), champion=FakeModel(slow(70), queues=True))
+    finding = ask(case, made).findings[0]
+
+    assert (finding.verdict, finding.code, finding.rows) == (Verdict.INCONCLUSIVE, "not_shown", 118)
+    assert "; only 118 of 600 requests were sent, because one took 70 ms beforehand" in finding.reason
+    assert str(finding.remedy).removeprefix("run again when the machine is quiet, or ") == (
+        "write load: {warmup: 2, requests: 600}, which takes about 87 s"
+    )
+
+
 def test_lines_that_need_more_requests_get_them(tmp_path: Path) -> None:
     """Twice as many as they need at least, so that no default is refused; a number that is written stays."""
 

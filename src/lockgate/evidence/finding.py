@@ -69,6 +69,13 @@ class Decided:
     n_eff: float | None
     method: str
 
+    @property
+    def met(self) -> bool:
+        """Whether the value itself, without its interval, meets the limit."""
+        op, required = self.required
+        value = required if self.estimate is None else self.estimate
+        return value >= required if op == ">=" else value <= required
+
     def to_json(self) -> dict[str, Any]:
         measured = {name: number(getattr(self, name)) for name in _MEASURED}
         return vars(self) | measured | {"required": [self.required[0], number(self.required[1])]}

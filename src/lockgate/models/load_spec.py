@@ -25,6 +25,8 @@ def _rate(value: Any) -> Any:
 
 
 def _flow(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_flow(each)}" for name, each in value.items()) + "}"
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
@@ -117,12 +119,22 @@ class Load(Config):
 
     def with_rate(self, rate: str) -> str:
         """The load as a pipeline writes it, with another rate: of what it says, all but the default values."""
-        fields = {name: value for name, value in self.model_dump(exclude_unset=True).items() if value is not None}
+        fields = self._written
         fields.pop("closed", None)
+        return _flow({"rate": rate, **{name: value for name, value in fields.items() if name != "rate"}})
+
+    def with_requests(self, requests: int) -> str:
+        """The load as a pipeline writes it, with a number of requests."""
+        return _flow({**self._written, "requests": requests})
+
+    @property
+    def _written(self) -> dict[str, Any]:
+        fields = {name: value for name, value in self.model_dump(exclude_unset=True).items() if value is not None}
+        if self.rate is not None:
+            fields["rate"] = f"{self.rate:g}/s"
         if self.duration is not None:
             fields["duration"] = units.duration_text(self.duration)
-        written = {"rate": rate, **{name: value for name, value in fields.items() if name != "rate"}}
-        return "{" + ", ".join(f"{name}: {_flow(value)}" for name, value in written.items()) + "}"
+        return fields
 
     def completed(self, *, at_once: bool, least: int) -> Load:
         """Return the same with a loop and a number of requests, where the pipeline leaves them open.

@@ -42,6 +42,7 @@ from lockgate.models.target_spec import Target
 from lockgate.text import cut
 
 _REPEAT_S = 1.0
+_BUSY = 0.05  # share of the machine's processor time of other programs, from which on they are named
 _OF_A_MACHINE = ("ms", "s", "requests/s")
 
 
@@ -106,6 +107,7 @@ class PreparedLoad:
         }
         at_once = any(facts.at_once for facts in self.facts.values())
         self.written, self.load = load, load.completed(at_once=at_once, least=least)
+        self.usual = self.load.planned  # requests of a model that is not slow
         self.overload: str | None = None
         self.outpaced: str | None = None
         asking = self.load.arrival_rate is not None or not load.names_number
@@ -302,12 +304,31 @@ class InterleavedRun(PreparedLoad):
             reason += f"; the first: {cut(str(first), 200)}"
         if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
             reason += f"; measured on {machine_name(self.machine)}"
-        share = float(self.meanwhile.get("others_share", 0))
-        if finding.code in ("too_noisy", "not_steady", "load_generator") and share >= 0.05:
+        decided = finding.decided if finding.verdict is Verdict.INCONCLUSIVE else None
+        fewer = None if decided is None or decided.confidence is None else self._fewer_requests()
+        if fewer is not None:
+            reason += f"; {fewer[0]}"
+        busy = float(self.meanwhile.get("others_share", 0)) >= _BUSY
+        if busy and (fewer is not None or finding.code in ("too_noisy", "not_steady", "load_generator")):
             names = ", ".join(self.meanwhile.get("others", ()))
+            share = float(self.meanwhile["others_share"])
             reason += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
         remedy = self._bearable_load() if finding.code == "saturated" else finding.remedy
+        if fewer is not None and finding.code == "not_shown" and decided is not None and decided.met:
+            remedy = f"run again when the machine is quiet, or {fewer[1]}" if busy else fewer[1]
         return replace(finding, reason=reason, remedy=remedy)
+
+    def _fewer_requests(self) -> tuple[str, str] | None:
+        """(how many fewer requests than usual were sent, the load to write) where the models were too slow for more."""
+        sent = self.load.planned
+        if sent is None or self.usual is None or sent >= self.usual or not self.capacities:
+            return None
+        slowest = max(capacity.pace_s for capacity in self.capacities.values())
+        takes = foretold_seconds(self.load.model_copy(update={"requests": self.usual}), self.capacities)
+        return (
+            f"only {sent:,} of {self.usual:,} requests were sent, because one took {slowest * 1000:.3g} ms beforehand",
+            f"write load: {self.written.with_requests(self.usual)}, which takes about {units.rough_time(takes)}",
+        )
 
     def _bearable_load(self) -> str | None:
         """The line to write where the rate is above what a model bears."""
