@@ -131,6 +131,18 @@ def test_a_candidate_that_is_worse_than_the_champion_fails(two_models: Path) -> 
     assert "left is taken for the truth" in document["seen"]
 
 
+def test_slices_that_are_too_small_for_their_line_are_named_beside_the_tolerance_and_where_it_is_from(
+    two_models: Path,
+) -> None:
+    """A pass of theirs is no proof, although somebody asked for one."""
+    good = str(two_models / "good.joblib")
+    document = judge(good, good, "--data", str(two_models / "test.csv"), "--slice", "country")
+    seen = " ".join(document["seen"].split())
+
+    assert "too few rows for a proof on country=DE (150 rows), country=FR (150 rows)" in seen
+    assert "so it is held to the champion: auc >= champion - " in seen
+
+
 @pytest.mark.parametrize("choice", [{}, {"slices": ("country",)}, {"no_slices": True}])
 def test_a_slice_is_held_to_the_full_claim_where_somebody_named_it(two_models: Path, choice: dict[str, Any]) -> None:
     """One that was found is tested for harm, so that too few rows do not block; or there are none."""

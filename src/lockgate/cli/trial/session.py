@@ -22,6 +22,7 @@ from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import ModelFault, UsageError, guess
+from lockgate.evaluation.judging.number_format import counted_words, slice_words
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, new_run_id, own_folder, write
@@ -42,6 +43,7 @@ from lockgate.text import secret_forms
 
 _FRACTIONS = ("float", "double", "halffloat", "decimal")
 _ROWS_ASKED = 100
+_NAMED = 6  # slices
 
 
 @dataclass(frozen=True)
@@ -86,13 +88,39 @@ class FinishedTrial:
             lines = "no line was named, so it is held to what guessing reaches: "
             lines += f'--require "{EXAMPLES[subject.kind]}" names one'
         else:
-            lines = "no line was named, so it is held to the champion, with tolerances that so many rows can decide"
+            asked = "; ".join(
+                line.text for gate in self.evidence.gates for line in gate.requirements if "champion" in line.text
+            )
+            lines = (
+                f"no line was named, so it is held to the champion: {asked}. It may be worse by what so many rows cannot tell from "
+                "luck, and on slices by no less than is usual (--require LINE for a limit of your own)"
+            )
             if subject.slices and not question.slices:
                 lines += "; on slices, which nobody named, only for harm (--slice COLUMN to have it shown, --no-slices for none)"
         order = ", ".join([*list(subject.sources())[:5], *["…"] * (len(subject.sources()) > 5)])
         order = f"it names no columns, and was given {order} in the order of the data (--features a,b,c for another)"
-        notes = (label, positive if subject.guessed_positive else "", order if subject.guesses_order else "", lines)
+        notes = (
+            label,
+            positive if subject.guessed_positive else "",
+            order if subject.guesses_order else "",
+            lines,
+            self._watched,
+        )
         return [note for note in notes if note]
+
+    @property
+    def _watched(self) -> str:
+        """Which slices were too small for the claim of their line; nothing where none was."""
+        findings = [finding for gate in self.evidence.gates for finding in gate.findings if finding.code == "watched"]
+        rows = {
+            slice_words(tuple(finding.slice.items())): counted_words(finding.rows, finding.counted_in)
+            for finding in findings
+        }
+        if not rows:
+            return ""
+        named = [f"{name} ({count})" for name, count in list(rows.items())[:_NAMED]]
+        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+        return f"too few rows for a proof on {', '.join(named)}{more}: a pass there says only that no loss showed"
 
 
 def data_path(text: str, root: Path) -> str:
