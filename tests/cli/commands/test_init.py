@@ -575,6 +575,8 @@ def test_that_comments_cannot_approve_is_told(tmp_path: Path) -> None:
     )
     again = init("--github", "--force")
     checked = CliRunner().invoke(check.command, [], standalone_mode=False)
+    Path(".github/workflows/gate-approve.yml").rename("approve.yml")
+    elsewhere = CliRunner().invoke(check.command, [], standalone_mode=False)
     path.write_text(path.read_text().replace("task: binary", "task: bin"))
     broken = init("--github", "--model", "fraud", "--force")
 
@@ -585,4 +587,5 @@ def test_that_comments_cannot_approve_is_told(tmp_path: Path) -> None:
     assert "to do: comments cannot approve gates/fraud.yaml: owners needs 1 and 0 can" in again.output
     assert "gh api users/LOGIN --jq .id" in again.output
     assert "gates/fraud.yaml: note: comments on GitHub cannot approve it: owners needs 1 and 0 can" in checked.stderr
-    assert checked.exit_code == 0
+    assert "comments on GitHub" not in elsewhere.stderr  # no workflow would read them
+    assert (checked.exit_code, elsewhere.exit_code) == (0, 0)

@@ -111,6 +111,8 @@ def _contents(pipeline: Pipeline, misfits: Sequence[Misfit], *, with_data: bool)
 
 def _notes(pipeline: Pipeline) -> list[str]:
     """What is valid, and worth knowing."""
+    from lockgate.cli.github.workflow_files import hears_comments
+
     today = datetime.now(UTC).date()
     notes = [
         f"the waiver of {waiver.finding} ended on {waiver.until} and is ignored"
@@ -122,6 +124,6 @@ def _notes(pipeline: Pipeline) -> list[str]:
         notes.append("mode: observe shows everything and promotes nothing")
     elif pipeline.signoff is None:
         notes.append("it does not say who signs, so nothing can be promoted; write signoff")
-    elif (obstacle := pipeline.signoff.comment_obstacle) is not None:
+    elif (obstacle := pipeline.signoff.comment_obstacle) is not None and hears_comments(pipeline.root):
         notes.append(f"comments on GitHub cannot approve it: {obstacle}")
     return notes

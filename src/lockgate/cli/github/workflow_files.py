@@ -40,6 +40,7 @@ _MODELS_NEED = ("mlflow", "pyarrow", "pandas", "scikit-learn")
 _ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{40}")
 _GITHUB = re.compile(r"github\.com[/:]([A-Za-z0-9\-]+/[A-Za-z0-9._\-]+?)(?:\.git)?/?$")
 _GATES = re.compile(r"gates/[A-Za-z0-9._\-]+\.ya?ml")
+_DECIDES = re.compile(r"^[ \t]*command:[ \t]*decide\b", re.MULTILINE)
 _LIKE_ANOTHER = re.compile(r"(run|approve|rollback|nightly)(-|$)")
 
 CHECKLIST = """\
@@ -193,6 +194,19 @@ class Workflows:
         registry = "" if self.local is None else _NO_SERVER.format(pipeline=self.pipeline, local=self.local)
         checklist = CHECKLIST.format(registry=registry, branch="the default branch", check=self.check)
         return [*lines, *checklist.splitlines()]
+
+
+def hears_comments(root: Path) -> bool:
+    """Whether a workflow of the repository, at `root` or above it, lets comments decide by the Action."""
+    for folder in (root, *root.parents):
+        if (folder / _FOLDER).is_dir():
+            texts = (
+                path.read_text(encoding="utf-8", errors="replace")
+                for path in (folder / _FOLDER).glob("*.y*ml")
+                if path.is_file()
+            )
+            return any(map(_DECIDES.search, texts))
+    return False
 
 
 def _quoted(text: str) -> str:
