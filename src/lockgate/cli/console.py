@@ -94,6 +94,10 @@ class Screen:
             lines += medium.sentence(one_line(remedy), first=(" " * _LABEL, ""), hang=_LABEL, style="dim")
             self.show(assembled(lines))
 
+    def note(self, text: str) -> None:
+        """One sentence that is worth knowing, folded beside its word."""
+        self.show(assembled(self.medium.sentence(one_line(text), first=("note     ", ""), hang=_LABEL)))
+
     def show_versions(self, case: Case, *, not_compared: Sequence[str]) -> None:
         """Which versions are compared; without a champion, which lines are left out."""
         champion = None if case.champion is None else case.champion.version

@@ -91,13 +91,13 @@ def command(
         raise
     screen.show_run(finished.evidence, finished.folder.path, observed=False)
     for note in finished.notes:
-        screen.say(f"note     {note}")
+        screen.note(note)
     if write is not None:
         version = str(finished.evidence.candidate["version"])
         for path in write_pipeline(write, finished.subject, version=version, root=root):
             screen.say(f"wrote    {os.path.relpath(path)}")
         if require:
-            screen.say(f"note     its lines are those of gate init: write what --require names into {write}, too")
+            screen.note(f"its lines are those of gate init: write what --require names into {write}, too")
         first = "" if question.is_numbered(version) else f"register the model as {write.stem}, then "
         screen.say(f"next     {first}gate check, then gate run")
     else:

@@ -88,11 +88,11 @@ class FinishedTrial:
             lines = "no line was named, so it is held to what guessing reaches: "
             lines += f'--require "{EXAMPLES[subject.kind]}" names one'
         else:
-            asked = "; ".join(
+            texts = "; ".join(
                 line.text for gate in self.evidence.gates for line in gate.requirements if "champion" in line.text
             )
             lines = (
-                f"no line was named, so it is held to the champion: {asked}. It may be worse by what so many rows cannot tell from "
+                f"no line was named, so it is held to the champion: {texts}. It may be worse by what so many rows cannot tell from "
                 "luck, and on slices by no less than is usual (--require LINE for a limit of your own)"
             )
             if subject.slices and not question.slices:
