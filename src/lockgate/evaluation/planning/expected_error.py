@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
-from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.metrics.declaration import Metric, Share
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
-from lockgate.evaluation.uncertainty.metric_value import Summary
+from lockgate.evaluation.uncertainty.metric_value import Rare, Summary
 from lockgate.evaluation.uncertainty.power import Passing, Tested, passing_of_equal, samples_of_moves
 from lockgate.stats.auc_variance import placements
 from lockgate.stats.influence import Spread
@@ -33,7 +33,7 @@ class ExpectedError:
 
     units: as of a summary, the rows of the smaller class where a metric needs both. scatter: standard deviation of the
     logarithm of n_eff from sample to sample (simulated); 0 where it is fixed. step: how far a row moves a share on which the
-    models disagree, of which n_eff then counts the rows; None for what is no share.
+    models disagree, of which n_eff then counts the rows; None for what is no share. rare: as of a summary.
     """
 
     se: float
@@ -41,13 +41,16 @@ class ExpectedError:
     units: float
     scatter: float = 0.0
     step: float | None = None
+    rare: tuple[Rare, Rare] | None = None
 
     def passing(self, metric: Metric, requirement: Requirement | None) -> Passing:
         """How often equal models pass, by the test that will judge them."""
         error = Spread(self.se, self.n_eff, 0.0, math.ceil(self.units))
         line = requirement or Requirement(metric.name, ">=", RequirementLimit(relative=True, number=0.0, sign="-"))
         fewest = (math.floor(self.units), "rows") if metric.minority else None
-        tested = Tested(metric, line, Summary(0.0, error, 1.0, self.units), math.ceil(self.units), fewest)
+        tested = Tested(
+            metric, line, Summary(0.0, error, 1.0, self.units, rare=self.rare), math.ceil(self.units), fewest
+        )
         alpha = alpha_and_power(requirement, 1)["alpha"]
         if self.step is not None:
             return Passing.from_samples(tested, samples_of_moves(self.n_eff, self.step, error), alpha=alpha)
@@ -106,6 +109,31 @@ def expected_ranking_error(
         rows_an_effective = next(count for share, count in plan.effective if positives <= share * rows)
         return ExpectedError(math.sqrt(plan.pair_variance / positives), 2.5 + positives / rows_an_effective, units, 0.5)
     return None
+
+
+def expected_error_beside(
+    champion: Estimate, line: Requirement, *, rows: int, disagreement: float
+) -> ExpectedError | None:
+    """Expected error of the difference from a champion that was measured; None where its own error was not.
+
+    disagreement: the share of rows on which the models are assumed to decide differently.
+    """
+    if not champion.se or champion.n_eff is None:
+        return None
+    units = rows if champion.tested is None else champion.tested.summary.units
+    rare = None if champion.tested is None or line.argument("average") != "macro" else champion.tested.summary.rare
+    if rare is not None:  # what the candidate may lose of a class, and the champion may win of it
+        apart = Rare(min(side.units for side in rare), sum(side.reach for side in rare))
+        rare = (apart, apart)
+    value, variance = champion.candidate, 2 * (1 - CORRELATION)  # Var(a − b) = 2 (1 − ρ) Var(a) of alike ones
+    if value is None or not isinstance(declared(line.subject).sums, Share):
+        return ExpectedError(math.sqrt(variance) * champion.se, champion.n_eff, units, rare=rare)
+    # A decision is right or wrong, of variance p (1 − p); a pair differs by 1 on the share of rows on which it disagrees, of
+    # which each model has half wrong.
+    wrong = min(max(1 - value, disagreement / 2), 0.5)
+    single = wrong * (1 - wrong)
+    carriers = champion.n_eff * (1 - 3 * single) * disagreement / single
+    return ExpectedError(math.sqrt(disagreement / single) * champion.se, carriers, units, rare=rare)
 
 
 def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | None:

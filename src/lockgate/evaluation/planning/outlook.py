@@ -21,6 +21,7 @@ from lockgate.evaluation.planning.expected_error import (
     DISAGREEMENT,
     ExpectedError,
     PassingShares,
+    expected_error_beside,
     expected_ranking_error,
     rows_of_share,
 )
@@ -300,10 +301,9 @@ class _Line:
         elif carried == 0:
             return None
         elif champion is not None and (not metric.plan.placements or estimate.positives is None):
-            if champion.se and champion.n_eff is not None:
-                # Two models of equal variance, correlated: Var(a − b) = 2 (1 − ρ) Var(a).
-                units = champion.tested.summary.units if champion.tested is not None else estimate.rows
-                error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * champion.se, champion.n_eff, units)
+            error = expected_error_beside(
+                champion, self.requirement, rows=estimate.rows, disagreement=self.disagreement
+            )
         else:
             error = expected_ranking_error(metric.name, estimate.rows, estimate.positives, champion)
         return None if error is None else error.passing(metric, self.requirement)
