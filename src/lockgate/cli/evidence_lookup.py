@@ -7,12 +7,14 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import RunFolder, matching
+from lockgate.evidence.run_folder import RunFolder, latest, matching
+from lockgate.evidence.run_record import RunRecord
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
 from lockgate.integrations.default_branch import SQUASHED, not_merged
@@ -86,6 +88,23 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
     if staged is not None:
         show_lines([f"meant is {staged}; its verdict is {evidence.verdict}"], err=True)
     return EvidenceLookup(evidence, pipeline, registry, None if run is None else run.path)
+
+
+def run_record(source: str | None, path: Path | None, scratch: Path) -> RunRecord:
+    """The record of a run folder or a digest, of the newest run here without one, else of what is staged.
+
+    path: of the pipeline, where it was named. scratch: where the files of published evidence are downloaded to, once a
+    report reads an exhibit.
+    """
+    if source is not None and os.path.isdir(source):  # noqa: PTH112
+        run: RunFolder | None = RunFolder(Path(source).absolute())
+    else:
+        run = latest(runs_root()) if source is None else local_run(source)
+    if run is not None:  # which needs no registry
+        return RunRecord(run.evidence(), lambda: run.path)
+    lookup = look_up_evidence(source, path)
+    store = lookup.registry.evidence(lookup.evidence.model)
+    return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))
 
 
 def local_run(digest: str) -> RunFolder | None:

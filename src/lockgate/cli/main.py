@@ -31,6 +31,7 @@ GROUPS = {
         "try": "Judge model files at once: no registry, no pipeline.",
         "run": "Run every gate on a candidate and write the evidence.",
         "report": "Show evidence as a document.",
+        "explain": "Show how a verdict came about, and what would flip it.",
     },
     "Approve": {
         "approve": "Sign evidence, so that its candidate may be promoted.",

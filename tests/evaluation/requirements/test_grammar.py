@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, RequirementError, from_mapping, parse, to_mapping
+from lockgate.evaluation.requirements.grammar import (
+    JSON_SCHEMA,
+    RequirementError,
+    from_mapping,
+    from_text,
+    parse,
+    to_mapping,
+)
 from lockgate.evaluation.requirements.requirement import CLAIMS, Requirement, RequirementLimit, Scope
+from lockgate.pipeline.pipeline import requirement_text
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.\-]{0,12}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)
@@ -163,3 +171,19 @@ def test_what_follows_no_grammar_is_refused(line: str) -> None:
         parse(line)
 
     assert repr(line) in str(caught.value) or "1,000 characters" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"metric": "auc", "at_least": "champion - 0.01", "on": "each slice"},
+        {"metric": "recall(threshold=0.7)", "at_least": "60%", "claim": "point", "min_rows": 50},
+        {"metric": "auc", "at_least": 0.8, "on": 'country="a {b, c: d}"', "confidence": 0.9, "if_inconclusive": "ask"},
+        {"metric": "f1", "gap_over": "country", "at_most": "10%", "claim": "no_harm"},
+    ],
+)
+def test_a_line_is_read_back_from_what_evidence_shows_of_it(mapping: dict[str, Any]) -> None:
+    """Whatever only its mapping form can say stands in braces behind it."""
+    line = from_mapping(mapping)
+
+    assert from_text(requirement_text(line)) == line

@@ -19,6 +19,8 @@ from lockgate.hashing import number
 from lockgate.models.load_spec import Load
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
+_MOST_REQUESTS = 10**8  # more than anybody sends
+
 
 def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:
     """Of a requirement that is counted on the run. units: how many are counted among, where known and more than one."""
@@ -119,6 +121,25 @@ def most_beyond(requests: int, share: float, *, alpha: float, stall: float = 1) 
     stall: how many of them count as one. Source: the order-statistic bound, as MLPerf LoadGen stops early.
     """
     return _edge(requests, lambda beyond: binomial_at_most(beyond / stall, requests / stall, share) > alpha) - 1
+
+
+def requests_to_pass(requests: int, over: int, share: float, *, alpha: float, effect: float) -> int | None:
+    """How many requests pass where as large a part of them lies over the limit as of these; None where no number does.
+
+    effect: how many of them count as one.
+    """
+    if over >= share * requests:
+        return None
+
+    def passes(more: int) -> bool:
+        return most_beyond(more, share, alpha=alpha, stall=effect) >= over * more / requests
+
+    high = requests
+    while not passes(high):
+        if high > _MOST_REQUESTS:
+            return None
+        high *= 2
+    return bisect_left(range(high + 1), x=True, lo=high // 2, key=passes) if high > requests else requests
 
 
 def _edge(top: int, holds: Callable[[int], bool]) -> int:

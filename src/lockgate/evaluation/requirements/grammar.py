@@ -336,6 +336,15 @@ def _line(mapping: Mapping[str, Any]) -> str:
     return f"{mapping['metric']}{gap} {'>=' if sides[0] == 'at_least' else '<='} {limit} on {scope}"
 
 
+def from_text(text: str) -> Requirement:
+    """A requirement as evidence shows it: its line, and in braces what only the mapping form can say. Raises RequirementError."""
+    line, _, more = text.removesuffix("}").rpartition(" {") if text.endswith("}") else (text, "", "")
+    requirement = parse(line)
+    entries = dict(entry.split(": ", 1) for entry in more.split(", ") if ": " in entry)
+    numbers: dict[str, Any] = {"confidence": float, "min_rows": int}
+    return replace(requirement, **{key: numbers.get(key, str)(value) for key, value in entries.items()})
+
+
 def to_mapping(requirement: Requirement) -> dict[str, Any]:
     """The mapping form of a requirement: everything that it says, nothing that it does not."""
     mapping: dict[str, Any] = {"metric": requirement.subject_text}

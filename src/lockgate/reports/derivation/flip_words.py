@@ -1,0 +1,186 @@
+"""What would flip a verdict, in sentences: another value, another limit, more rows, fewer slow requests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints
+from lockgate.evaluation.judging.number_format import counted_words, percent, rounded, short, unit_word
+from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
+from lockgate.evaluation.planning.request_outlook import requests_to_pass
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evidence.finding import Decided, Finding, Verdict
+
+_FIGURES = 4
+
+
+def flip_sentences(finding: Finding, line: Requirement, flips: FlipPoints) -> list[str]:
+    """In the order in which somebody would try them."""
+    decided = finding.decided
+    if decided is None or flips.obstacle is not None:
+        return list(_obstacle(finding, line, flips))
+    return [
+        *_value(finding, decided, line, flips),
+        *_requests(finding, line, flips),
+        *_limit(decided, line, flips),
+        *_rows(finding),
+    ]
+
+
+def _obstacle(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterator[str]:
+    if flips.obstacle == "too_few":
+        yield f"no value would, as it was measured: {finding.detail['too_few']}"
+    elif flips.obstacle == "budget_spent":
+        yield "no value would: these rows were evaluated more often than reuse.budget allows"
+    else:
+        yield "there is no value to compare"
+    yield from _rows(finding)
+    least = least_requests(line)
+    if least is not None and finding.counted_in == "requests" and finding.rows < least:
+        yield f"{least:,} requests are the fewest that can bound it, and there were {finding.rows:,}"
+
+
+def _value(finding: Finding, decided: Decided, line: Requirement, flips: FlipPoints) -> Iterator[str]:
+    if flips.value is None:
+        if decided.se == 0:
+            yield f"nothing varies on these {finding.counted_in}, so that no other value is thinkable with the same spread"
+        return
+    up = line.op == ">="
+    now = float(decided.estimate or 0.0)
+    words = _Words(finding, decided, line, flips.shares)
+    if decided.on == "count" or decided.confidence is None:
+        away = abs(now - decided.required[1])
+        if finding.verdict is not Verdict.PASS:
+            yield f"passes at {short(decided.required[1])}: {short(away)} {'more' if up else 'fewer'}"
+        else:
+            fails = flips.value.fails
+            yield f"fails {'beyond' if fails is None else 'at'} {short(decided.required[1] if fails is None else fails)}"
+        return
+    passes, fails = flips.value.passes, flips.value.fails
+    if finding.verdict is Verdict.PASS:
+        if passes is not None:
+            yield (
+                f"passes down to {words.say(passes, better=up)}"
+                if up
+                else f"passes up to {words.say(passes, better=up)}"
+            )
+        if fails is not None:
+            yield f"fails from {words.say(fails, better=not up)} on"
+        return
+    yield (
+        f"passes from {words.say(passes, better=up)} on"
+        if passes is not None
+        else f"no value passes on so few {finding.counted_in}"
+    )
+    if fails is not None:
+        lead = "stops failing above" if up else "stops failing below"
+        yield f"{lead if finding.verdict is Verdict.FAIL else 'fails from'} {words.say(fails, better=not up)}" + (
+            "" if finding.verdict is Verdict.FAIL else " on"
+        )
+
+
+class _Words:
+    """Values of a comparison for the eye: the candidate's own, and beside the champion the distance; never rounded over the edge."""
+
+    def __init__(self, finding: Finding, decided: Decided, line: Requirement, shares: int | None) -> None:
+        self.finding, self.decided, self.line, self.shares = finding, decided, line, shares
+
+    def say(self, value: float, *, better: bool) -> str:
+        """`an auc of 0.8302 (0.0118 below the champion's), 12 rows away`. better: rounded up."""
+        now = float(self.decided.estimate or 0.0)
+        subject, champion, factor = self.line.subject_phrase, self.finding.champion, self.line.limit.factor
+        if self.decided.on == "difference" and champion is not None:
+            own = safely_rounded(value + factor * champion, up=better)
+            side = "below" if value < 0 else "above"
+            against = "the champion's" if factor == 1 else f"{short(factor)} × the champion's"
+            text = f"{subject} {short(own)} ({short(abs(value))} {side} {against})"
+        else:
+            text = f"{subject} {short(safely_rounded(value, up=better))}"
+        if self.shares is None:
+            return text
+        rows = round(abs(value - now) * self.shares)
+        return f"{text}, {counted_words(rows, self.finding.counted_in)} of {self.shares:,} away"
+
+
+def _requests(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterator[str]:
+    if flips.most_over is None or finding.decided is None:
+        return
+    limit = short(line.limit.value)
+    if flips.most_over < 0:
+        least = least_requests(line)
+        yield (
+            f"so few requests bound nothing; {least:,} are the fewest that can"
+            if least
+            else "so few requests bound nothing"
+        )
+        return
+    slower = "" if flips.over is None else f"; {flips.over:,} did"
+    yield f"passes while at most {flips.most_over:,} of {finding.rows:,} requests take longer than {limit} ms{slower}"
+    if finding.verdict is not Verdict.INCONCLUSIVE or flips.over is None:
+        return
+    needed = requests_to_pass(
+        finding.rows,
+        flips.over,
+        1 - PERCENTILES[line.subject],
+        alpha=1 - (finding.decided.confidence or 0.0),
+        effect=float(finding.detail["design_effect"]),
+    )
+    if needed is not None:
+        yield f"about {rounded(needed)} requests like these would pass it"
+
+
+def _limit(decided: Decided, line: Requirement, flips: FlipPoints) -> Iterator[str]:
+    crossing: Crossing | None = flips.limit
+    if crossing is None or decided.on == "count":
+        return
+    up = line.op == ">="
+    ends = []
+    if crossing.passes is not None:
+        ends.append(f"`{_with_limit(line, safely_rounded(crossing.passes, up=not up))}` passes")
+    if crossing.fails is not None:
+        ends.append(f"`{_with_limit(line, safely_rounded(crossing.fails, up=up))}` fails")
+    if ends:
+        yield "as it was measured, " + ", and ".join(ends)
+
+
+def _rows(finding: Finding) -> Iterator[str]:
+    if finding.verdict is Verdict.FAIL and finding.decided is not None and finding.decided.confidence is not None:
+        yield f"more {finding.counted_in} will not: that it lies beyond the limit is shown at {percent(finding.decided.confidence)} confidence"
+    elif finding.verdict is Verdict.INCONCLUSIVE and finding.rows_needed is not None:
+        more = finding.rows_needed - finding.rows
+        tolerance = finding.detail.get("smallest_tolerance")
+        instead = (
+            ""
+            if tolerance is None
+            else f"; these alone decide a tolerance of {short(safely_rounded(float(tolerance), up=True))}"
+        )
+        yield f"about {rounded(more)} more {unit_word(more, finding.counted_in)} like these would decide, nine times in ten{instead}"
+
+
+def _with_limit(line: Requirement, required: float) -> str:
+    """The line with another limit, on the scale of what was compared."""
+    limit = line.limit
+    if not limit.relative:
+        changed = replace(limit, number=_clean(required * 100) if limit.percent else required)
+    elif limit.sign == "*":
+        changed = replace(limit, number=required)
+    else:
+        changed = replace(limit, sign="-" if required < 0 else "+", number=abs(required))
+    return str(replace(line, limit=changed))
+
+
+def safely_rounded(value: float, *, up: bool) -> float:
+    """With four figures, on the side that still does."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - _FIGURES + 1)
+    steps = value / step
+    near = round(steps)
+    whole = near if abs(steps - near) < 1e-6 else (math.ceil(steps) if up else math.floor(steps))
+    return _clean(whole * step)
+
+
+def _clean(value: float) -> float:
+    return float(f"{value:.12g}")
