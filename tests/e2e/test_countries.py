@@ -182,7 +182,7 @@ def test_a_ruined_country_is_the_first_thing_that_is_said(ask: Ask) -> None:
 
 
 MEXICO = (
-    f"recall on {COUNTRY}=Mexico is N, equal to the champion's N (90 % interval -N to N); at most N below is allowed: "
+    f"recall on {COUNTRY}=Mexico is N, equal to the champion's N (90 % interval N below to N above); at most N below is allowed: "
     "not shown; "
 )
 FIRST = {

@@ -86,7 +86,7 @@ LATENCY = GateResult(
 )
 METADATA = GateResult("metadata", "metadata", False, Verdict.INCONCLUSIVE, "the version has no description")
 NEARLY = GateResult(
-    "metrics", "metrics", True, Verdict.INCONCLUSIVE, f"{PT.reason} (90 % interval -0.009 to 0.047); at most 0.03 below is allowed: not shown; 3 under the no-harm check",
+    "metrics", "metrics", True, Verdict.INCONCLUSIVE, f"{PT.reason} (90 % interval 0.047 below to 0.009 above); at most 0.03 below is allowed: not shown; 3 under the no-harm check",
     (RequirementLine("r1", LINE, 0, 31),), (US, DE, PT, *SMALL),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from lockgate.evidence.finding import Decided, Finding
 
 WIDTH = 23
 _FAR = 5  # ends farther off than so many times the spread of the values and limits are cut at the edge
-LEGEND = "`│` is the limit, `●` the value, `─` its interval"
+LEGEND = "`│` is the limit (`>=` fails left of it, `<=` right of it), `●` the value, `─` its interval"
 # Signs that every monospaced font has, or a font that stands in would put them out of line.
 _EMPTY, _INTERVAL, _LIMIT, _MEASURED, _LIMIT_MEASURED = "·", "─", "│", "●", "○"
 

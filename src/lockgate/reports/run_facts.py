@@ -142,6 +142,11 @@ def _subtracted(finding: Finding) -> str:
     return f"{factor} × {champion}" if sign else "champion"
 
 
+def limit_words(finding: Finding) -> str:
+    """What the line of a picture is, and on which side of it a value fails."""
+    return f"limit: {'left' if finding.limit.op == '>=' else 'right'} of it fails"
+
+
 def interval_words(finding: Finding) -> str:
     """`90 % interval`; empty where none was taken."""
     confidence = None if finding.decided is None else finding.decided.confidence

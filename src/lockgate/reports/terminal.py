@@ -12,7 +12,14 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding
 from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.interval_bars import bars
-from lockgate.reports.run_facts import contrast_words, interval_words, passes_among, slice_groups, verdict_sentence
+from lockgate.reports.run_facts import (
+    contrast_words,
+    interval_words,
+    limit_words,
+    passes_among,
+    slice_groups,
+    verdict_sentence,
+)
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, padded
 from lockgate.reports.terminal_rows import Row, gate_rows, notes, values
 from lockgate.reports.waivers import idle_waivers
@@ -169,13 +176,12 @@ def _slice_lines(findings: Sequence[Finding], medium: Medium) -> Lines:
 
 
 def _legend(findings: Sequence[Finding]) -> str:
-    side = "left" if findings[0].limit.op == ">=" else "right"
     interval = interval_words(findings[0])
     interval = interval and f", ─ its {interval}"
     watched = (
         "; watched: too small to judge, no loss was proven" if any(each.code == "watched" for each in findings) else ""
     )
-    return f"● {contrast_words(findings[0])}{interval}, │ limit: {side} of it fails{watched}"
+    return f"● {contrast_words(findings[0])}{interval}, │ {limit_words(findings[0])}{watched}"
 
 
 def _verdict(evidence: Evidence, medium: Medium, *, observed: bool) -> Lines:

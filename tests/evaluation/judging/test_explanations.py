@@ -42,7 +42,7 @@ SENTENCES: list[tuple[Any, Any, str]] = [
     ),
     (
         "auc >= champion * 0.95 on each geo", replace(WORSE, value=0.0091, low=-0.002, high=0.02, required=(">=", 0.0)),
-        "auc on geo=BR is 0.771, 0.0091 above 0.95 × the champion's 0.802 (90 % interval -0.002 to 0.02); "
+        "auc on geo=BR is 0.771, 0.0091 above 0.95 × the champion's 0.802 (90 % interval 0.002 below to 0.02 above); "
         "at least champion * 0.95 is required",
     ),
     ("auc >= 0.8", OWN, "auc is 0.771; at 95 % confidence at most 0.79; at least 0.8 is required"),
@@ -59,6 +59,16 @@ SENTENCES: list[tuple[Any, Any, str]] = [
         "auc is 0.771; at 95 % confidence at most 0.79; at least 0.8 is required",
     ),
     (
+        "log_loss <= champion + 0.01 on each geo",
+        replace(WORSE, required=("<=", 0.01), candidate=0.33, champion=0.3, value=0.03, low=0.018, high=0.044),
+        "log_loss on geo=BR is 0.33, 0.03 above the champion's 0.3 (90 % interval 0.018–0.044); at most 0.01 above is allowed",
+    ),
+    (
+        "log_loss <= champion + 0.01 on each geo",
+        replace(WORSE, required=("<=", 0.01), candidate=0.33, champion=0.3, value=0.03, low=-0.002, high=None, p_pass=0.6, p_fail=0.2),
+        "log_loss on geo=BR is 0.33, 0.03 above the champion's 0.3 (90 % interval 0.002 below or higher); at most 0.01 above is allowed: not shown",
+    ),
+    (
         "p99_ms <= champion * 1.1", RATIO,
         "p99_ms is 13.2 ms, 1.32 times the champion's 10 ms (90 % interval 1.2–1.45); at most 1.1 times is allowed",
     ),
@@ -70,13 +80,13 @@ SENTENCES: list[tuple[Any, Any, str]] = [
     (
         {"metric": "auc", "at_least": "champion", "claim": "superior"},
         replace(WORSE, slice=(), required=(">=", 0.0), value=0.01, low=-0.001, high=0.02, p_pass=0.06, p_fail=0.94),
-        "auc is 0.771, 0.01 above the champion's 0.802 (90 % interval -0.001 to 0.02); "
+        "auc is 0.771, 0.01 above the champion's 0.802 (90 % interval 0.001 below to 0.02 above); "
         "a gain over the champion is required: not shown",
     ),
     (
         {"metric": "auc", "at_least": "champion - 0.01", "on": "each geo", "claim": "no_harm"},
         replace(WORSE, value=-0.005, low=-0.018, high=0.008, p_pass=0.3, p_fail=0.7),
-        "auc on geo=BR is 0.771, 0.005 below the champion's 0.802 (90 % interval -0.008 to 0.018); at most 0.01 below is "
+        "auc on geo=BR is 0.771, 0.005 below the champion's 0.802 (90 % interval 0.018 below to 0.008 above); at most 0.01 below is "
         "allowed: no such loss was seen, and nothing says how large a loss would go unseen",
     ),
     ("errors <= 0", counted("r1", parse("errors <= 0"), value=3, units=3000), "errors is 3 requests among 3,000; at most 0 requests is allowed"),

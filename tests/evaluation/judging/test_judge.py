@@ -62,7 +62,7 @@ def test_a_whole_finding() -> None:
         "rows_needed": 5483,
         "verdict": "inconclusive",
         "code": "not_shown",
-        "reason": "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.04 to 0.04); "
+        "reason": "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval 0.04 below to 0.04 above); "
         "at most 0.03 below is allowed: not shown",
         "remedy": "about 4,500 more rows, or a tolerance of 0.071, would decide",
         "detail": {
@@ -152,7 +152,7 @@ class TestSmallSlices:
 
         assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_small")
         assert found.reason == (
-            "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.01 to 0.01): "
+            "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval 0.01 below to 0.01 above): "
             "99 rows; 100 are required; at most 0.03 below is allowed"
         )
 

@@ -138,13 +138,23 @@ class Explanation:
         return f" (clip {float(clip):g}{counted}{f', in {counted_words(beside)} of the champion' if beside else ''})"
 
     def _ends(self, low: float | None, high: float | None) -> str:
-        """The interval of a contrast, in brackets."""
+        """The interval of a contrast, in brackets; an end of a difference says its side where the ends are on two."""
         if self.claim == "point":
             return ""
         if all(end is None or math.isinf(end) for end in (low, high)):
             return ", without a confidence interval"
         approximate = ", approximate" if "approximate" in self.estimate.method else ""
-        return f" ({(2 * self._confidence - 1) * 100:g} % interval {interval_text(low, high)}{approximate})"
+        return f" ({(2 * self._confidence - 1) * 100:g} % interval {self._interval(low, high)}{approximate})"
+
+    def _interval(self, low: float | None, high: float | None) -> str:
+        if self.estimate.on != "difference":
+            return interval_text(low, high)
+        low, high = (None if end is None or math.isinf(end) else end for end in (low, high))
+        if low is None or high is None:
+            return f"{_sided(high)} or lower" if low is None else f"{_sided(low)} or higher"
+        if low < 0 < high:
+            return f"{_sided(low)} to {_sided(high)}"
+        return interval_text(*sorted((abs(low), abs(high))))
 
     def _contrast(self) -> str:
         estimate = self.estimate
@@ -157,8 +167,6 @@ class Explanation:
             value = estimate.value or 0.0
             if abs(value) < 1e-12:
                 return f", equal to {against} {self._value(estimate.champion)}{ends}"
-            if value < 0:
-                ends = self._ends(_negated(estimate.high), _negated(estimate.low))
             return f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(estimate.champion)}{ends}"
         if self.claim == "point":
             return ""
@@ -305,5 +313,6 @@ def tolerance_text(requirement: Requirement, tolerance: float) -> str:
     return f"a tolerance of {enough:.6g}"
 
 
-def _negated(value: float | None) -> float | None:
-    return None if value is None else -value
+def _sided(difference: float | None) -> str:
+    """`0.02 below`, `0.02 above`."""
+    return f"{short(abs(difference or 0.0))} {'below' if (difference or 0.0) < 0 else 'above'}"

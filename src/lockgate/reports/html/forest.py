@@ -15,6 +15,7 @@ from lockgate.reports.run_facts import (
     contrast_heading,
     contrast_words,
     interval_words,
+    limit_words,
     passes_among,
     slice_groups,
 )
@@ -47,6 +48,7 @@ def _forest(line: str, group: Sequence[Finding], waived: Collection[str]) -> For
         tuple(_row(finding, scale, waived) for finding in listed),
         _WIDTH,
         f"{len(hidden):,} more slices, {passes_among(hidden)}, in the table of findings" if hidden else "",
+        limit=limit_words(listed[0]),
     )
 
 
