@@ -15,6 +15,7 @@ from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped,unus
 from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped,unused-ignore]
 from sklearn.model_selection import GridSearchCV  # type: ignore[import-untyped,unused-ignore]
 from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped,unused-ignore]
+from sklearn.preprocessing import FunctionTransformer  # type: ignore[import-untyped,unused-ignore]
 
 from lockgate.evaluation.scoring.row_metrics import RowMetric, file_digests, plan_functions
 from lockgate.models import model_host
@@ -355,3 +356,22 @@ def test_an_object_that_is_no_columns_is_refused(answer: Any, problem: str) -> N
 def test_an_error_that_says_nothing_is_no_column() -> None:
     """Beside columns of a dict."""
     assert as_batch({"p": [0.1, 0.2], "error": None, "errors": []}, 2).to_pydict() == {"p": [0.1, 0.2]}
+
+
+def flat(images: Any) -> Any:
+    """As a step before an estimator makes rows of images."""
+    return np.asarray(images, dtype=float).reshape(len(images), -1)
+
+
+@pytest.mark.parametrize("steps", [[], [FunctionTransformer(flat)], [FunctionTransformer(abs)]])
+def test_a_model_that_takes_an_array_refuses_the_dict_of_a_named_tensor(steps: list[Any]) -> None:
+    """Whatever it says of the dict; what it says of an array has nothing to do with names."""
+    host = object.__new__(Host)
+    host.model, host.first_prediction_s = make_pipeline(*steps, LogisticRegression()).fit(FEATURES, LABELS), None
+    faults = []
+    for rows in ({"image": FEATURES}, np.zeros((2, 7))):
+        with pytest.raises((TypeError, ValueError)) as refused:
+            host.call_model(rows, None)
+        faults.append(model_host._described(refused.value)["fault"])
+
+    assert [fault == "named_tensor" for fault in faults] == [True, False]

@@ -2056,16 +2056,27 @@ def _described(error: Exception, before: int = 0) -> dict[str, Any]:
 def _fault(error: Exception) -> str:
     """What an exception that a model raised is a fault of: `columns` that the rows lack, `schema` that they do not fit.
 
-    `code`: the model's own is on the way to where it was raised; `library`: nothing but installed code is, which refuses
-    the rows as often as the model is wrong.
+    `named_tensor`: it is about the dict that MLflow makes of the only tensor where the signature names it. `code`: the model's
+    own is on the way to where it was raised; `library`: nothing but installed code is, which refuses the rows as often as the
+    model is wrong.
     """
     if _lacking(error):
         return "columns"
+    if _refuses_dict(error):
+        return "named_tensor"
     files = [place.f_code.co_filename for place, _ in traceback.walk_tb(error.__traceback__)]
     if any(file != __file__ and not _installed(file) for file in files):
         return "code"
     schema = type(error).__name__ == "MlflowException" and "%smlflow%s" % (os.sep, os.sep) in files[-1]
     return "schema" if schema else "library"
+
+
+def _refuses_dict(error: Exception) -> bool:
+    """Whether a model was given one array in a dict, and what it raised speaks of that: by its type, or by what it shows."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == __file__]
+    inputs = [frame.f_locals.get("frame") for frame in frames]
+    name = next((next(iter(arrays)) for arrays in inputs if isinstance(arrays, dict) and len(arrays) == 1), None)
+    return name is not None and ("dict" in str(error).lower() or "{%r" % name in str(error))
 
 
 def _installed(file: str) -> bool:

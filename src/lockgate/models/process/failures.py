@@ -24,6 +24,8 @@ _REMEDIES = {
     "model with a signature of all that it takes",
     "schema": "the rows are not as its signature says: correct the data, map columns with inputs:, or log the model with "
     "infer_signature of what it is given; a signature gate names what differs",
+    "named_tensor": "its signature names its tensor, so that MLflow gives it a dict of that name: log it with "
+    "TensorSpec(type, shape), without a name, where it takes an array",
     "library": "its library refuses these rows: give it the columns, types and cells that it was trained on, or log what "
     "prepares them with the model, as in a scikit-learn Pipeline; the last lines of its stderr say more",
     "code": "the last lines of its stderr show where in its own code; call predict with a row of the data where it is logged "

@@ -31,7 +31,7 @@ _NAME_LENGTH = 100
 class Reported:
     """kind: `raised`, or which of our own sentences `text` is; module: that cannot be imported; denied: a path.
 
-    fault: of what an exception is one, as the model's process has it: `columns`, `schema`, `library` or `code`.
+    fault: of what an exception is one, as the model's process has it: `columns`, `named_tensor`, `schema`, `library` or `code`.
     """
 
     kind: str

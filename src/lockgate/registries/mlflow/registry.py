@@ -48,7 +48,7 @@ REMEDIES = {
     "logged_metrics": 'mlflow.log_metric("auc", auc)',
     "source_run": 'with mlflow.start_run(): mlflow.sklearn.log_model(model, name="model", registered_model_name="…")',
     "requirements": 'mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn==1.9.1", …])',
-    "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs.head()",
+    "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs[:5]",
 }
 
 
