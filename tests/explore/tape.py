@@ -209,6 +209,9 @@ class TapedRegistry:
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
         return None
 
+    def python_version(self, version: ModelVersion) -> str | None:
+        return None
+
 
 @cache
 def _kept() -> Any:

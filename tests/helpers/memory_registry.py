@@ -147,6 +147,9 @@ class MemoryRegistry:
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
         return None
 
+    def python_version(self, version: ModelVersion) -> str | None:
+        return None
+
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.pointers[alias] = self.version(name, version).version
 

@@ -15,7 +15,9 @@ PROSE = frozenset(
     }
 )  # fmt: skip
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
-OF_THIS_RUN = frozenset({"seconds", "machine", "versions", "threads", "python", "stderr", "meanwhile"})
+OF_THIS_RUN = frozenset(
+    {"seconds", "machine", "versions", "threads", "python", "python-version", "stderr", "meanwhile"}
+)
 LATER = frozenset(  # keys that came after the recordings: who reads the older form passes them over
     {
         "isolation", "evaluations",

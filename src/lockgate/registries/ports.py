@@ -113,6 +113,9 @@ class Registry(ModelSource, Protocol):
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
         """The signature of a version, as in its facts, from the one file that holds it: nothing else is downloaded."""
 
+    def python_version(self, version: ModelVersion) -> str | None:
+        """The Python that a version was logged under, such as 3.11.9, from the same file; None where that does not say it."""
+
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias to a version. Raises NotFound where the version is gone."""
 

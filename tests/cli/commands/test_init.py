@@ -520,15 +520,44 @@ def test_owners_are_written_with_the_number_of_their_account(monkeypatch: pytest
         for name, problem in (("acme", "of type Organization"), ("nobody", "has no account"), ("a b", "is no login")):
             with pytest.raises(UsageError, match=problem):
                 init("--model", "x", "--owner", name)
-    away = init("--model", "churn", "--owner", "ana")
+    away = init("--model", "churn", "--owner", "bo")
     pipeline, line = loader.load(Path("gates/fraud.yaml"), environ=None), Path("gates/churn.yaml").read_text()
 
     assert pipeline.signoff is not None
     assert [(owner.github, owner.id) for owner in pipeline.signoff.groups["owners"]] == [("ana", 1071)]
     assert not Path("gates/x.yaml").exists()
-    assert "#       - {github: ana, id: N}  # gh api users/ana --jq .id prints N\n" in line
-    assert "ana cannot approve yet, as GitHub did not tell the id" in away.output
+    assert "#       - {github: bo, id: N}  # gh api users/bo --jq .id prints N\n" in line
+    assert "bo cannot approve yet, as GitHub did not tell the id" in away.output
     assert loader.load(Path("gates/churn.yaml"), environ=None).signoff is None
+
+
+def test_without_a_network_the_number_is_said_or_taken_from_another_pipeline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nobody is asked for a number that is there; what is none is refused."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # without gh
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
+    init("--model", "fraud", "--owner", "ana:1071")
+    init("--model", "churn", "--owner", "@ana", "--owner", "bo:7")
+    init("--model", "price", "--github")
+    signoffs = [loader.load(Path(f"gates/{name}.yaml"), environ=None).signoff for name in ("fraud", "churn")]
+
+    assert [[owner.id for owner in signoff.groups["owners"]] for signoff in signoffs if signoff] == [[1071], [1071, 7]]
+    assert (
+        "#       - {github: ana, id: 1071}  # as in another pipeline of gates/\n"
+        in Path("gates/price.yaml").read_text()
+    )
+    for wrong in ("ana:", "ana:x", "ana:0", "a b:7"):
+        with pytest.raises(UsageError, match=r"is no (account with its number|login of GitHub)"):
+            init("--model", "x", "--owner", wrong)
+
+
+def test_the_next_command_names_the_pipeline_where_there_are_several() -> None:
+    """Without its path it would be refused."""
+    alone, beside = init("--model", "fraud", "--yes"), init("--model", "churn", "--yes")
+
+    assert alone.stdout.endswith("next: commit what was written, then gate run --stage\n")
+    assert beside.stdout.endswith("next: commit what was written, then gate run gates/churn.yaml --stage\n")
 
 
 def test_owners_of_a_pipeline_that_is_there_are_for_a_person_to_write(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,17 @@ def test_that_one_person_may_do_it_all_waits_as_a_comment(logins: dict[str, int 
     assert SignoffPolicy.model_validate(yaml.read(twice)["signoff"]).separation_of_duties is False
 
 
+def test_owners_of_other_pipelines_wait_as_a_comment() -> None:
+    """Who approves is for a person to say; what was asked of GitHub once is not asked again."""
+    text = Signers(elsewhere={"ana": 1071}).text
+    lines = [line.removeprefix("# ") for line in text.splitlines() if "key:" not in line]
+
+    assert yaml.read(text) is None
+    assert [
+        owner.id for owner in SignoffPolicy.model_validate(yaml.read("\n".join(lines))["signoff"]).groups["owners"]
+    ] == [1071]
+
+
 def test_without_a_key_nobody_signs(home: Path) -> None:
     """And the file shows how."""
     assert not list(local_keys(home, home))

@@ -196,6 +196,7 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
     assert "exists already" in str(again.exception)
     assert forced.exception is None
     assert "[ ] Environments: model-promotion" in first.output
+    assert forced.output.count("gate.yml\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -205,6 +206,9 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
         ("sqlite:////srv/mlflow.db", "sqlite:////srv/mlflow.db"),
         ("${MLFLOW_TRACKING_URI}", None),
         ("https://mlflow.example.org/mlruns", None),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("http://localhost", "http://localhost"),
+        ("http://localhost.example.org", None),
     ],
 )
 def test_a_registry_that_runners_cannot_reach_is_the_first_thing_to_do(
@@ -221,7 +225,10 @@ def test_a_registry_that_runners_cannot_reach_is_the_first_thing_to_do(
     printed = write().output
 
     assert ("cannot reach" in printed) is (local is not None)
-    assert local is None or f"[ ] A registry on a server: GitHub's runners cannot reach {local}, a file here" in printed
+    assert (
+        local is None
+        or f"[ ] A registry on a server: GitHub's runners cannot reach {local}, on this machine, which" in printed
+    )
 
 
 def test_below_the_root_of_a_checkout_its_workflows_are_written_at_the_root(
@@ -280,6 +287,51 @@ def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> Non
     assert "pip install --requirement requirements.txt\n" in own
 
 
+def test_the_action_that_stands_in_workflows_stays(repository: Path) -> None:
+    """With the release behind it: for a further model, and where they are written anew; never the placeholder in its place."""
+    released = f"{ACTION} # v0.0.1"
+    for path in repository.iterdir():
+        text, by_hand = path.read_text(encoding="utf-8"), "\n# by hand" if path.name == "gate.yml" else ""
+        path.write_text(re.sub(rf"{ACTION} # v.*", released, text) + by_hand, encoding="utf-8")
+    calls = [["--model", "churn"], ["--model", "fraud", "--force"]]
+    printed = [
+        CliRunner().invoke(command, ["--github", "--yes", *call], catch_exceptions=False).output for call in calls
+    ]
+    written = [(repository / name).read_text() for name in (*NAMES, *further("churn"))]
+
+    assert all(f"the action is {released}, as in .github/workflows/gate-approve.yml" in said for said in printed)
+    assert {use for text in written for use in re.findall(r"uses: (.*lockgate@.*)", text)} == {released}
+    assert "wrote .github/workflows/gate.yml anew; what was written into it by hand is in git diff\n" in printed[1]
+    assert printed[1].count("anew") == 1
+
+
+@pytest.mark.parametrize(
+    ("logged", "before", "python"),
+    [
+        ("3.13.1", None, "3.13"),
+        ("3.13.1", "3.12", "3.13"),
+        (None, "3.12", "3.12"),
+        (None, None, None),
+        ("3.9.2", None, "3.11"),
+    ],
+)
+def test_models_answer_under_the_python_that_they_were_logged_under(
+    logged: str | None, before: str | None, python: str | None, tmp_path: Path
+) -> None:
+    """Else under that of workflows that are there, else this one; never under one that lockgate itself does not run on."""
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (tmp_path / "gates").mkdir()
+    (tmp_path / "gates" / "m.yaml").touch()
+    if before is not None:
+        earlier = Workflows.for_pipeline("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path, python=before)
+        earlier.write(tmp_path, force=True)
+    texts = dict(Workflows.for_pipeline("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path, python=logged).texts)
+    running = "{}.{}".format(*sys.version_info)
+
+    assert re.findall(r"python-version: (.*)", "".join(texts.values())) == [f'"{python or running}"'] * 2
+
+
 def test_a_second_model_adds_its_files_and_leaves_the_firsts_as_they_are(repository: Path) -> None:
     """Also with --force, and its own are replaced by that alone."""
     before = {path: path.read_bytes() for path in repository.iterdir()}
@@ -289,7 +341,11 @@ def test_a_second_model_adds_its_files_and_leaves_the_firsts_as_they_are(reposit
     assert "gate-churn.yml exists already" in str(again.exception)
     assert {path: path.read_bytes() for path in before} == before
     assert {path.name for path in repository.iterdir()} - {path.name for path in before} == set(further("churn"))
-    assert 'Required checks, if any: "Ask the gates (churn)"' in first.output
+    assert "done already for fraud: accounts, Actions, environment, secrets and variables, rules" in first.output
+    assert "Environments" not in first.output
+    assert '[ ] Required checks, if any, once that is merged: "Ask the gates (churn)"' in first.output
+    assert "[ ] The first promotion: a pull request that changes models/churn.version" in first.output
+    assert "gate run" not in first.output
 
 
 def test_nothing_of_one_model_has_the_name_of_anothers(both: Path) -> None:

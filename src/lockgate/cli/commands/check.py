@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lockgate.cli.github.existing_workflows import hears_comments
 from lockgate.cli.output import show, show_json
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline import gate_outline
@@ -111,8 +112,6 @@ def _contents(pipeline: Pipeline, misfits: Sequence[Misfit], *, with_data: bool)
 
 def _notes(pipeline: Pipeline) -> list[str]:
     """What is valid, and worth knowing."""
-    from lockgate.cli.github.workflow_files import hears_comments
-
     today = datetime.now(UTC).date()
     notes = [
         f"the waiver of {waiver.finding} ended on {waiver.until} and is ignored"

@@ -13,12 +13,14 @@ from pathlib import Path
 import click
 
 from lockgate.cli.drafting.look import look
+from lockgate.cli.drafting.other_pipelines import OtherPipelines
 from lockgate.cli.drafting.owners import NO_KEY, Signers, local_keys
 from lockgate.cli.drafting.pipeline_text import pipeline_text
 from lockgate.cli.drafting.registered import REGISTER, Registered, RegistryAddress, listing
 from lockgate.cli.drafting.registered import names as registered_models
 from lockgate.cli.drafting.registered import newest as newest_version
 from lockgate.cli.drafting.rows import RowFlags, draft_rows
+from lockgate.cli.github.settings_checklist import checklist
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
 from lockgate.errors import PipelineError, RegistryError, UsageError
@@ -50,11 +52,16 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
     "--owner",
     "owners",
     multiple=True,
-    metavar="LOGIN",
-    help="Who may approve, by their GitHub account; may be repeated. By default your own SSH key; with --github nobody yet.",
+    metavar="LOGIN[:ID]",
+    help="Who may approve, by their GitHub account and its number, of which GitHub is asked without it; may be repeated. "
+    "By default your own SSH key; with --github nobody yet.",
 )
 @click.option("--yes", is_flag=True, help="Ask nothing.")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace the files that are there; with --github the workflows alone, as a pipeline that is there is kept.",
+)
 def command(
     model: str | None,
     task: str | None,
@@ -77,13 +84,13 @@ def command(
     if query is not None and task not in (None, "ranking"):
         raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
     prompting = not yes and sys.stdin.isatty()
+    root = _root()
     if github and (existing := _existing_pipeline(model)) is not None:
         if owners:
             raise _own_signers(existing[1], owners)
-        _workflows(*existing, action=action, force=force)
         show(f"kept {existing[1]}")
+        _write_workflows(_make_workflows(*existing, action), force=force)
         return
-    root = _root()
     address = RegistryAddress.near(root)
     model, newest = _choose_model(model, address, prompting=prompting)
     name = _name(model)
@@ -109,8 +116,11 @@ def command(
     else:
         show(f"kept {version}")
     if github:
-        _workflows(model, path, action=action, force=force)
-    show("next: commit what was written, then gate run --stage")
+        python = None if newest is None else newest.registry.python_version(newest.version)
+        _write_workflows(_make_workflows(model, path, action, python), force=force)
+        return
+    named = f" {path}" if len(pipelines(project_root())) > 1 else ""
+    show(f"next: commit what was written, then gate run{named} --stage")
 
 
 def _prompt(question: str, default: str | None, choices: Sequence[str] = ()) -> str:
@@ -159,14 +169,17 @@ def _signers(logins: Sequence[str], *, github: bool, prompting: bool) -> Signers
     if logins:
         numbers = _numbers(logins)
         for login in (login for login, number in numbers.items() if number is None):
-            show(f"{login} cannot approve yet, as GitHub did not tell the id: gh api users/{login} --jq .id prints it")
+            show(
+                f"{login} cannot approve yet, as GitHub did not tell the id, which gh api users/{login} --jq .id prints: "
+                f"write it into signoff, or say --owner {login}:ID"
+            )
         return Signers(numbers)
     key = None if github else next(local_keys(Path.home(), _root()), None)
     if key is not None:
         show(f"{key.person} approves, with the key {key.path}; add others to signoff")
     elif not github:
         show(NO_KEY)
-    return Signers(key=key)
+    return Signers(key=key, elsewhere=OtherPipelines.of(_root()).accounts)
 
 
 def _own_signers(path: Path, logins: Sequence[str]) -> UsageError:
@@ -203,11 +216,18 @@ def _write_schema(path: Path) -> None:
 
 
 def _numbers(logins: Sequence[str]) -> dict[str, int | None]:
-    """login → number of the account, None where GitHub does not answer. Raises UsageError for what is no person's."""
-    from lockgate.integrations.github.accounts import account_id
+    """login → number of the account: as it is said, as GitHub answers, or as another pipeline has it; None where none does.
 
-    names, api = dict.fromkeys(login.removeprefix("@") for login in logins), os.environ.get("GITHUB_API_URL")
-    return {login: account_id(login, api=api) for login in names}
+    Raises UsageError for what is no person's.
+    """
+    from lockgate.integrations.github.accounts import account_id, said_account
+
+    api, elsewhere = os.environ.get("GITHUB_API_URL"), OtherPipelines.of(_root()).accounts
+    numbers: dict[str, int | None] = {}
+    for text in logins:
+        login, number = said_account(text)
+        numbers[login] = number or account_id(login, api=api) or elsewhere.get(login)
+    return numbers
 
 
 def _root() -> Path:
@@ -249,19 +269,24 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
     return loader.load(path, environ=None).model, path
 
 
-def _make_workflows(model: str, path: Path, action: str | None) -> Workflows:
+def _make_workflows(model: str, path: Path, action: str | None, python: str | None = None) -> Workflows:
     """For the root of the checkout: GitHub reads no workflow elsewhere."""
-    return Workflows.for_pipeline(model, Path(os.path.relpath(path, _root())), action=action, root=_root())
+    root = _root()
+    return Workflows.for_pipeline(model, Path(os.path.relpath(path, root)), action=action, root=root, python=python)
 
 
-def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
-    for line in _make_workflows(model, path, action).write(_root(), force=force):
-        show(line)
+def _write_workflows(workflows: Workflows, *, force: bool) -> None:
+    """Write them, and say what is left to do."""
+    root, logins, signoff = _root(), list[str](), None
+    lines = workflows.write(root, force=force)
+    path = Path(os.path.relpath(root / workflows.pipeline))
     try:
         signoff = loader.load(path, environ=None).signoff
+        obstacle = "it names no owners yet" if signoff is None else signoff.comment_obstacle
+        lines += [] if obstacle is None else [f"to do: comments cannot approve {path}: {obstacle}"]
     except PipelineError as error:
-        show(f"to do: {error.complaints[0]}")
-        return
-    obstacle = "it names no owners yet" if signoff is None else signoff.comment_obstacle
-    if obstacle is not None:
-        show(f"to do: comments cannot approve {path}: {obstacle}")
+        lines.append(f"to do: {error.complaints[0]}")
+    if signoff is not None:
+        logins = [owner.github for owners in signoff.groups.values() for owner in owners if owner.github is not None]
+    for line in [*lines, *checklist(workflows, root, logins=dict.fromkeys(logins))]:
+        show(line)

@@ -19,14 +19,10 @@ NO_KEY = (
 _DUTIES = (
     "  # separation_of_duties: false  # where one person is all there is: who made a version then approves it, too"
 )
-_NO_OWNERS = f"""\
-# signoff:
-#   groups:
-#     owners:
-#       - {{key: "ssh-ed25519 AAAA… you@example.org"}}  # the line of ~/.ssh/id_ed25519.pub; approves by gate approve
-#       - {{github: LOGIN, id: N}}  # approves by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N
-#   require: {{owners: 1}}
-# {_DUTIES}"""
+_KEY_ENTRY = (
+    '- {key: "ssh-ed25519 AAAA… you@example.org"}  # the line of ~/.ssh/id_ed25519.pub; approves by gate approve'
+)
+_ACCOUNT_ENTRY = "- {github: LOGIN, id: N}  # approves by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N"
 
 
 @dataclass(frozen=True)
@@ -44,15 +40,19 @@ class LocalKey:
 
 @dataclass(frozen=True)
 class Signers:
-    """Who approves. logins: on GitHub → number of the account, None where that is not known. key: of this machine."""
+    """Who approves. logins: on GitHub → number of the account, None where that is not known. key: of this machine.
+
+    elsewhere: accounts that sign in other pipelines of the project, proposed where nobody is named.
+    """
 
     logins: Mapping[str, int | None] = field(default_factory=dict)
     key: LocalKey | None = None
+    elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         entries = [
-            f"- {{github: {login}, id: {number}}}"
+            _account(login, number)
             if number is not None
             else f"# - {{github: {login}, id: N}}  # gh api users/{login} --jq .id prints N"
             for login, number in self.logins.items()
@@ -70,11 +70,17 @@ class Signers:
             lines.append(_DUTIES)
             return "\n".join(f"# {line.replace('# - ', '- ')}" for line in lines)
         if self.key is None:
-            return _NO_OWNERS
+            others = [f"{_account(*entry)}  # as in another pipeline of gates/" for entry in self.elsewhere.items()]
+            lines[3:3] = [f"      {entry}" for entry in [_KEY_ENTRY, *(others or [_ACCOUNT_ENTRY])]]
+            return "\n".join(f"# {line}" for line in [*lines, _DUTIES])
         email = "" if self.key.email is None else f", email: {yaml_value(self.key.email)}"
         lines[3:3] = [f"      - {{key: {yaml_value(self.key.line)}{email}}}"]
         alone = "  separation_of_duties: false  # you alone approve, your own work too; remove this with a second owner"
         return "\n".join([*lines, alone])
+
+
+def _account(login: str, number: int) -> str:
+    return f"- {{github: {login}, id: {number}}}"
 
 
 def local_keys(home: Path, root: Path) -> Iterator[LocalKey]:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.cli.drafting.other_pipelines import OtherPipelines
 from lockgate.errors import NotFound, RegistryError, UsageError
 from lockgate.models.signature_diff import named
+from lockgate.pipeline.variables import filled
 from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.reach import is_file
 from lockgate.registries.spec import RegistrySpec
 
 _VARIABLE = "MLFLOW_TRACKING_URI"
@@ -42,35 +45,58 @@ class Registered:
 class RegistryAddress:
     """Where models are registered: as MLflow would look for them from this folder.
 
-    default: the address that a pipeline falls back to without the variable, which begins at its root.
+    default: the address that a pipeline falls back to without the variable, which begins at its root. shared: the server
+    that the project's other pipelines name, as they write it; None without one.
     """
 
     root: Path
     default: str
+    shared: str | None = None
 
     @classmethod
     def near(cls, root: Path) -> RegistryAddress:
+        shared = OtherPipelines.of(root).uri
+        if shared is not None and shared.startswith("sqlite:///"):
+            return cls(root, shared)
         near = Path.cwd() / _DATABASE
         own = near.exists() and not (root / _DATABASE).exists()
-        return cls(root, f"sqlite:///{Path(os.path.relpath(near, root)).as_posix() if own else _DATABASE}")
+        default = f"sqlite:///{Path(os.path.relpath(near, root)).as_posix() if own else _DATABASE}"
+        return cls(root, default, None if shared is None or is_file(shared) else shared)
 
     @property
     def text(self) -> str:
-        """The address as a pipeline has it."""
-        return f"${{{_VARIABLE}:-{self.default}}}"
+        """The address as a pipeline has it; a server stands alone, since runners reach no file of this machine."""
+        named = os.environ.get(_VARIABLE)
+        if self.shared is not None and named in (None, "", self._server):
+            return self.shared
+        return f"${{{_VARIABLE}}}" if named and not is_file(named) else f"${{{_VARIABLE}:-{self.default}}}"
+
+    @property
+    def _server(self) -> str | None:
+        """The shared one with the values of its variables; None where one is not set."""
+        try:
+            return None if self.shared is None else filled(self.shared, os.environ)
+        except LookupError:
+            return None
 
     @property
     def uri(self) -> str:
-        return os.environ.get(_VARIABLE) or self.default
+        return os.environ.get(_VARIABLE) or self._server or self.default
 
     @property
     def public(self) -> str:
         """As people may see it: a variable may hold a password."""
-        return f"the address in {_VARIABLE}" if os.environ.get(_VARIABLE) else self.default
+        if os.environ.get(_VARIABLE):
+            return f"the address in {_VARIABLE}"
+        return self.default if self._server is None else "the address of the other pipelines"
 
     def open(self) -> Registry | None:
         """The registry; None where there is none yet. Raises RegistryError, of one that cannot be used."""
-        if not os.environ.get(_VARIABLE) and not (self.root / self.default.removeprefix("sqlite:///")).exists():
+        if (
+            not os.environ.get(_VARIABLE)
+            and self.uri == self.default
+            and not (self.root / self.default.removeprefix("sqlite:///")).exists()
+        ):
             if any(Path(_FILES).glob("[0-9]*/meta.yaml")):
                 raise RegistryError(
                     f"the runs of this folder are files in {_FILES}/, and promotions are kept in a database",

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lockgate.cli.github.actions_runner import log
+from lockgate.cli.github.existing_workflows import workflow_steps
 from lockgate.cli.github.pull_request import PullRequestJob, read_event
-from lockgate.cli.github.workflow_files import workflow_steps
 from lockgate.errors import LockgateError
 from lockgate.integrations.github.client import GitHub
 from lockgate.integrations.github.schema import MergeGroupEvent, parse

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from lockgate import __version__
+from lockgate.cli.github.existing_workflows import FOLDER, PLACEHOLDER, GateStep, gate_steps, steps_of
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
 from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths
+from lockgate.registries.reach import is_here_alone
 
 # The names of the first pipeline's files. Those of further pipelines have the pipeline's name behind them.
 NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
-REPOSITORY = "OWNER/lockgate"  # where nothing tells whose it is; a person has to write that
 # Pinned by the commit of a release, because a tag can be moved.
 PINNED = {
     "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
@@ -33,49 +32,41 @@ PINNED = {
     "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
     "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
 }
-_FOLDER = ".github/workflows"
-_LOCAL = re.compile(r"sqlite:|file:|[./~]|mlruns")  # what the address of a registry on this machine begins with
-_COMMANDS = ("run", "comment", "decide", "prove", "promote", "rollback", "archive", "changes")
 _MODELS_NEED = ("mlflow", "pyarrow", "pandas", "scikit-learn")
 _ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{40}")
 _GITHUB = re.compile(r"github\.com[/:]([A-Za-z0-9\-]+/[A-Za-z0-9._\-]+?)(?:\.git)?/?$")
 _GATES = re.compile(r"gates/[A-Za-z0-9._\-]+\.ya?ml")
-_DECIDES = re.compile(r"^[ \t]*command:[ \t]*decide\b", re.MULTILINE)
+_OLDEST = (3, 11)  # the Python on which lockgate runs, which the jobs install beside the model's packages
+_RENEWED = " anew; what was written into it by hand is in git diff"
 _LIKE_ANOTHER = re.compile(r"(run|approve|rollback|nightly)(-|$)")
-
-CHECKLIST = """\
-In the settings of the repository (docs/github.md says what is only advisory without each):
-{registry}  [ ] Environments: model-promotion, deployment branches: only {branch}; administrators may not bypass it
-  [ ] Its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the one account that may write
-  [ ] Actions variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME, secret MLFLOW_READ_PASSWORD: may read only
-  [ ] Rules of the default branch: no direct push; review of .github/** and gates/** by owners of their own
-  [ ] Required checks, if any: "{check}"; it counts as passed where a pull request changes nothing of the model
-  [ ] Actions: read-only token by default; approval for outside contributors; only actions that you allow
-"""
-_NO_SERVER = """\
-  [ ] A registry on a server: GitHub's runners cannot reach {local}, a file here, which {pipeline} names; register the
-      model on a server, and write registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI}}"}}
-"""
 
 
 @dataclass(frozen=True)
 class Workflows:
-    """The files for one pipeline. action: value of `uses:`; pinned: whether that is a commit. first: whether the pipeline
-    has the plain names. lfs: whether a checkout needs what Git LFS keeps. local: the registry that is a file, None of a server.
+    """The files for one pipeline. action: value of `uses:`. python: version of the jobs in which models answer. first: whether
+    the pipeline has the plain names. lfs: whether a checkout needs what Git LFS keeps. local: the registry that is a file, None
+    of a server. version_file: names the candidate. notes: what is worth knowing of these choices.
     """
 
     model: str
     pipeline: str
     action: str
-    pinned: bool
     models_need: str
+    python: str
     first: bool = True
     lfs: bool = False
     local: str | None = None
+    version_file: str | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def for_pipeline(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
-        """The files of a pipeline. Raises UsageError for a name that a workflow cannot hold."""
+    def for_pipeline(
+        cls, model: str, pipeline: Path, *, action: str | None, root: Path, python: str | None = None
+    ) -> Workflows:
+        """The files of a pipeline. Raises UsageError for a name that a workflow cannot hold.
+
+        action, python: those of workflows that are there, or of this lockgate, where they are None.
+        """
         if action is not None and not _ACTION.fullmatch(action):
             raise UsageError(
                 f"--action {action!r} is no action at a commit",
@@ -99,17 +90,20 @@ class Workflows:
         if "${{" in model:
             raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
         read = _read(root / pipeline, root)
-        pinned = action or _installed_action()
-        uses = f"{pinned} # v{__version__}" if pinned else f"{REPOSITORY}@v{__version__}"
+        before = sorted(gate_steps(root), key=lambda step: step.pipeline != pipeline_path)  # its own come first
+        uses, notes = (f"{action} # v{__version__}", ()) if action else _chosen_action(before)
+        version, note = _job_python(python, before)
         return cls(
             model,
             pipeline_path,
             uses,
-            pinned is not None,
             models_need=_model_packages(root),
+            python=version,
             first=_has_plain_names(pipeline_path, root),
-            lfs=_needs_lfs(read, root),
-            local=None if read is None else _local_registry(read),
+            lfs=needs_lfs(read, root),
+            local=None if read is None else local_registry(read),
+            version_file=None if read is None or read.candidate is None else read.candidate.file,
+            notes=(*notes, note),
         )
 
     @property
@@ -161,6 +155,7 @@ class Workflows:
                 f"Another version of {self.model} than the previous one; empty for the previous one"
             ),
             "models_need": self.models_need,
+            "python": json.dumps(self.python),
         }
         for name in NAMES:
             template = files("lockgate").joinpath("workflows", name).read_text(encoding="utf-8")
@@ -172,41 +167,23 @@ class Workflows:
 
         Files of other pipelines stay as they are.
         """
-        folder = root / _FOLDER
+        folder = root / FOLDER
         existing = [name for name in map(self.file_name, NAMES) if (folder / name).exists()]
         if existing and not force:
-            raise UsageError(f"{_FOLDER}/{existing[0]} exists already", remedy="edit it, or replace it with --force")
+            raise UsageError(f"{FOLDER}/{existing[0]} exists already", remedy="edit it, or replace it with --force")
         folder.mkdir(parents=True, exist_ok=True)
         lines = []
         for name, text in self.texts:
-            (folder / name).write_text(text, encoding="utf-8")
-            lines.append(f"wrote {os.path.relpath(folder / name)}")
+            path = folder / name
+            renewed = path.exists() and path.read_text(encoding="utf-8", errors="replace") != text
+            path.write_text(text, encoding="utf-8")
+            lines.append(f"wrote {os.path.relpath(path)}{_RENEWED if renewed else ''}")
+        nameless = {step.file for step in gate_steps(root) if not step.pipeline} if len(pipelines(root)) > 1 else ()
         lines += [
-            f"to do: {_FOLDER}/{path.name} names no pipeline, and gates/ holds several: write `pipeline: gates/FILE` there"
-            for path in sorted(folder.glob("*.y*ml"))
-            if "" in _pipelines_of(path) and len(pipelines(root)) > 1
+            f"to do: {file} names no pipeline, and gates/ holds several: write `pipeline: gates/FILE` there"
+            for file in sorted(nameless)
         ]
-        if not self.pinned:
-            lines.append(
-                f"to do: where lockgate {__version__} was installed from, and at which commit, is not known here; "
-                "write it with --action OWNER/REPO@COMMIT --force"
-            )
-        registry = "" if self.local is None else _NO_SERVER.format(pipeline=self.pipeline, local=self.local)
-        checklist = CHECKLIST.format(registry=registry, branch="the default branch", check=self.check)
-        return [*lines, *checklist.splitlines()]
-
-
-def hears_comments(root: Path) -> bool:
-    """Whether a workflow of the repository, at `root` or above it, lets comments decide by the Action."""
-    for folder in (root, *root.parents):
-        if (folder / _FOLDER).is_dir():
-            texts = (
-                path.read_text(encoding="utf-8", errors="replace")
-                for path in (folder / _FOLDER).glob("*.y*ml")
-                if path.is_file()
-            )
-            return any(map(_DECIDES.search, texts))
-    return False
+        return [*lines, *self.notes]
 
 
 def _quoted(text: str) -> str:
@@ -219,31 +196,14 @@ def _has_plain_names(pipeline: str, root: Path) -> bool:
 
     Also where the workflow leaves the pipeline out because gates/ holds only one.
     """
-    existing = [path for name in NAMES if (path := root / _FOLDER / name).exists()]
-    owners = {owner for path in existing for owner in _pipelines_of(path)}
+    existing = [path for name in NAMES if (path := root / FOLDER / name).exists()]
+    owners = {step.pipeline for path in existing for step in steps_of(path)}
     others = [path for path in pipelines(root) if path != root / pipeline]
     return (
         not existing
         or pipeline in owners
         or (bool(owners) and not any((root / owner).exists() if owner else others for owner in owners))
     )
-
-
-def _pipelines_of(workflow: Path) -> Iterator[str]:
-    """The pipeline of each step of ours in a workflow, nothing for one that names none."""
-    with suppress(UsageError):  # not a workflow of ours
-        for inputs in (step.get("with") for step in workflow_steps(workflow)):
-            if isinstance(inputs, dict) and inputs.get("command") in _COMMANDS:
-                yield str(inputs.get("pipeline") or "")
-
-
-def workflow_steps(workflow: Path) -> list[dict[str, Any]]:
-    """The steps of all jobs of a workflow. Raises UsageError for a file that is none."""
-    try:
-        jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
-        return [{**step} for job in jobs.values() for step in job.get("steps", [])]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{workflow.name} cannot be read as a workflow ({error!r})") from error
 
 
 def _read(pipeline: Path, root: Path) -> Pipeline | None:
@@ -254,7 +214,7 @@ def _read(pipeline: Path, root: Path) -> Pipeline | None:
         return None
 
 
-def _needs_lfs(pipeline: Pipeline | None, root: Path) -> bool:
+def needs_lfs(pipeline: Pipeline | None, root: Path) -> bool:
     """Whether Git LFS keeps something that the pipeline reads, as .gitattributes says it."""
     names = [] if pipeline is None else ReadPaths.of_pipeline(pipeline).examples(root)
     filters = git.filters(names, root) if names else None
@@ -264,10 +224,51 @@ def _needs_lfs(pipeline: Pipeline | None, root: Path) -> bool:
     return attributes.is_file() and "filter=lfs" in attributes.read_text(encoding="utf-8", errors="replace")
 
 
-def _local_registry(pipeline: Pipeline) -> str | None:
-    """The address of a registry that lies in a file of this machine, also as what a variable falls back to."""
+def local_registry(pipeline: Pipeline) -> str | None:
+    """The address of a registry that this machine alone reaches, also as what a variable falls back to; None of a server."""
     uri = str(getattr(pipeline.registry, "uri", ""))
-    return uri if _LOCAL.match(uri) else None
+    return uri if is_here_alone(uri) else None
+
+
+def _chosen_action(before: Sequence[GateStep]) -> tuple[str, tuple[str, ...]]:
+    """(the value of `uses:`, what is to be said of it): as workflows that are there have it, else of this lockgate.
+
+    before: their steps, the pipeline's own first.
+    """
+    used = next((step for step in before if step.uses and not step.is_placeholder), None)
+    installed = _installed_action()
+    if used is not None:
+        kept = f"the action is {used.uses}, as in {used.file}"
+        other = installed is not None and installed != used.uses.split(" ")[0]
+        return used.uses, (f"{kept}; this lockgate is {installed}, which --action names" if other else kept,)
+    if installed is not None:
+        return f"{installed} # v{__version__}", ()
+    return f"{PLACEHOLDER}@v{__version__}", (
+        f"to do: where lockgate {__version__} was installed from, and at which commit, is not known here; "
+        "write it with --action OWNER/REPO@COMMIT --force",
+    )
+
+
+def _job_python(logged: str | None, before: Sequence[GateStep]) -> tuple[str, str]:
+    """(the Python of jobs in which models answer, where it comes from). logged: what the model was logged under."""
+    used = next((step for step in before if step.asks_models and step.python is not None), None)
+    if logged is not None:
+        wanted, reason = _minor(logged), f"the model was logged under {logged}"
+    elif used is not None:
+        wanted, reason = str(used.python), f"as in {used.file}"
+    else:
+        wanted, reason = (
+            _minor(platform.python_version()),
+            "this one; gate check --github tells where a model was logged under another one",
+        )
+    if tuple(map(int, wanted.split(".")[:2])) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        return oldest, f"models answer under Python {oldest}, the oldest that lockgate runs on; {reason}"
+    return wanted, f"models answer under Python {wanted}: {reason}"
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 def _installed_action() -> str | None:

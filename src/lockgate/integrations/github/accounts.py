@@ -15,13 +15,29 @@ _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,38}")
 _SECONDS = 10
 
 
+def said_account(text: str) -> tuple[str, int | None]:
+    """(login, number of the account) of `@LOGIN` or `LOGIN:NUMBER`; without the number None. Raises UsageError."""
+    login, separator, number = text.removeprefix("@").partition(":")
+    if separator and re.fullmatch("[1-9][0-9]{0,17}", number) is None:
+        raise UsageError(
+            f"{text!r} is no account with its number",
+            remedy=f"write it like octocat:583231; gh api users/{login} --jq .id prints it",
+        )
+    _require_login(login)
+    return login, int(number) if separator else None
+
+
+def _require_login(login: str) -> None:
+    if _LOGIN.fullmatch(login) is None:
+        raise UsageError(f"{login!r} is no login of GitHub", remedy="write it without @, like octocat")
+
+
 def account_id(login: str, *, api: str | None = None) -> int | None:
     """The number of a person's account, as `gh` or else the API says it; None where neither answers.
 
     api: GITHUB_API_URL. Raises UsageError for what is no login, nobody's, or not a person's.
     """
-    if _LOGIN.fullmatch(login) is None:
-        raise UsageError(f"{login!r} is no login of GitHub", remedy="write it without @, like octocat")
+    _require_login(login)
     content = _by_gh(login) or _by_request(login, api or API)
     if content is None:
         return None

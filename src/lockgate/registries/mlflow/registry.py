@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,11 +151,20 @@ class MlflowRegistry:
         )
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
+        with self._model_file(version, "signature") as folder:
+            return model_files.signature(model_files.model_file(folder))
+
+    def python_version(self, version: ModelVersion) -> str | None:
+        with self._model_file(version, "Python") as folder:
+            return model_files.python_version(model_files.model_file(folder), folder)
+
+    @contextmanager
+    def _model_file(self, version: ModelVersion, wanted: str) -> Iterator[Path]:
+        """A folder with nothing of the version but its MLmodel."""
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-            self._files(version, f"the signature of {version}").download(
-                model_files.MODEL_FILE, Path(folder, model_files.MODEL_FILE)
-            )
-            return model_files.signature(model_files.model_file(Path(folder)))
+            file = Path(folder, model_files.MODEL_FILE)
+            self._files(version, f"the {wanted} of {version}").download(model_files.MODEL_FILE, file)
+            yield Path(folder)
 
     def _files(self, version: ModelVersion, subject: str) -> ArtifactFolder:
         uri = self._client.read(

@@ -1,0 +1,57 @@
+"""List what a person does beside the files that are written: once for a repository, and for each pipeline of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lockgate.cli.github.existing_workflows import PLACEHOLDER, gate_steps
+from lockgate.cli.github.workflow_files import Workflows
+
+_ONCE = """\
+  [ ] MLflow: an account that may only read, and one that may write; without accounts whoever reads can write, too
+  [ ] Actions, General: read-only token by default; approval for outside contributors; only actions that you allow:
+      {action}{private}
+  [ ] Environments: model-promotion, deployment branches: only the default branch; no bypass for administrators;
+      its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the account that may write
+  [ ] Secrets and variables, Actions: variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME, secret MLFLOW_READ_PASSWORD
+  [ ] .github/CODEOWNERS: a line `/.github/ {owners}` and a line `/gates/ {owners}`
+  [ ] Rules of the default branch: changes by pull request only; review from code owners"""
+_PRIVATE = "; where that repository is private, in its own settings: Actions, General, Access"
+_DONE = (
+    "  done already for {others}: accounts, Actions, environment, secrets and variables, rules of the default branch"
+)
+_NO_SERVER = """\
+  [ ] A registry on a server: GitHub's runners cannot reach {local}, on this machine, which {pipeline} names; register the
+      model on a server, and write registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI}}"}}"""
+_EACH = """\
+  [ ] MLflow: the account that may write needs EDIT on the registered model {model}, the one that reads READ
+  [ ] {pipeline} says below signoff who approves; gate check names nothing more that is missing in the repository
+  [ ] A pull request that brings what is written here into the default branch; it promotes nothing, and says so
+  [ ] Required checks, if any, once that is merged: "{check}"; it passes where a pull request changes nothing of the model
+  [ ] The first promotion: a pull request that changes {changed}; an owner comments the line that it shows"""
+
+
+def checklist(workflows: Workflows, root: Path, *, logins: Iterable[str]) -> list[str]:
+    """What is to be done, in this order; what was done for the workflows of another pipeline is not listed again.
+
+    logins: of the owners.
+    """
+    others = sorted({Path(step.pipeline).stem for step in gate_steps(root)} - {workflows.stem, ""})
+    lines = ['to do, in this order (docs/github.md, "Everything to do at GitHub"):']
+    if others:
+        lines.append(_DONE.format(others=", ".join(others)))
+    else:
+        action = workflows.action.partition("@")[0]
+        shown = "lockgate's" if action == PLACEHOLDER else action
+        owners = " ".join(f"@{login}" for login in logins) or "@LOGIN"
+        lines += _ONCE.format(action=shown, private=_PRIVATE, owners=owners).splitlines()
+    if workflows.local is not None:
+        lines += _NO_SERVER.format(pipeline=workflows.pipeline, local=workflows.local).splitlines()
+    each = _EACH.format(
+        model=workflows.model,
+        pipeline=workflows.pipeline,
+        check=workflows.check,
+        changed=workflows.version_file or "what the gates read",
+    )
+    return [*lines, *each.splitlines()]
