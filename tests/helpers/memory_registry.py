@@ -148,7 +148,7 @@ class MemoryRegistry:
         return None
 
     def python_version(self, version: ModelVersion) -> str | None:
-        return None
+        return self.known[version.version].get("python_version")
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.pointers[alias] = self.version(name, version).version

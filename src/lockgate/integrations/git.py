@@ -128,6 +128,18 @@ def ignores(path: str, root: Path) -> bool:
     return _git(["check-ignore", "--quiet", "--", path], root).code == 0
 
 
+def uncommitted(paths: Sequence[str], root: Path) -> tuple[list[str], list[str]]:
+    """(those of these paths below the root that git ignores, which need not exist; files of theirs that it does not track).
+
+    Nothing where the folder is no checkout.
+    """
+    if not paths:
+        return [], []
+    ignored = _git(["-c", "core.quotePath=false", "check-ignore", "--", *paths], root).out
+    others = _git(["--literal-pathspecs", "ls-files", "--others", "--exclude-standard", "-z", "--", *paths], root).out
+    return ignored.splitlines(), others.split("\0")[:-1]
+
+
 def filters(paths: Sequence[str], root: Path) -> set[str] | None:
     """The `filter` that .gitattributes gives to any of these paths, which need not exist; None outside a repository."""
     answer = _git(["check-attr", "-z", "filter", "--", *paths], root)

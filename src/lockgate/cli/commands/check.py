@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.cli.github.existing_workflows import hears_comments
+from lockgate.cli.github.workflow_check import python_notes, workflow_notes
 from lockgate.cli.output import show, show_json
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline import gate_outline
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("paths", metavar="[PIPELINES]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", "with_data", is_flag=True, help="Look at the data too: files, formats, columns; exit 4.")
+@click.option(
+    "--github", is_flag=True, help="Ask the registry too whether the jobs on GitHub have the Python of the model."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
-    """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one."""
+def command(paths: tuple[Path, ...], with_data: bool, github: bool, as_json: bool) -> None:
+    """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one.
+
+    Its workflows of GitHub Actions are looked at, too: what their jobs lack is a note.
+    """
     entries: list[dict[str, Any]] = []
     for path in paths or _of_the_project():
         try:
@@ -37,7 +44,8 @@ def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
             entries.append(_entry(path, complaints=error.complaints))
             show("\n".join(error.complaints), err=True)
             continue
-        notes, misfits = _notes(pipeline), _misfits(path, pipeline) if with_data else []
+        notes = [*_notes(pipeline), *workflow_notes(pipeline), *(python_notes(path) if github else ())]
+        misfits = _misfits(path, pipeline) if with_data else []
         for note in notes:
             show(f"{path}: note: {note}", err=True)
         for misfit in misfits:
