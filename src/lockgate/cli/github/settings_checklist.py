@@ -43,9 +43,9 @@ def checklist(workflows: Workflows, root: Path, *, logins: Iterable[str]) -> lis
         lines.append(_DONE.format(others=", ".join(others)))
     else:
         action = workflows.action.partition("@")[0]
-        shown = "lockgate's" if action == PLACEHOLDER else action
+        name = "lockgate's" if action == PLACEHOLDER else action
         owners = " ".join(f"@{login}" for login in logins) or "@LOGIN"
-        lines += _ONCE.format(action=shown, private=_PRIVATE, owners=owners).splitlines()
+        lines += _ONCE.format(action=name, private=_PRIVATE, owners=owners).splitlines()
     if workflows.local is not None:
         lines += _NO_SERVER.format(pipeline=workflows.pipeline, local=workflows.local).splitlines()
     each = _EACH.format(

@@ -253,18 +253,18 @@ def _job_python(logged: str | None, before: Sequence[GateStep]) -> tuple[str, st
     """(the Python of jobs in which models answer, where it comes from). logged: what the model was logged under."""
     used = next((step for step in before if step.asks_models and step.python is not None), None)
     if logged is not None:
-        wanted, reason = _minor(logged), f"the model was logged under {logged}"
+        chosen, reason = _minor(logged), f"the model was logged under {logged}"
     elif used is not None:
-        wanted, reason = str(used.python), f"as in {used.file}"
+        chosen, reason = str(used.python), f"as in {used.file}"
     else:
-        wanted, reason = (
+        chosen, reason = (
             _minor(platform.python_version()),
             "this one; gate check --github tells where a model was logged under another one",
         )
-    if tuple(map(int, wanted.split(".")[:2])) < _OLDEST:
+    if tuple(map(int, chosen.split(".")[:2])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         return oldest, f"models answer under Python {oldest}, the oldest that lockgate runs on; {reason}"
-    return wanted, f"models answer under Python {wanted}: {reason}"
+    return chosen, f"models answer under Python {chosen}: {reason}"
 
 
 def _minor(version: str) -> str:

@@ -159,11 +159,11 @@ class MlflowRegistry:
             return model_files.python_version(model_files.model_file(folder), folder)
 
     @contextmanager
-    def _model_file(self, version: ModelVersion, wanted: str) -> Iterator[Path]:
+    def _model_file(self, version: ModelVersion, part: str) -> Iterator[Path]:
         """A folder with nothing of the version but its MLmodel."""
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             file = Path(folder, model_files.MODEL_FILE)
-            self._files(version, f"the {wanted} of {version}").download(model_files.MODEL_FILE, file)
+            self._files(version, f"the {part} of {version}").download(model_files.MODEL_FILE, file)
             yield Path(folder)
 
     def _files(self, version: ModelVersion, subject: str) -> ArtifactFolder:
