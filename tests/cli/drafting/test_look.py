@@ -112,7 +112,9 @@ def test_a_classifier_that_answers_classes_is_asked_for_probabilities() -> None:
     assert pipeline.output is not None
     assert pipeline.output.method == "predict_proba"
     assert [entry.column for entry in holdout.slices] == ["sex"]
-    assert lines(pipeline) == ["auc >= champion -", "average_precision >= champion -", "auc >=", "auc >= 0.85 on each"]
+    assert lines(pipeline) == [
+        "auc >= champion -", "average_precision >= champion -", "auc >=", "auc >= 0.85 on each", "auc >= champion - 0.06 on each",
+    ]  # fmt: skip
     assert 0.8 < limit(pipeline, 3) <= limit(pipeline, 2) < 0.92
     assert lines(pipeline, "latency") == ["errors <=", "p95_ms <="]
     assert "it answers with classes; the pipeline asks for its probabilities, output: {method: predict_proba}\n" in told
@@ -133,7 +135,9 @@ def test_amounts_are_no_classes_though_few_whole_numbers_are_their_truth() -> No
     pipeline, told = written("quality", "wines.csv")
 
     assert (pipeline.task, pipeline.data["holdout"].label) == ("regression", "points")
-    assert lines(pipeline) == ["rmse <= champion *", "mae <= champion *", "rmse <=", "rmse <= 0.67 on each"]
+    assert lines(pipeline) == [
+        "rmse <= champion *", "mae <= champion *", "rmse <=", "mae <= 0.54 on each", "mae <= champion * 1.1 on each",
+    ]  # fmt: skip
     assert 0.4 < limit(pipeline, 2) < 0.8
     assert "wines.csv: points is the truth\n" in told
 
@@ -155,7 +159,7 @@ def test_a_tensor_whose_cells_must_be_decoded_is_asked_as_it_is_written() -> Non
     assert 'inputs: {"scan": {column: "scan", decode: npy}}\n' in Path("gates/images.yaml").read_text()
     assert pipeline.data["holdout"].label == "kind"
     assert lines(pipeline)[2] == "accuracy >="
-    assert "the pipeline's limit leaves room\n" in told
+    assert "; the pipeline allows a little worse\n" in told
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,29 @@
-"""Limits that a version passes on the rows that it answered, for the absolute lines of a first pipeline."""
+"""Limits that a version passes on the rows that it answered, and what these rows decide of a comparison on each slice."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lockgate.cli.drafting.answers import Reading
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError
+from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.number_format import interval_text, rounded_up, short, slice_words
-from lockgate.evidence.finding import Finding
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.planning.outlook import outlooks
+from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.testing import run_gate
 
 _ROOM = 2.0  # times as far from the value as the end of its interval: many lines at once have wider ones
 _FAR = {">=": "0", "<=": "1e+60"}
+# Times as many effective rows as the test of a mean of unbounded losses needs: a better version keeps the largest losses, beside
+# which its other ones are smaller, so that fewer rows carry its variance.
+_STEADY = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,19 +44,27 @@ class Limit:
 
 @dataclass(frozen=True)
 class Limits:
-    """Those of all rows and of the weakest slice, None where the rows show none. weak: slices that have no value."""
+    """Those of all rows and of the weakest slice, None where the rows show none. weak: slices that have no value.
+
+    tolerance: the smallest that lets a version as good as this one pass `compared`, a line on each slice, as it would be beside
+    the champion; a factor's distance from 1. None where these rows decide none.
+    """
 
     overall: Limit | None = None
     each_slice: Limit | None = None
     weak: frozenset[str] = frozenset()
+    tolerance: float | None = None
 
 
-def limits(reading: Reading, spec: DatasetSpec, subject: str, op: str) -> Limits:
-    """What the answers reach by the gate `metrics`, overall and on each slice of the data."""
-    lines = [f"{subject} {op} {_FAR[op]}"]
+def limits(reading: Reading, spec: DatasetSpec, overall: str, on_slices: str, op: str, *, compared: str) -> Limits:
+    """What the answers reach by the gate `metrics`, overall and on each slice of the data.
+
+    overall, on_slices: subjects. compared: the line on each slice that is to compare `on_slices` with the champion.
+    """
+    lines = [f"{overall} {op} {_FAR[op]}"]
     slices = [entry.model_dump(exclude_none=True, by_alias=True) for entry in spec.slices]
     if slices:
-        lines.append(f"{lines[0]} on each slice")
+        lines.append(f"{on_slices} {op} {_FAR[op]} on each slice")
     scores: Mapping[str, Any] = {"candidate": reading.scores}
     try:
         result = run_gate(
@@ -58,23 +74,22 @@ def limits(reading: Reading, spec: DatasetSpec, subject: str, op: str) -> Limits
         )  # fmt: skip
     except LockgateError:
         return Limits()
-    overall = [limit for finding in result.findings if not finding.slice and (limit := _limit(finding, op))]
-    sliced = {id(finding): _limit(finding, op) for finding in result.findings if finding.slice}
-    weak = {
-        name for finding in result.findings if finding.slice and sliced[id(finding)] is None for name in finding.slice
-    }
-    kept = [
-        limit
-        for finding in result.findings
-        if finding.slice and not weak & set(finding.slice) and (limit := sliced[id(finding)]) is not None
-    ]
-    weakest = (min if op == ">=" else max)(kept, key=lambda limit: limit.limit, default=None)
-    return Limits(overall[0] if overall else None, weakest, frozenset(weak))
+    whole = [limit for finding in result.findings if not finding.slice and (limit := _limit(finding, op))]
+    sliced = [(finding, _limit(finding, op)) for finding in result.findings if finding.slice]
+    weak = frozenset(name for finding, limit in sliced if limit is None for name in finding.slice)
+    kept = [(finding, limit) for finding, limit in sliced if limit is not None and not weak & set(finding.slice)]
+    weakest = (min if op == ">=" else max)([limit for _, limit in kept], key=lambda limit: limit.limit, default=None)
+    tolerance = _smallest_tolerance(compared, [finding for finding, _ in kept])
+    return Limits(whole[0] if whole else None, weakest, weak, tolerance)
 
 
 def _limit(finding: Finding, op: str) -> Limit | None:
+    """None where the data do not decide such a line: without a bound, or where too few rows carry what would bound it."""
     decided = finding.decided
-    if decided is None or finding.observed is None:
+    if decided is None or finding.observed is None or finding.verdict is not Verdict.PASS:
+        return None
+    unbounded = "approximate" in decided.method
+    if unbounded and decided.n_eff is not None and decided.n_eff < _STEADY * MIN_EFFECTIVE_ROWS:
         return None
     bound = decided.low if op == ">=" else decided.high
     if bound is None:
@@ -83,3 +98,26 @@ def _limit(finding: Finding, op: str) -> Limit | None:
     limit = math.floor(limit * 100) / 100 if op == ">=" else rounded_up(limit)
     words = slice_words(tuple(finding.slice.items())) if finding.slice else ""
     return Limit(finding.observed, decided.low, decided.high, limit, words) if limit > 0 else None
+
+
+def _smallest_tolerance(compared: str, findings: Sequence[Finding]) -> float | None:
+    """The largest of what the slices need, as `gate plan --score` would say it of this version as champion."""
+    line = parse(compared)
+    own = {estimate.slice: estimate for estimate in map(_estimate, findings)}
+    needed = [math.inf]
+    for outlook in outlooks("r1", line, SUBJECTS[line.subject], list(own.values()), own=own):
+        value = abs(own[outlook.slice].candidate or 0.0) if line.limit.sign == "*" else 1.0
+        needed.append(math.inf if outlook.smallest is None or not value else outlook.smallest / value)
+    smallest = max(needed[1:], default=math.inf)
+    return smallest if math.isfinite(smallest) else None
+
+
+def _estimate(finding: Finding) -> Estimate:
+    """What a plan reads of the estimate that a finding was made of. The finding has a value."""
+    decided = finding.decided
+    assert decided is not None  # noqa: S101  # it has a limit
+    return Estimate(
+        finding.requirement, tuple(finding.slice.items()), finding.rows, finding.positives, decided.required, decided.on,
+        decided.method, candidate=finding.observed, value=decided.estimate, low=decided.low, high=decided.high, se=decided.se,
+        n_eff=decided.n_eff, counted_in=finding.counted_in,
+    )  # fmt: skip

@@ -26,7 +26,7 @@ def look(
     if draft.label is None or draft.rows is None or draft.recorded:
         return draft
     from lockgate.cli.drafting.answers import ask
-    from lockgate.cli.drafting.limits import limits
+    from lockgate.cli.drafting.limits import Limits, limits
 
     show(f"asking {newest.version} for its answers to these rows …")
     try:
@@ -37,13 +37,19 @@ def look(
         return draft
     draft = replace(draft, reading=reading, task=reading.task)
     subject, op = draft.subject
-    measured = limits(reading, pipeline.data["holdout"], subject, op)
+
+    def measure() -> Limits:
+        line, usual = draft.on_slices
+        compared = draft.compared_on_slices(usual)
+        return limits(reading, pipeline.data["holdout"], subject, line.split()[0], op, compared=compared)
+
+    measured = measure()
     overall = measured.overall
     if draft.guessed and not chosen and overall is not None and overall.high is not None and overall.high < 0.5:
         other = next(label for label in (draft.rows.labels if draft.rows else ()) if label != draft.positive)
         reading = replace(reading, positive=other)
         draft = replace(draft, reading=reading, positive=other, guessed=False)
-        measured = limits(reading, pipeline.data["holdout"], subject, op)
+        measured = measure()
         show(f"its scores speak for {other}, as the data show")
     if reading.output.method is not None:
         show(
@@ -57,7 +63,7 @@ def look(
         )
     if measured.overall is not None:
         show(
-            f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them; the pipeline's limit leaves room"
+            f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them; the pipeline allows a little worse"
         )
     return replace(draft, limits=measured)
 

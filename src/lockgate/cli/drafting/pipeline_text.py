@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lockgate.cli.drafting.columns import Outline
 from lockgate.cli.drafting.owners import Signers
+from lockgate.cli.drafting.slice_lines import slice_lines
 from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
 from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
@@ -62,7 +63,7 @@ _LATENCY = """\
     require:
       - errors <= 0
       - p95_ms <= {limit:g}  # {note}
-      # - p95_ms <= champion * 2  # of requests that take a few milliseconds, this compares moments of the machine"""
+      # - p95_ms <= champion * 2  # for answers in a few milliseconds, noise of the machine is more than versions differ by"""
 _SLACK = 10  # times as slow as here a request may be: other machines are slower, and a limit is for people to set
 _LEAST_MS = 100.0
 _WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
@@ -145,6 +146,20 @@ class Draft:
         line = next(iter(self.lines.values()))[0].split()
         return line[0], line[1]
 
+    @property
+    def on_slices(self) -> tuple[str, float]:
+        """The line that compares each slice with the champion, and the least tolerance that is written for it.
+
+        Squares of a few large errors carry an rmse: on a slice a single one leaves it undecided. An mae has them as they are.
+        """
+        lines = self.lines
+        line, usual = lines["mae"] if self.task == "regression" else next(iter(lines.values()))
+        return line, 2 * usual
+
+    def compared_on_slices(self, tolerance: float) -> str:
+        """That line with a tolerance."""
+        return f"{with_tolerance(self.on_slices[0], self.task, tolerance)} on each slice"
+
 
 def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) -> str:
     """The YAML. version: the file that names the candidate's."""
@@ -207,16 +222,7 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
         lines.append(f"{subject} {op} {limit:.12g}  # version {draft.version} reaches {overall.reached}")
     elif (baseline := _baseline(draft.task, counts)) is not None:
         lines.append(f"{baseline}  # a first version too, which has no champion: more than guessing reaches")
-    if weakest is not None:
-        reached = f"every slice of version {draft.version} passes it, the nearest with {printable(weakest.reached)}"
-        lines.append(f"{subject} {op} {weakest.limit:.12g} on each slice  # {reached}")
-    elif draft.slices:
-        line, tolerance = next(iter(draft.lines.values()))
-        text = with_tolerance(line, draft.task, tolerance)
-        lines.append(
-            f"# - {text} on each slice  # judges every value of them; `gate plan` says what your rows can decide"
-        )
-    return lines
+    return lines + slice_lines(draft, weakest)
 
 
 def _beside_chance(reached: Limit, op: str, chance: float | None) -> float | None:
@@ -326,7 +332,7 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
 
     see = "see `gate plan`"
     if any(declared(subject).approximate for subject in draft.lines):
-        see += "; errors without a largest one have approximate bounds"
+        see += "; confidence bounds of an error that has no largest value are approximate"
     lines, decided, together = [], counts.rows > 0, len(draft.lines)  # an equal candidate is to pass all of them
     for subject, (line, default) in draft.lines.items():
         smallest = None
@@ -339,7 +345,10 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
         tolerance = default if smallest is None else rounded_up(smallest)
         lines.append(with_tolerance(line, draft.task, tolerance))
     if decided:
-        return lines, f"the smallest tolerances that {counts} can decide: {see}"
+        return (
+            lines,
+            f"the smallest tolerances with which {counts} let an equally good version pass, 9 times in 10: {see}",
+        )
     if counts.rows:
         return lines, f"{counts} are too few to decide any tolerance: {see}"
     return lines, f"a tolerance that your rows can decide: {see}"

@@ -1,0 +1,70 @@
+"""What the losses of a first version say of the lines on slices: which of them such data decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.cli.drafting.answers import Reading
+from lockgate.cli.drafting.limits import Limits, limits
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evidence.finding import Verdict
+from lockgate.models.model import Output
+from lockgate.testing import run_gate
+
+ROWS = 1000
+
+
+def predictions(*, spread: float, largest: float = 0.0) -> dict[str, Any]:
+    """Errors as a forest makes them, most of them small; the largest one lies in a slice of its own region."""
+    draw = np.random.default_rng(4)
+    errors = draw.laplace(0, spread, ROWS)
+    errors[0] = largest
+    label = draw.normal(300, 90, ROWS)
+    region = np.array(["north", "south"])[np.arange(ROWS) % 2]
+    return {"price": label, "region": region, "score": label + errors}
+
+
+def limits_of(columns: dict[str, Any], on_slices: str = "mae") -> Limits:
+    reading = Reading("regression", Output(), False, pa.table(columns), "score", (), None, None)
+    spec = DatasetSpec.model_validate({"path": "d.csv", "label": "price", "slices": ["region"]})
+    return limits(reading, spec, "rmse", on_slices, "<=", compared=f"{on_slices} <= champion * 1.1 on each slice")
+
+
+def test_a_better_version_passes_the_lines_on_slices_that_were_drafted_of_a_worse_one() -> None:
+    """The same largest error beside smaller ones carries all of an rmse, and little of an mae."""
+    worse, better = predictions(spread=16, largest=140), predictions(spread=10, largest=140)
+    drafted = limits_of(worse)
+    assert drafted.each_slice is not None
+    assert drafted.tolerance is not None
+
+    first = [f"mae <= {drafted.each_slice.limit} on each slice"]
+    second = [*first, f"mae <= champion * {1 + drafted.tolerance} on each slice"]
+    for lines, table in ((first, worse), (second, {**better, "before": worse["score"]})):
+        scores = {"candidate": "score", **({"champion": "before"} if "before" in table else {})}
+        result = run_gate(
+            "metrics", table=pa.table(table), scores=scores, require=lines, slices=["region"], task="regression", label="price"
+        )  # fmt: skip
+        assert result.verdict is Verdict.PASS, result.reason
+
+
+def test_no_line_is_drafted_on_slices_where_a_few_losses_decide() -> None:
+    """Not of an rmse with such a loss, though this version would just pass it; nor of any error where one row is all of it."""
+    heavy = predictions(spread=16, largest=140)
+
+    assert (limits_of(heavy, "rmse").each_slice, limits_of(heavy, "rmse").weak) == (None, frozenset({"region"}))
+    assert limits_of(predictions(spread=16, largest=1e5)).each_slice is None
+
+
+def test_the_tolerance_on_slices_is_that_of_the_smallest_one() -> None:
+    """Fewer rows of a slice decide less; of a slice too small for a verdict there is no line."""
+    even = limits_of(predictions(spread=16))
+    columns = predictions(spread=16)
+    columns["region"] = np.where(np.arange(ROWS) < 120, "west", "east")
+    uneven = limits_of(columns)
+
+    assert even.tolerance is not None
+    assert uneven.tolerance is not None
+    assert 0.03 < even.tolerance < 0.1 < uneven.tolerance < 0.2
