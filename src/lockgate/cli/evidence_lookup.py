@@ -151,6 +151,11 @@ def _whole_digest(prefix: str, local: Evidence | None, store: EvidenceStore) -> 
             raise _ambiguous(prefix, several)
 
 
+def short_digest(digest: str) -> str:
+    """So much of a digest as names it, beside a command on one line; what is signed is shown whole."""
+    return digest[: len("sha256:") + SHORTEST]
+
+
 def _ambiguous(digest: str, candidates: Iterable[str]) -> UsageError:
     listed = "".join(f"\n  {candidate}" for candidate in candidates)
     return UsageError(f"several digests begin with {digest}:{listed}", remedy="write more of it")
@@ -167,7 +172,7 @@ class _Staged:
     since: str
 
     def __str__(self) -> str:
-        return f"{self.digest}: version {self.version} of {self.pipeline.model}, in Staging{self.since}"
+        return f"{short_digest(self.digest)}: version {self.version} of {self.pipeline.model}, in Staging{self.since}"
 
 
 def _staged(path: Path | None) -> _Staged:

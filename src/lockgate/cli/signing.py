@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lockgate.cli.drafting.owners import local_keys
-from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot
+from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot, short_digest
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
@@ -85,7 +85,7 @@ def _next_steps(lookup: EvidenceLookup, verb: str) -> list[str]:
     ballot, _, _ = read_ballot(lookup)
     decision = decide(lookup.pipeline.signoff or SignoffPolicy(), evidence, ballot, now())
     ready = decision.state == "approved"
-    return [f"next     {f'gate promote {evidence.digest}' if ready else decision.reason}"]
+    return [f"next     {f'gate promote {short_digest(evidence.digest)}' if ready else decision.reason}"]
 
 
 def _own_key(policy: SignoffPolicy, *, source: str) -> Path:

@@ -62,7 +62,7 @@ def test_after_a_vote_it_is_told_what_comes_next(desk: Desk) -> None:
     done = f"version 1 of {desk.model} is Production on this evidence already"
     assert told == [
         "next     1 approval of owners missing\n",
-        f"next     gate promote {about.digest}\n",
+        f"next     gate promote {about.digest[:19]}\n",
         f"{done}\n",
         f"{done}: gate rollback {desk.model} takes it back\n",
     ]

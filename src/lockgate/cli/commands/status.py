@@ -98,7 +98,7 @@ class Waiting:
 
 def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Waiting | None:
     """None where nothing waits, or no pipeline says who signs."""
-    from lockgate.cli.evidence_lookup import SHORTEST, look_up_evidence, read_ballot
+    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, short_digest
     from lockgate.signoff.decision import decide
     from lockgate.signoff.policy import SignoffPolicy
 
@@ -111,7 +111,7 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
         decision = decide(lookup.pipeline.signoff or SignoffPolicy(), lookup.evidence, read_ballot(lookup)[0], state.at)
     except LockgateError as error:
         return Waiting(f"who has to approve is not known here: {error.message}")
-    short = digest[: len("sha256:") + SHORTEST]  # it fits beside the command on one line
+    short = short_digest(digest)
     if decision.state == "approved":
         return Waiting(
             "it is approved, and waits to be promoted",
