@@ -81,5 +81,5 @@ EVIL = evidence(
     policy={"sha256": HOSTILE},
     model={"name": HOSTILE, "candidate": {"version": HOSTILE, "digest": HOSTILE}, "champion": {"version": HOSTILE, "digest": HOSTILE}},
     data=[{"name": HOSTILE, "path": HOSTILE, "digest": HOSTILE, "rows": 1}],
-    waivers=[{"finding": HOSTILE, "owner": HOSTILE, "reason": HOSTILE, "until": HOSTILE}],
+    waivers=[{"finding": f"{HOSTILE}/{HOSTILE}", "owner": HOSTILE, "reason": HOSTILE, "until": HOSTILE}],
 )  # fmt: skip

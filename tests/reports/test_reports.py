@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence
+from helpers.junit_schema import complaints
+from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
+from helpers.report_story import STOPPED
+from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
 from lockgate.text import markdown as text
 
+WAIVER = {"finding": "metrics/r1/geo=BR", "owner": "ann", "reason": "known", "until": "2026-12-01", "expired": False}
 MARKDOWN = f"""\
 # 💥 error: fraud version 7
 
@@ -34,18 +41,22 @@ Compared with version 6. It blocks promotion.
 
 <details><summary>All findings</summary>
 
-| finding | verdict | value | interval | champion | limit | rows |
-|---|---|---|---|---|---|---|
-| r1/overall auc | pass | 0.93 |  | 0.9223 | &gt;= champion - 0.03 | 50,000 |
-| r1/geo=BR auc | fail | 0.8712 | 0.8521 to 0.8895 | 0.9223 | &gt;= champion - 0.03 | 4,210 |
-| r1/geo=LU auc | pass (no-harm check) | 0.8712 | 0.8521 to 0.8895 | 0.9223 | &gt;= champion - 0.03 | 90 |
-| r1/geo=XX auc | inconclusive | – |  | – | &gt;= champion - 0.03 | 0 |
+**auc &gt;= champion - 0.03**
+
+| | | value | champion | difference | ◂ worse | rows |
+|:-:|---|--:|--:|:-:|---|--:|
+| ❌ | geo=BR | 0.8712 | 0.9223 | -0.0511<br><sub>-0.0642&nbsp;to&nbsp;-0.038</sub> | `·────────●───────····│·` | 4,210 |
+| ❔ | geo=XX | – | – |  |  | 0 |
+| ✅ | overall | 0.93 | 0.9223 | -0.0511<br><sub>-0.0642&nbsp;to&nbsp;-0.038</sub> | `·────────●───────····│·` | 50,000 |
+| ✅ | geo=LU (no-harm check) | 0.8712 | 0.9223 | -0.0511<br><sub>-0.0642&nbsp;to&nbsp;-0.038</sub> | `·────────●───────····│·` | 90 |
+
+`│` is the limit, `●` the value, `─` its interval.
 
 </details>
 
 ## shadow
 
-* **error** the model was killed. more memory
+* **error** the model was killed. _more memory._
 
       line 1
       Killed
@@ -149,7 +160,10 @@ def test_a_hostile_name_is_shown_and_does_nothing_in_markdown() -> None:
     table = [line for line in shown.splitlines() if line.startswith("| ") and "script" in line]
     unsigned = shown.replace("\n", "")
 
-    assert tags <= {"<details>", "<summary>", "</summary>", "</details>"} | {"<script>", "</script>"}
+    assert tags <= {"<details>", "<summary>", "</summary>", "</details>", "<br>", "<sub>", "</sub>"} | {
+        "<script>",
+        "</script>",
+    }
     assert not [line for line in shown.splitlines() if "<script>" in line and not line.startswith("      ")]
     assert [len(re.findall(r"(?<!\\)\|", line)) for line in table] == [4, 8]
     assert "@team" not in "".join(line for line in shown.splitlines() if not line.startswith("      "))
@@ -163,6 +177,16 @@ def test_a_hostile_name_is_one_test_in_junit() -> None:
 
     assert [case.get("name") for case in root.iter("testcase")] == [f"metrics/r1/{kept}", kept]
     assert {problem.tag for case in root.iter("testcase") for problem in case} == {"failure", "error"}
+
+
+@pytest.mark.parametrize("about", [WHOLE, EVIL, STOPPED], ids=["whole", "hostile", "stopped"])
+def test_junit_is_what_jenkins_reads(about: Evidence, tmp_path: Path) -> None:
+    """By the schema that its xUnit plugin publishes, whatever names are in it, and also where something is waived."""
+    waived = evidence(*about.gates, waivers=[WAIVER], model={**WHOLE.document["model"], "name": about.model})
+
+    assert complaints(FORMATS["junit"].render(RunRecord(about)), tmp_path) == []
+    assert complaints(FORMATS["junit"].render(RunRecord(waived)), tmp_path) == []
+    assert complaints("<testsuites><testcase/></testsuites>", tmp_path) != []
 
 
 def test_a_hostile_name_survives_json() -> None:
@@ -182,10 +206,47 @@ def test_any_text_is_one_line_without_markup(value: str) -> None:
     assert "://" not in shown
 
 
+def test_what_is_waived_looks_waived_in_each_format() -> None:
+    """It blocks nothing in the text, is marked in the table, and skipped in JUnit."""
+    record = RunRecord(evidence(METRICS, waivers=[WAIVER]))
+    shown, root = FORMATS["md"].render(record), Xml.fromstring(FORMATS["junit"].render(record))
+    (case,) = [case for case in root.iter("testcase") if case.get("name") == "metrics/r1/geo=BR"]
+    (suite,) = root
+
+    assert "* **fail**" not in shown
+    assert "| ❌ waived | geo=BR | 0.8712 |" in shown
+    assert [(problem.tag, problem.get("type")) for problem in case] == [("skipped", "worse_than_margin")]
+    assert str(case[0].get("message")).startswith("waived: fail: auc on geo=BR")
+    assert (suite.get("failures"), suite.get("skipped")) == ("0", "1")
+
+
+def test_a_waived_gate_looks_waived() -> None:
+    """Where it was left out."""
+    skipped = GateResult("latency", "latency", False, Verdict.INCONCLUSIVE, "skipped: waived by ann until 2026-12-01")
+    record = RunRecord(evidence(METRICS, skipped))
+
+    assert "| latency | ❔ inconclusive, waived |" in FORMATS["md"].render(record)
+    assert 'message="waived: inconclusive: skipped' in FORMATS["junit"].render(record)
+    assert "inconclusive, waived</span>" in FORMATS["html"].render(record)
+
+
+def test_people_read_a_slice_as_it_was_declared_and_programs_its_id() -> None:
+    """A bin has brackets and a comma in every text, and is encoded in the names of tests alone."""
+    name = "metrics/r1/amount_band=%5B50%2C200%29"
+    result = finding(id=name, slice={"amount_band": "[50,200)"})
+    record = RunRecord(
+        evidence(replace(METRICS, findings=(result,)), waivers=[{**WAIVER, "finding": name, "expired": True}])
+    )
+
+    for format_ in ("md", "html"):
+        shown = html.unescape(FORMATS[format_].render(record)).replace("\\", "")
+        assert "amount_band=[50,200)" in shown
+        assert "%5B" not in shown.replace(f"the waiver of {name}", "")  # which is to be mended as it is written
+    assert f'name="{name}"' in FORMATS["junit"].render(record)
+
+
 def test_a_context_of_a_gates_own_breaks_no_report() -> None:
     """`broken` is our word for a breakdown; a gate that uses it says what it likes."""
-    from dataclasses import replace
-
     own = replace(METRICS, context={"broken": True}, verdict=Verdict.FAIL)
 
     assert "# ❌ fail" in FORMATS["md"].render(RunRecord(evidence(own)))

@@ -9,6 +9,7 @@ from typing import Literal
 from lockgate.cli.drafting.owners import local_keys
 from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot, short_digest
 from lockgate.cli.output import show_lines
+from lockgate.data.slices.names import id_words
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.operator import read_state
@@ -153,7 +154,7 @@ def _require_open(policy: SignoffPolicy, evidence: Evidence) -> None:
 def _require_accepting(evidence: Evidence, accepting: int | None) -> None:
     count = len(evidence.asks) if evidence.opens == "by_owner" else 0
     if (accepting or 0) != count:
-        undecided = "".join(f"\n  {finding}" for finding in evidence.asks) if count else ""
+        undecided = "".join(f"\n  {id_words(finding)}" for finding in evidence.asks) if count else ""
         raise Refused(
             f"the evidence has {count} undecided findings to accept, not {accepting or 0}{undecided}",
             code="accepting",

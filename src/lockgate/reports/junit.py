@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from xml.etree import ElementTree as Xml
 
 from lockgate.evidence.evidence import GateResult
@@ -20,17 +21,17 @@ _NOT_XML = re.compile(
 def render(record: RunRecord) -> str:
     """A testsuites document. fail → failure; error and inconclusive → error, because neither is a pass.
 
-    A gate that does not count is shown as skipped with its verdict.
+    What is waived, and what a gate finds that does not count, is skipped, with its verdict.
     """
     evidence = record.evidence
     root = Xml.Element("testsuites", name=_clean(f"{evidence.model} {evidence.candidate['version']}"))
     for gate in evidence.gates:
-        _suite(root, gate)
+        _suite(root, gate, evidence.waived)
     Xml.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: Xml.Element, gate: GateResult) -> None:
+def _suite(root: Xml.Element, gate: GateResult, waived: Collection[str]) -> None:
     suite = Xml.SubElement(root, "testsuite", name=_clean(gate.name))
     cases = [(finding.id, finding.verdict, finding.code, finding.reason, finding.remedy) for finding in gate.findings]
     if not cases or gate.verdict is Verdict.ERROR:
@@ -43,9 +44,12 @@ def _suite(root: Xml.Element, gate: GateResult) -> None:
             if code in _NO_HARM:
                 Xml.SubElement(case, "system-out").text = _clean(reason)
             continue
-        kind = "skipped" if not gate.counts else "failure" if verdict is Verdict.FAIL else "error"
+        is_waived = name in waived or gate.name in waived
+        skipped = is_waived or not gate.counts
+        kind = "skipped" if skipped else "failure" if verdict is Verdict.FAIL else "error"
         tally[{"skipped": "skipped", "failure": "failures", "error": "errors"}[kind]] += 1
-        Xml.SubElement(case, kind, message=_clean(f"{verdict}: {reason}"), type=_clean(code)).text = _clean(text)
+        message = f"{'waived: ' if is_waived else ''}{verdict}: {reason}"
+        Xml.SubElement(case, kind, message=_clean(message), type=_clean(code)).text = _clean(text)
     suite.set("tests", str(len(cases)))
     for name, count in tally.items():
         suite.set(name, str(count))

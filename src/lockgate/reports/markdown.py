@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.data.slices.names import id_words
 from lockgate.evaluation.judging.run_certainty import certainty
 from lockgate.evidence.evidence import Evidence, GateResult
-from lockgate.evidence.finding import Finding, Verdict
+from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_record import RunRecord
-from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
-from lockgate.reports.run_facts import basis, cells, compared_with, last_lines, opens_sentence
+from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
+from lockgate.reports.finding_tables import MARKS, count_table, finding_table, is_count
+from lockgate.reports.interval_bars import LEGEND
+from lockgate.reports.run_facts import basis, compared_with, last_lines, most_urgent_first, opens_sentence
 from lockgate.reports.waivers import idle_waivers
 from lockgate.text import colon
 from lockgate.text import markdown as text
 
-_MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
+_MARK = {verdict: f"{mark} {verdict}" for verdict, mark in MARKS.items()}
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True)
     ]
     return Sections(
         _joined(head),
-        tuple(_joined([_gate_row(gate)]) for gate in evidence.gates),
-        tuple(_joined(_gate(gate, most=most, stderr=stderr)) for gate in evidence.gates),
+        tuple(_joined([_gate_row(gate, evidence.waived)]) for gate in evidence.gates),
+        tuple(_joined(_gate(gate, evidence.waived, most=most, stderr=stderr)) for gate in evidence.gates),
         _joined([*_waivers(evidence), *_certainty(evidence), *_basis(evidence)]),
     )
 
@@ -60,47 +62,57 @@ def _joined(lines: Sequence[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _gate_row(gate: GateResult) -> str:
-    verdict = _MARK[gate.verdict.value] + ("" if gate.counts else " (does not count)")
+def _gate_row(gate: GateResult, waived: Collection[str]) -> str:
+    standing = ", waived" if gate.name in waived else "" if gate.counts else " (does not count)"
+    verdict = _MARK[gate.verdict.value] + standing
     return f"| {text(gate.name)} | {verdict} | {text(gate.reason)} |"
 
 
-def _gate(gate: GateResult, *, most: int | None, stderr: bool) -> list[str]:
+def _gate(gate: GateResult, waived: Collection[str], *, most: int | None, stderr: bool) -> list[str]:
     lines = [f"## {text(gate.name)}", ""]
-    for blocker in blockers(gate):
+    for blocker in unwaived_blockers(gate, waived):
         remedy = f" _{text(blocker.remedy)}._" if blocker.remedy else ""
         outlook = f" {text(blocker.outlook)}." if blocker.outlook else ""
         lines.append(f"* **{blocker.verdict}** {text(blocker.reason)}.{remedy}{outlook}")
     lines += [f"* **no-harm check** {text(sentence)}." for sentence in unproven_slices(gate)]
     lines += [f"* **pooled** {text(sentence)}." for sentence in pooled_slices(gate)]
-    if gate.breakdown is not None:
-        lines.append(f"* **error** {text(gate.reason)}. {text(str(gate.breakdown.get('remedy') or ''))}")
-        if stderr and (written := last_lines(gate)):
-            lines += ["", *(f"      {line}" for line in written)]
+    if stderr and (written := last_lines(gate)):
+        lines += ["", *(f"      {line}" for line in written)]
     if len(lines) == 2 and not gate.findings:
         return []  # the table says all there is
     if lines[-1]:
         lines.append("")
     if gate.findings:
-        passed = [finding for finding in gate.findings if finding.verdict is Verdict.PASS]
-        listed = gate.findings if most is None else [*worst_first(gate.findings), *passed][:most]
+        listed = most_urgent_first(gate.findings)[:most]
         hidden = len(gate.findings) - len(listed)
+        waived_ids = {finding.id for finding in listed} if gate.name in waived else waived
+        tables = list(_tables(gate, listed, waived_ids))
         lines += [
             "<details><summary>All findings</summary>",
             "",
-            "| finding | verdict | value | interval | champion | limit | rows |",
-            "|---|---|---|---|---|---|---|",
-            *(_finding_row(finding) for finding in listed),
-            *([f"| … and {hidden:,} more | | | | | | |"] if hidden else []),
-            "",
+            *tables,
+            *([f"… and {hidden:,} more.", ""] if hidden else []),
+            *([f"{LEGEND}.", ""] if any("`" in line for line in tables) else []),
             "</details>",
             "",
         ]
     return lines
 
 
-def _finding_row(finding: Finding) -> str:
-    return f"| {' | '.join(map(text, vars(cells(finding)).values()))} |"
+def _tables(gate: GateResult, findings: Sequence[Finding], waived: Collection[str]) -> Iterator[str]:
+    """A table of each requirement in the order of the pipeline, and one of all that were counted once."""
+    groups: dict[str, list[Finding]] = {requirement.id: [] for requirement in gate.requirements}
+    for finding in findings:
+        groups.setdefault(finding.requirement, []).append(finding)
+    texts = {requirement.id: requirement.text for requirement in gate.requirements}
+    counts = [
+        (texts.get(name, name), group[0]) for name, group in groups.items() if len(group) == 1 and is_count(group[0])
+    ]
+    if counts:
+        yield from (*count_table(counts, waived=waived), "")
+    for name, group in groups.items():
+        if group and not (len(group) == 1 and is_count(group[0])):
+            yield from (f"**{text(texts.get(name, name))}**", "", *finding_table(group, waived=waived), "")
 
 
 def _waivers(evidence: Evidence) -> list[str]:
@@ -108,7 +120,7 @@ def _waivers(evidence: Evidence) -> list[str]:
     if not waivers:
         return []
     rows = [
-        f"* {colon(text(waiver['finding']))} {text(waiver['reason'])} ({text(waiver['owner'])}, "
+        f"* {colon(text(id_words(waiver['finding'])))} {text(waiver['reason'])} ({text(waiver['owner'])}, "
         f"until {text(waiver['until'])}{', expired' if waiver.get('expired') else ''})"
         for waiver in waivers
     ]

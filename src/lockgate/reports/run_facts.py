@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.gate_summary import worst_first
-from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent
+from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import plain
@@ -18,29 +18,45 @@ _WORDS = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: 
 
 @dataclass(frozen=True)
 class Cells:
-    """A finding in the columns of a table of all findings. name: its id without the gate, and its subject."""
+    """A finding in the columns of a table of all findings. difference: from the champion, or the ratio to it, with its interval."""
 
-    name: str
+    line: str
+    slice: str
     verdict: str
     value: str
     interval: str
     champion: str
+    difference: str
     limit: str
     rows: str
 
 
-def cells(finding: Finding) -> Cells:
+def cells(finding: Finding, *, waived: bool = False) -> Cells:
     """The cells of one finding, as plain text."""
-    identity = finding.id.split("/", 1)[1] if "/" in finding.id else finding.id
+    verdict = "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict)
     return Cells(
-        f"{identity} {finding.subject}",
-        "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict),
+        f"{finding.requirement} {finding.subject}",
+        slice_words(tuple(finding.slice.items())) or "overall",
+        f"{verdict}, waived" if waived else verdict,
         number_cell(finding.observed),
         "" if finding.interval is None else ends_text(*finding.interval),
         number_cell(finding.champion),
+        _difference(finding),
         f"{finding.limit.op} {finding.limit.text}",
         f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in),
     )
+
+
+def _difference(finding: Finding) -> str:
+    """`-0.0511 (-0.0642 to -0.038)`, `+0.2 from 1.1 × champion`, `1.57 times`; nothing where no champion is compared with."""
+    decided = finding.decided
+    if decided is None or decided.on not in ("difference", "ratio") or decided.estimate is None:
+        return ""
+    sign = "+" if decided.on == "difference" and decided.estimate > 0 else ""
+    subtracted = _subtracted(finding)
+    unit = " times" if decided.on == "ratio" else "" if subtracted == "champion" else f" from {subtracted}"
+    ends = "" if decided.low is None and decided.high is None else f" ({ends_text(decided.low, decided.high)})"
+    return f"{sign}{number_cell(decided.estimate)}{unit}{ends}"
 
 
 def compared_with(evidence: Evidence) -> str:

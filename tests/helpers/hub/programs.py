@@ -22,7 +22,7 @@ from helpers.hub.published import KEPT, Unavailable
 
 PATIENCE_S = 60
 _PINNED = Path(__file__).parent / "npm"
-_FILES = ("package.json", "package-lock.json", ".npmrc", "loader.mjs", "parse.mjs")
+_FILES = ("package.json", "package-lock.json", ".npmrc", "loader.mjs", "parse.mjs", "lint.mjs")
 
 
 def installed() -> Path:

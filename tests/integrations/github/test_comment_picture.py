@@ -44,7 +44,7 @@ def test_every_state_is_laid_out_and_fits(tmp_path: Path) -> None:
     seen = looks("\n\n".join([*shown, summary.render(RunRecord(STOPPED))]), tmp_path)
 
     assert set(seen.wide) <= {"PRE"}
-    assert len(seen.bars) == 5
+    assert len(seen.bars) == 5 + 9  # of what stands in the way, and of every finding in the summary
     assert {lines for _, _, lines in seen.bars} == {1}
     assert max(width for _, width, _ in seen.bars) - min(width for _, width, _ in seen.bars) < 1
     assert not re.search(r"\*\*|~~|\\[_*`]|^[|#]|</?\w+>|&\w+;|<!--", seen.text, re.MULTILINE)

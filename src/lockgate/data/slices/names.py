@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MISSING = "(missing)"
 OTHER = "(other)"
@@ -107,3 +107,8 @@ def slice_text(key: SliceKey) -> str:
 def finding_id(gate: str, requirement_id: str, key: SliceKey) -> str:
     """`metrics/r2/geography=BR`: the id of what a gate found about one requirement on one slice."""
     return f"{gate}/{requirement_id}/{slice_text(key)}"
+
+
+def id_words(finding: str) -> str:
+    """A finding's id as people read it: `metrics/r2/amount_band=[50,200)`."""
+    return unquote(finding)

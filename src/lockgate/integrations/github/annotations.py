@@ -35,9 +35,10 @@ def render(record: RunRecord) -> str:
 def _annotations(gate: GateResult, evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     """(level, properties, message) of each annotation of one gate."""
     files = [str(entry["path"]) for entry in (evidence.document.get("policy") or {}).get("files") or ()]
-    annotated = False
+    counted = [finding for finding in gate.findings if finding.id not in evidence.waived]
+    annotated = gate.name in evidence.waived
     for requirement in gate.requirements:
-        bad = worst_first([finding for finding in gate.findings if finding.requirement == requirement.id])
+        bad = worst_first([finding for finding in counted if finding.requirement == requirement.id])
         if bad:
             annotated = True
             more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""

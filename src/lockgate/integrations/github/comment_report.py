@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from lockgate.data.slices.names import id_words
 from lockgate.errors import UsageError
-from lockgate.evaluation.judging.number_format import ends_text, number_cell, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.closing_words import HELP
-from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
-from lockgate.reports.interval_bars import LEGEND, bars
-from lockgate.reports.run_facts import contrast_heading
+from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
+from lockgate.reports.finding_tables import MARKS, finding_table
+from lockgate.reports.interval_bars import LEGEND
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
@@ -26,7 +26,6 @@ from lockgate.units import minute_text
 LIMIT = 60_000
 # How many gates, table rows, ignored votes, slices of one blocker and owners appear, and the characters of one text.
 _GATES, _ROWS, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
-_MARK = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
 _NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
 # (mark, what the headline says) of a decision, and (headline, reason) of evidence that blocks promotion.
 _DECIDED = {
@@ -99,7 +98,11 @@ def render(record: RunRecord, *, context: CommentContext, signoff: SignoffStatus
     evidence = record.evidence
     head = "\n".join([context.marker, *_headline(evidence, signoff), *_table(evidence, room=limit // 3)]) + "\n"
     foot = "\n".join([*_signoff(evidence, signoff), *_footer(evidence, context)]) + "\n"
-    sections = [section for section in map(_section, sorted(evidence.gates, key=_worst_first)[:_GATES]) if section]
+    sections = [
+        section
+        for gate in sorted(evidence.gates, key=_worst_first)[:_GATES]
+        if (section := _section(gate, evidence.waived))
+    ]
     legend = f"\n<sub>{LEGEND}.</sub>\n" if any("`" in section for section in sections) else ""
     room = limit - utf16(head) - utf16(legend) - utf16(foot)
     whole = head + "".join(fit(sections, room=room, size=utf16, left_out=_left_out)) + legend + foot
@@ -141,7 +144,7 @@ def _state(evidence: Evidence, signoff: SignoffStatus | None) -> tuple[str, str]
     if evidence.opens == "by_owner":
         count = len(evidence.asks)
         return "❔", f"is undecided on {count} point{'s' if count != 1 else ''}, which an owner may accept"
-    return _MARK[evidence.verdict.value], _BLOCKED[evidence.verdict][0]
+    return MARKS[evidence.verdict.value], _BLOCKED[evidence.verdict][0]
 
 
 def _table(evidence: Evidence, *, room: int) -> list[str]:
@@ -158,12 +161,12 @@ def _table(evidence: Evidence, *, room: int) -> list[str]:
 
 def _gate_row(gate: GateResult) -> str:
     counts = "" if gate.counts else " _(does not count)_"
-    return f"| {_MARK[gate.verdict.value]} | **{_text(gate.name, 80)}**{counts} | {_text(gate.reason)} |"
+    return f"| {MARKS[gate.verdict.value]} | **{_text(gate.name, 80)}**{counts} | {_text(gate.reason)} |"
 
 
-def _section(gate: GateResult) -> str:
+def _section(gate: GateResult, waived: Collection[str]) -> str:
     """The blockers of one gate, requirement by requirement, then its unproven and pooled slices; empty without any."""
-    listed = blockers(gate, named=_NAMED)
+    listed = [blocker for blocker in unwaived_blockers(gate, waived, named=_NAMED) if blocker.findings]
     alone = [blocker for blocker in listed if len(blocker.findings) == 1 and blocker.findings[0].decided is not None]
     lines: list[str] = []
     judged = [blocker.findings[0] for blocker in alone]
@@ -177,31 +180,14 @@ def _section(gate: GateResult) -> str:
         lines.append(f"* **error** {_text(gate.reason)}; {_text(str(gate.breakdown.get('remedy') or 'see the log'))}")
     remedies = dict.fromkeys(blocker.remedy for blocker in listed if blocker.remedy)
     lines += [f"* 💡 {_text(remedy)}" for remedy in list(remedies)[:3]]
-    heading = ["", f"#### {_MARK[gate.verdict.value]} {_text(gate.name, 80)}", ""] if lines else []
+    heading = ["", f"#### {MARKS[gate.verdict.value]} {_text(gate.name, 80)}", ""] if lines else []
     return "".join(f"{line}\n" for line in [*heading, *lines, *_folded(gate)])
 
 
 def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) -> list[str]:
     """One table a requirement: each slice that is no pass, with its interval on the scale that all of them share."""
     text = next((entry.text for entry in gate.requirements if entry.id == requirement), requirement)
-    listed, contrast = findings[:_ROWS], contrast_heading(findings[0])
-    worse = "◂ worse" if findings[0].limit.op == ">=" else "worse ▸"
-    lines = [
-        _tally(gate, requirement, findings, _text(text, 200)),
-        "",
-        f"| | | value |{' champion |' if contrast else ''} {_text(contrast or 'interval', 40)} | {worse} | {listed[0].counted_in} |",
-        f"|:-:|---|--:|{'--:|' if contrast else ''}:-:|---|--:|",
-    ]
-    for finding, bar in zip(listed, bars(listed), strict=True):
-        champion = f" {number_cell(finding.champion)} |" if contrast else ""
-        where = _text(slice_words(tuple(finding.slice.items())) or "overall", 120)
-        lines.append(
-            f"| {_MARK[finding.verdict.value]} | {where} | {number_cell(finding.observed)} |{champion} "
-            f"{_interval(finding, contrast)} | {f'`{bar}`' if bar else ''} | {finding.rows:,} |"
-        )
-    if len(findings) > len(listed):
-        lines.append(f"| | … and {len(findings) - len(listed):,} more |{' |' * (5 if contrast else 4)}")
-    return [*lines, ""]
+    return [_tally(gate, requirement, findings, _text(text, 200)), "", *finding_table(findings, most=_ROWS), ""]
 
 
 def _tally(gate: GateResult, requirement: str, findings: Sequence[Finding], text: str) -> str:
@@ -213,18 +199,6 @@ def _tally(gate: GateResult, requirement: str, findings: Sequence[Finding], text
     words = {"error": "broke", "fail": "failed", "inconclusive": "undecided"}
     tally = ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
     return f"**{colon(text).removesuffix(':')}**: {tally} of {judged:,}"
-
-
-def _interval(finding: Finding, contrast: str | None) -> str:
-    decided = finding.decided
-    if decided is None:
-        return ""
-    sign = "+" if decided.on == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
-    value = f"{sign}{number_cell(decided.estimate)}" if contrast else ""
-    if decided.low is None and decided.high is None:
-        return value
-    ends = f"<sub>{ends_text(decided.low, decided.high)}</sub>".replace(" ", "&nbsp;")
-    return f"{value}<br>{ends}" if value else ends
 
 
 def _folded(gate: GateResult) -> Iterator[str]:
@@ -366,7 +340,7 @@ def _mention(person: Person) -> str:
 def _undecided(evidence: Evidence) -> list[str]:
     if evidence.opens != "by_owner":
         return []
-    ids = ", ".join(_text(finding_id, 120) for finding_id in evidence.asks[:_ROWS])
+    ids = ", ".join(_text(id_words(finding_id), 120) for finding_id in evidence.asks[:_ROWS])
     more = f" and {len(evidence.asks) - _ROWS} more" if len(evidence.asks) > _ROWS else ""
     return [f"Undecided, and accepted with that line: {ids}{more}.", ""]
 

@@ -16,10 +16,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from lockgate.evaluation.judging.number_format import slice_words
+from lockgate.data.slices.names import id_words
 from lockgate.evaluation.judging.run_certainty import certainty
 from lockgate.evidence.evidence import Evidence, GateResult
-from lockgate.evidence.finding import Finding, Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import run_facts
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
@@ -46,7 +46,7 @@ def render(record: RunRecord) -> str:
         against=run_facts.compared_with(evidence),
         opens=run_facts.opens_sentence(evidence).replace("`", "'"),
         gates=[_gate(number, gate, record, waived) for number, gate in enumerate(evidence.gates, 1)],
-        waivers=evidence.document.get("waivers") or [],
+        waivers=[waiver | {"finding": id_words(waiver["finding"])} for waiver in evidence.document.get("waivers") or ()],
         idle=[str(waiver) for waiver in idle_waivers(evidence)],
         certainty=certainty(evidence),
         basis=run_facts.basis(evidence),
@@ -69,14 +69,11 @@ def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) ->
         "figures": list(figures(gate, record)),
         "open": gate.kind not in SECTIONS and len(gate.findings) <= _MOST_OPEN,
         "findings": [
-            (finding, run_facts.cells(finding), _slice(finding), finding.id in waived or gate.name in waived)
+            (finding, run_facts.cells(finding, waived=is_waived), is_waived)
             for finding in run_facts.most_urgent_first(gate.findings)
+            for is_waived in [finding.id in waived or gate.name in waived]
         ],
     }
-
-
-def _slice(finding: Finding) -> str:
-    return slice_words(tuple(finding.slice.items())) or "all rows"
 
 
 def _run(evidence: Evidence) -> list[tuple[str, str]]:
@@ -108,7 +105,7 @@ def _environment() -> Environment:
         "style": style,
         "script": script,
         "policy": f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}; base-uri 'none'; form-action 'none'",
-        "verdicts": [str(verdict) for verdict in reversed(Verdict)],
+        "verdicts": [*(str(verdict) for verdict in reversed(Verdict)), "waived"],
     }
     return environment
 

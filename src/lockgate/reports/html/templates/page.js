@@ -32,7 +32,7 @@ for (const form of document.querySelectorAll("form.filter")) {
     const sought = text.value.trim().toLowerCase();
     let visible = 0;
     rows.forEach((row, index) => {
-      const fits = words[index].includes(sought) && (!verdict.value || row.cells[3].textContent.startsWith(verdict.value));
+      const fits = words[index].includes(sought) && (!verdict.value || row.cells[2].textContent.includes(verdict.value));
       row.hidden = !fits;
       visible += fits;
     });
