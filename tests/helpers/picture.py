@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import re
@@ -75,22 +73,6 @@ def looks(markdown: str, folder: Path) -> Looks:
     path.write_text(page(markdown), encoding="utf-8")
     said = json.loads(_left_behind(folder, path))
     return Looks(said["wide"], [tuple(one) for one in said["bars"]], said["text"], said["height"])
-
-
-def opened_page(document: str, script: str, folder: Path) -> str:
-    """What an expression of JavaScript is once a whole page has loaded, as JSON; beside its own names it has `complaints`,
-    the errors and what the page's policy refused. The policy lets in this one script and nothing else.
-    """
-    whole = f"""const complaints = [];
-    for (const kind of ["error", "securitypolicyviolation"])
-      addEventListener(kind, (event) => complaints.push(event.message || event.violatedDirective), true);
-    addEventListener("load", () => {{ const said = ({script})();
-    document.body.append(Object.assign(document.createElement("data"), {{id: "said", hidden: true, value: JSON.stringify(said)}})); }});"""
-    digest = base64.b64encode(hashlib.sha256(whole.encode()).digest()).decode()
-    allowed = document.replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
-    path = folder / "page.html"
-    path.write_text(allowed.replace("<style>", f"<script>{whole}</script><style>", 1), encoding="utf-8")
-    return _left_behind(folder, path)
 
 
 def _left_behind(folder: Path, path: Path) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from helpers.mutated import examples
-from helpers.picture import chromium, opened_page
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
 from helpers.report_story import STOPPED
 from lockgate.evidence.evidence import Evidence
@@ -54,22 +51,6 @@ TIMELINE = Exhibit(
         ("candidate", 1, 2.0, None, None, 4),
     ),
 )
-
-BEHAVIOUR = """() => {
-  const table = document.querySelector(".findings table"), head = table.tHead.rows[0].cells[8];
-  const rows = () => [...table.tBodies[0].rows].filter((row) => !row.hidden);
-  const numbers = () => rows().map((row) => Number(row.cells[8].dataset.v));
-  const names = () => rows().map((row) => row.cells[2].textContent.trim());
-  const seen = { complaints: complaints, fetched: performance.getEntriesByType("resource").map((each) => each.name) };
-  head.querySelector("button").click(); seen.up = numbers();
-  head.querySelector("button").click(); seen.down = numbers(); seen.sorted = head.getAttribute("aria-sort");
-  const [text, verdict] = ["input", "select"].map((name) => document.querySelector(".filter " + name));
-  const set = (field, value) => { field.value = value; field.dispatchEvent(new Event("input", { bubbles: true })); };
-  set(text, "geo=br"); seen.filtered = names();
-  set(text, ""); set(verdict, "fail"); seen.failed = names();
-  seen.wide = document.documentElement.scrollWidth > document.documentElement.clientWidth;
-  return seen;
-}"""
 
 
 class Page(HTMLParser):
@@ -285,23 +266,6 @@ def test_five_hundred_slices_stay_a_small_page() -> None:
     assert len(document.encode()) < 500_000
     assert document.count("geo=G") == 500 + 40  # in the table, and in the plot
     assert "460 more slices, 32 of them no pass, in the table of findings" in document
-
-
-def test_a_browser_sorts_and_filters_and_complains_of_nothing(tmp_path: Path) -> None:
-    """Under the page's own policy: a click on a head sorts up and down, words and verdicts filter, nothing is fetched."""
-    if chromium() is None:
-        pytest.skip("Chromium is not installed here: apt-get install chromium")
-    _, document = with_exhibits(tmp_path, ROC, ECDF, TIMELINE)
-    seen: dict[str, Any] = json.loads(opened_page(document, BEHAVIOUR, tmp_path))
-
-    assert seen["complaints"] == []
-    assert seen["fetched"] == []
-    assert seen["up"] == sorted(seen["up"])
-    assert seen["down"] == sorted(seen["down"], reverse=True)
-    assert seen["sorted"] == "descending"
-    assert seen["filtered"] == ["geo=BR"]
-    assert seen["failed"] == ["geo=BR"]
-    assert seen["wide"] is False
 
 
 def test_stored_evidence_makes_the_same_page() -> None:

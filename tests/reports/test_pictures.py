@@ -4,55 +4,16 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from helpers.report_evidence import METRICS, evidence
+from helpers.report_pictures import CHANGES, FIXES, FLIPS, FOUND, RATES, RELIABILITY, ROC, THRESHOLDS
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
-
-BOTH = ("candidate", "champion")
-ROC = Exhibit(
-    "metrics/roc", "curve", ("model", "false_positive_rate", "true_positive_rate"),
-    tuple((role, x / 10, (x / 10) ** power) for role, power in zip(BOTH, (0.3, 0.5), strict=True) for x in range(11)),
-)  # fmt: skip
-THRESHOLDS = Exhibit(
-    "metrics/thresholds", "curve",
-    ("model", "threshold", "precision", "recall", "f1", "positive_rate", "false_positive_rate", "in_use"),
-    (
-        ("candidate", 0.1, 0.2, 0.9, 0.33, 0.5, 0.4, 0), ("candidate", 0.42, 0.6, 0.55, 0.57, 0.1, 0.05, 1),
-        ("candidate", 0.8, None, 0.0, 0.0, 0.0, 0.0, 0), ("champion", 0.1, 0.2, 0.8, 0.32, 0.5, 0.4, 0),
-        ("champion", 0.5, 0.7, 0.45, 0.55, 0.08, 0.02, 1),
-    ),
-)  # fmt: skip
-RELIABILITY = Exhibit(
-    "metrics/reliability", "curve", ("model", "probability", "observed", "low", "high", "rows"),
-    (("candidate", 0.02, 0.01, 0.005, 0.02, 500), ("candidate", 0.3, 0.15, 0.12, 0.18, 500), ("champion", 0.1, 0.1, 0.08, 0.12, 1000)),
-)  # fmt: skip
-FIXES = Exhibit(
-    "metrics/fixes_and_breaks", "table",
-    ("slice", "rows", "both_right", "candidate_fixes", "candidate_breaks", "both_wrong", "net", "low", "high"),
-    (
-        ("overall", 5000, 4200, 150, 320, 330, -0.034, -0.041, -0.027),
-        ("amount_band=[50,200)", 900, 600, 20, 190, 90, -0.1889, -0.215, -0.163),
-        ("country=BR", 4100, 3600, 130, 130, 240, 0.0, -0.006, 0.006),
-    ),
-)  # fmt: skip
-FLIPS = Exhibit(
-    "shadow/flips", "table", ("champion", "candidate", "requests"),
-    (("negative", "negative", 900), ("negative", "positive", 70), ("positive", "negative", 10), ("positive", "positive", 20)),
-)  # fmt: skip
-RATES = Exhibit(
-    "shadow/flips_by_slice", "table", ("slice", "requests", "flips", "rate", "low", "high"),
-    (("overall", 1000, 80, 0.08, 0.066, 0.096), ("country=BR", 100, 40, 0.4, 0.31, 0.49)),
-)  # fmt: skip
-CHANGES = Exhibit(
-    "signature/changes", "table", ("side", "column", "change", "champion", "candidate", "breaking"),
-    (("inputs", "amount", "removed", "double", "", "yes"), ("inputs", "channel", "added optional", "", "string", "no")),
-)  # fmt: skip
 
 
 def words(tmp_path: Path, *exhibits: Exhibit) -> str:
@@ -131,13 +92,11 @@ def test_the_signature_is_a_diff(tmp_path: Path) -> None:
 
 def test_found_slices_say_that_nobody_judged_them(tmp_path: Path) -> None:
     """And by which loss, of how many."""
-    search: Any = {"found_slices": {"loss": "brier", "searched": 42}}
-    columns = ("slice", "rows", "candidate", "champion", "difference", "at_least", "p", "q")
-    exhibit = Exhibit("m/found_slices", "table", columns, (("country=BR", 120, 0.2, 0.1, 0.1, 0.05, 0.001, 0.01),))
+    search = {"found_slices": {"loss": "brier", "searched": 42}}
     folder = RunFolder.new(tmp_path, "r")
-    gate = GateResult("m", "metrics", True, METRICS.verdict, "failed", context=search)
-    record = RunRecord(evidence(gate, exhibits=[folder.keep_exhibit(exhibit)]), lambda: folder.path)
-    said = " ".join(re.sub(r"<[^>]*>", " ", FORMATS["html"].render(record)).split())
+    gate = replace(METRICS, context=search)
+    record = RunRecord(evidence(gate, exhibits=[folder.keep_exhibit(FOUND)]), lambda: folder.path)
+    said = html.unescape(" ".join(re.sub(r"<[^>]*>", " ", FORMATS["html"].render(record)).split()))
 
     assert "Slices that lose most, of 42 searched after the fact; none is judged" in said
-    assert "country=BR 120 0.2 0.1 0.1 0.05 0.01" in said
+    assert "country=BR & channel=web 120 0.2 0.1 0.1 0.05 0.01" in said
