@@ -141,6 +141,9 @@ def test_the_next_command_is_one_that_leads_on(scored: Checkout) -> None:
     call = ["gates/fraud.yaml", "--candidate", "2"]
     (again,) = following(scored, *call)
     (approve,) = following(scored, *again.split()[2:])
+    olga = {"groups": {"owners": [{"github": "olga", "id": 583231}]}, "require": {"owners": 1}}
+    scored.write(data={"holdout": SCORED}, signoff=olga)
+    commented = scored.gate("run", "--stage", "--json", "--candidate", "2")
     scored.write(data={"holdout": SCORED}, signoff={"require": {"owners": 0}})
     (promote,) = following(scored, "--stage")
     scored.gate(*promote.split()[1:])
@@ -153,6 +156,9 @@ def test_the_next_command_is_one_that_leads_on(scored: Checkout) -> None:
     assert re.fullmatch(r"gate approve sha256:[0-9a-f]{64}", approve)
     assert promote == f"gate promote {promote.split()[2]}"
     assert (held, unsigned, failed) == (([], []), [], [])
+    assert json.loads(commented.stdout)["next"] == []
+    assert "next     open a pull request that names the candidate: the gates run there" in commented.stderr
+    assert "warning  olga approves by a comment on a pull request" in " ".join(commented.stderr.split("\n"))
 
 
 def test_a_candidate_is_named_as_mlflow_does(scored: Checkout) -> None:

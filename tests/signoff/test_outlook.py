@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockgate.signoff.decision import Ballot
-from lockgate.signoff.outlook import approval_obstacles
+from lockgate.signoff.outlook import approval_obstacles, comment_way
 from lockgate.signoff.policy import Owner, SignoffPolicy
 
 ME, OLGA = (Owner(id=number, email=f"{name}@example.org") for number, name in ((1, "me"), (2, "olga")))
@@ -37,3 +37,19 @@ def test_nothing_is_said_where_somebody_can() -> None:
     assert not said(policy(Owner(email="me@example.org"), OLGA), "me@example.org")
     assert not said(policy(ME, separation_of_duties=False))
     assert not said(SignoffPolicy(require={"owners": 0}))
+
+
+def test_where_owners_have_accounts_and_no_key_a_pull_request_is_the_way() -> None:
+    """Not where enough of them have a key, nor where comments do not suffice either."""
+    ana, bo = Owner(github="ana", id=1), Owner(github="bo", id=2)
+    keyed = Owner(
+        github="bo", id=2, key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDrMsc7Svcbtr3R8Wx4Ifzz1x8S2EvKjFZmuNxcDjkJZ"
+    )
+
+    assert comment_way(policy(ana, bo), "models/churn.version") == (
+        "ana or bo approves by a comment on a pull request, and only what its own job evaluated",
+        "open a pull request that changes models/churn.version: the gates run there, and its comment has the line that approves",
+    )
+    assert (comment_way(policy(ana), None) or ("", ""))[1].startswith("open a pull request that names the candidate: ")
+    assert comment_way(policy(ana, keyed), None) is None
+    assert comment_way(SignoffPolicy(groups={"owners": (keyed,)}, require={"owners": 0}), None) is None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lockgate.cli.evidence_lookup import evidence_commit
 from lockgate.cli.output import masked
 from lockgate.errors import DataMisfits, LockgateError, PipelineError
+from lockgate.signoff.outlook import comment_way
+from lockgate.signoff.policy import SignoffPolicy
 
 if TYPE_CHECKING:
     from lockgate.cli.run_session import FinishedRun
@@ -52,7 +54,7 @@ def next_commands(finished: FinishedRun) -> list[str]:
     evidence, signoff = finished.evidence, finished.pipeline.signoff
     if evidence.opens == "no" or finished.in_production or signoff is None or not signoff.require:
         return []
-    if lacks_authors(finished):
+    if lacks_authors(finished) or comment_step(finished):
         return []
     if not finished.published:
         return [finished.staging_command]
@@ -73,6 +75,13 @@ def lacks_authors(finished: FinishedRun) -> list[str]:
         "nobody can approve this: it names no commit, whose authors would be told apart from who approves; "
         "evaluate again once there is one"
     ]
+
+
+def comment_step(finished: FinishedRun) -> list[str]:
+    """What leads to an approval where owners give it by comments alone, and no command does; else nothing."""
+    pipeline = finished.pipeline
+    way = comment_way(pipeline.signoff or SignoffPolicy(), pipeline.version_file)
+    return [] if way is None or finished.evidence.opens == "no" or finished.in_production else [f"next     {way[1]}"]
 
 
 def error_document(error: LockgateError) -> dict[str, Any]:

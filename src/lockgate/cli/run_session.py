@@ -16,7 +16,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from lockgate.cli.notifications import notify_waiting
-from lockgate.cli.run_document import lacks_authors, next_commands
+from lockgate.cli.run_document import comment_step, lacks_authors, next_commands
 from lockgate.data.dataset import Dataset
 from lockgate.errors import RegistryError, UsageError, Waiting, machine_fault
 from lockgate.evidence.evaluations import EvaluationRecord
@@ -41,6 +41,8 @@ from lockgate.runs.lookup import only_pipeline
 from lockgate.runs.promotion_hooks import follows_production, make_operator, promotion_obstacles, repeated_production
 from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.version_selection import require_candidate
+from lockgate.signoff.outlook import comment_way
+from lockgate.signoff.policy import SignoffPolicy
 from lockgate.text import secret_forms
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class FinishedRun:
     def show_next(self) -> None:
         """Tell people the next command."""
         screen = self.session.screen
-        for line in lacks_authors(self):
+        for line in lacks_authors(self) or comment_step(self):
             screen.say(line)
         screen.show_next(next_commands(self))
 
@@ -138,6 +140,8 @@ def run_pipeline(
     if circumstances is not None and not (observing or only):
         commit = circumstances["git"]["commit"]
         obstacles = promotion_obstacles(pipeline, registry, measuring, commit=commit, environ=os.environ)
+        way = comment_way(pipeline.signoff or SignoffPolicy(), pipeline.version_file) if publishing else None
+        obstacles += [] if way is None else [way]
         session.screen.show_obstacles(obstacles)
     evidence, folder = session.evaluate()
     session.screen.show_run(evidence, folder.path, observed=observing)

@@ -12,6 +12,7 @@ from lockgate.cli.output import show_lines
 from lockgate.data.slices.names import id_words
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.operator import read_state
 from lockgate.promotion.preconditions import check_policy, require_whole
 from lockgate.runs.promotion_hooks import policy_gates
@@ -19,6 +20,7 @@ from lockgate.runs.run import now
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import decide, refuse_evidence, unknown_authors
 from lockgate.signoff.identity import Identity
+from lockgate.signoff.outlook import comment_way
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote, check_reason
 
@@ -44,7 +46,7 @@ def cast(
     if verb == "approve":
         _require_open(policy, evidence)
     named = key is not None
-    key = _own_key(policy, source=str(lookup.pipeline.path)) if key is None else key
+    key = _own_key(lookup.pipeline) if key is None else key
     owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
         _require_accepting(evidence, accepting)
@@ -89,9 +91,9 @@ def _next_steps(lookup: EvidenceLookup, verb: str) -> list[str]:
     return [f"next     {f'gate promote {short_digest(evidence.digest)}' if ready else decision.reason}"]
 
 
-def _own_key(policy: SignoffPolicy, *, source: str) -> Path:
+def _own_key(pipeline: Pipeline) -> Path:
     """The key of this machine that is an owner's. Raises UsageError where none is, or those of several owners are."""
-    keys: dict[str, Path] = {}
+    policy, keys = pipeline.signoff or SignoffPolicy(), dict[str, Path]()
     for local in local_keys(Path.home(), Path.cwd()):
         key = Path(local.path).expanduser()
         owner = policy.owner_of(ssh.identity(key))
@@ -104,8 +106,10 @@ def _own_key(policy: SignoffPolicy, *, source: str) -> Path:
         )
     for key in keys.values():
         return key
+    if (way := comment_way(policy, pipeline.version_file)) is not None:
+        raise UsageError(way[0], remedy=way[1])
     raise UsageError(
-        f"neither git's signing key nor one of ~/.ssh is in a group of signoff in {source}",
+        f"neither git's signing key nor one of ~/.ssh is in a group of signoff in {pipeline.path}",
         remedy="name yours with --key FILE, or have its .pub line added there and evaluate again",
     )
 

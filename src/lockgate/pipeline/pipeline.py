@@ -284,6 +284,11 @@ class Pipeline(Config):
         return self.signoff is not None and any(self.signoff.require.values())
 
     @property
+    def version_file(self) -> str | None:
+        """The file that names the candidate; None where something else does."""
+        return None if self.candidate is None else self.candidate.file
+
+    @property
     def waivers(self) -> tuple[Waiver, ...]:
         """Every waiver, the pipeline's own and those of its gates, expired ones too."""
         return (*self.waive, *(waiver for gate in self.gates for waiver in gate.waive))

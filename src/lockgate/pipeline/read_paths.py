@@ -37,7 +37,7 @@ class ReadPaths:
         """The pipeline and what it extends, its data, the candidate's file, and whatever else looks like a path in it."""
         texts = [name for name, _ in pipeline.files]
         texts += [data.path for data in pipeline.data.values()]
-        texts += [pipeline.candidate.file] if pipeline.candidate is not None and pipeline.candidate.file else []
+        texts += [pipeline.version_file] if pipeline.version_file else []
         texts += [text for text in _texts(pipeline.policy) if re.fullmatch(r"[^\s$]*[./][^\s$]*", text)]
         return cls(tuple(dict.fromkeys(name for text in texts for name in _names(text, pipeline.root))), pipeline.root)
 

@@ -27,3 +27,18 @@ def approval_obstacles(policy: SignoffPolicy, ballot: Ballot, *, user: str) -> l
         return []
     names = " or ".join(sorted(person.name for person in able))
     return [(f"you ({user}) wrote the commit that is evaluated, so your own approval will not count", f"ask {names}")]
+
+
+def comment_way(policy: SignoffPolicy, version_file: str | None) -> tuple[str, str] | None:
+    """(why no key approves what is evaluated here, what to do) where owners approve by comments alone; None where keys can.
+
+    version_file: that names the candidate, None where the pipeline names it otherwise.
+    """
+    if not policy.takes_comments_alone:
+        return None
+    names = " or ".join(sorted(person.name for person in policy.people() if person.has_account))
+    change = f"changes {version_file}" if version_file is not None else "names the candidate"
+    return (
+        f"{names} approves by a comment on a pull request, and only what its own job evaluated",
+        f"open a pull request that {change}: the gates run there, and its comment has the line that approves",
+    )

@@ -164,6 +164,12 @@ class SignoffPolicy(Config):
         return f"{lacking}; write owners who comment as {{github: LOGIN, id: N}}, where `gh api users/LOGIN --jq .id` prints N"
 
     @property
+    def takes_comments_alone(self) -> bool:
+        """Whether comments on GitHub can approve, and keys cannot: too few owners have one."""
+        by_key = [person for person in self.people() if person.has_key]
+        return self.comment_obstacle is None and bool(unfilled(self.require, by_key))
+
+    @property
     def nobody_signs(self) -> bool:
         """Whether the policy says that no approval is needed."""
         return bool(self.require) and not any(self.require.values())
@@ -216,6 +222,10 @@ class Person:
     def has_account(self) -> bool:
         """Whether they have an account of GitHub, from which they can comment."""
         return any(owner.id is not None for owner in self.owners)
+
+    @property
+    def has_key(self) -> bool:
+        return any(owner.key is not None for owner in self.owners)
 
     @property
     def may_vote(self) -> bool:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.desk import Desk
-from helpers.promoting import ssh_key
-from lockgate.cli.commands import promote
+from helpers.promoting import CI, PROMOTION, ssh_key
+from lockgate.cli.commands import promote, status
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import Refused, UsageError
 from lockgate.promotion import publish as publishing
@@ -114,3 +115,25 @@ def test_what_is_no_digest_is_wrong_usage(desk: Desk) -> None:
         assert isinstance(error, UsageError)
         assert error.exit_code == 2
         assert "64 lower-case hex digits; the first 12 do" in str(error)
+
+
+def test_where_owners_approve_by_comment_alone_no_key_is_asked_for(desk: Desk) -> None:
+    """By any command: a pull request that changes the candidate's file is the way."""
+    text = desk.pipeline.read_text().replace("{newest: true}", "{file: models/m.version}")
+    key = ssh.public_key(desk.key)
+    desk.pipeline.write_text(text.replace(f'{{key: "{key}"}}', "{github: olga, id: 583231}"))
+    about = desk.evaluate(desk.register())
+    recorded = publishing.finished_at(about)
+    moving.record_staging(
+        desk.models.registry, about, folder=desk.folder_of(about), promotion=PROMOTION, actor=CI, clock=lambda: recorded
+    )
+    asked = desk.gate(approve)
+    shown = desk.gate(status.command, desk.model).stdout
+
+    assert isinstance(asked.exception, UsageError)
+    way = "olga approves by a comment on a pull request, and only what its own job evaluated"
+    assert asked.exception.message == way
+    assert asked.exception.remedy is not None
+    assert "open a pull request that changes models/m.version" in asked.exception.remedy
+    assert f"it waits: 1 approval of owners missing; {way}" in " ".join(shown.split())
+    assert "gate approve" not in shown

@@ -100,6 +100,7 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
     """None where nothing waits, or no pipeline says who signs."""
     from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, short_digest
     from lockgate.signoff.decision import decide
+    from lockgate.signoff.outlook import comment_way
     from lockgate.signoff.policy import SignoffPolicy
 
     version = state.standing.staging
@@ -119,4 +120,7 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
         )
     if not decision.missing:
         return Waiting(decision.reason)
+    way = comment_way(lookup.pipeline.signoff or SignoffPolicy(), lookup.pipeline.version_file)
+    if way is not None:
+        return Waiting(f"it waits: {decision.reason}; {way[0]}: {way[1]}")
     return Waiting(f"it waits: {decision.reason}", [(f"gate approve {short}", f"approves version {version}")])

@@ -102,7 +102,7 @@ class Workflows:
             first=_has_plain_names(pipeline_path, root),
             lfs=needs_lfs(read, root),
             local=None if read is None else local_registry(read),
-            version_file=None if read is None or read.candidate is None else read.candidate.file,
+            version_file=None if read is None else read.version_file,
             notes=(*notes, note),
         )
 
