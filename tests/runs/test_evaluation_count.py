@@ -92,6 +92,17 @@ def test_runs_of_a_checkout_are_counted_whether_they_publish_or_not(pipeline: Pi
     assert fifth["holdout"].number == 5
 
 
+def test_a_version_beside_itself_is_no_evaluation(pipeline: Pipeline, tmp_path: Path) -> None:
+    """Nothing can be promoted by it; what evaluated it as a candidate counts on."""
+    record = EvaluationRecord(tmp_path, "fraud")
+    counted(pipeline, "r1", "holdout", record=record)
+    itself = counted(pipeline, "r2", "holdout", record=record, inputs=inputs("7", "7", holdout=BYTES))
+    after = counted(pipeline, "r3", "holdout", record=record, inputs=inputs("8", "7", holdout=BYTES))
+
+    assert itself == {}
+    assert after["holdout"].number == 2
+
+
 def test_two_names_of_the_same_bytes_are_one_set(pipeline: Pipeline, tmp_path: Path) -> None:
     """Here and in what is published; other bytes under another name are another set."""
     record = EvaluationRecord(tmp_path, "fraud")

@@ -71,11 +71,14 @@ def plan_run(
     probed = _probed(pipeline, registry, candidate, environ=environ) if probe else {}
     gates = [plan.gate(gate) | probed.get(gate.title, {}) for gate in pipeline.gates]
     versions = [version] if champion is None else [version, champion]
+    obstacles = repeated_production(pipeline, registry, versions, candidate)
     return {
         "model": pipeline.model,
         "candidate": version.version,
         "champion": None if champion is None else champion.version,
-        "looks": foretell(
+        "looks": {}
+        if obstacles
+        else foretell(
             pipeline,
             (version.version, None if champion is None else champion.version),
             rows=plan.digest,
@@ -83,7 +86,7 @@ def plan_run(
         ),
         "assumed": plan.assumptions,
         "assumptions": plan.assumption_figures,
-        "obstacles": [list(pair) for pair in repeated_production(pipeline, registry, versions, candidate)],
+        "obstacles": [list(pair) for pair in obstacles],
         "gates": gates,
     }
 

@@ -17,12 +17,13 @@ from lockgate.runs.evaluation_count import Evaluations, judged_by
 def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> str | None:
     """`evaluation no. 2 of the 5 allowed on holdout, tested at 99 % confidence`: the end of a gate's first sentence where there is a budget."""
     data = judged_by(pipeline, gate)
-    if pipeline.reuse is None or data is None:
+    count = None if data is None else evaluations.get(data)
+    if pipeline.reuse is None or count is None:  # as of a version beside itself
         return None
-    budget, count = pipeline.reuse.budget, evaluations.get(data)
+    budget = pipeline.reuse.budget
     levels = [line.confidence for line in gate.lines if spends_reuse_budget(gate, line) and line.confidence is not None]
     at = "" if not levels else f", tested at {percent(min(levels))} confidence"
-    if count is None or count.unknown:
+    if count.unknown:
         return f"one evaluation of the {budget} allowed on {data}, how many there were is unknown{at}"
     return f"evaluation no. {count.counted} of the {budget} allowed on {data}{at}"
 
