@@ -17,7 +17,7 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import label_classes
 from lockgate.data.dataset import Dataset
 from lockgate.data.remote import is_url
-from lockgate.errors import LockgateError, UsageError
+from lockgate.errors import LockgateError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
 from lockgate.evaluation.metrics import catalog, multiclass
@@ -59,15 +59,15 @@ def plan_run(
     environ: Mapping[str, str],
     probe: bool = False,
 ) -> dict[str, Any]:
-    """The document of `gate plan --json`. Nothing of the candidate is read, but for `probe`.
+    """The document of `gate plan --json`. Nothing of the candidate is read, but for `probe`, and for `score` without a champion.
 
-    probe: let both models answer a few requests, and foretell by them how long a gate sends its load. score: let the champion score the data first, and plan with its scores; else plan from counts. disagreement: the share
-    of rows on which the two models are assumed to decide differently. Raises UsageError where there is no champion to score.
+    probe: let both models answer a few requests, and foretell by them how long a gate sends its load. score: let the champion
+    score the data first, the candidate where there is none, and plan with its scores; else plan from counts. disagreement: the
+    share of rows on which the two models are assumed to decide differently.
     """
     version, champion = select_candidate(pipeline, registry, candidate), select_champion(pipeline, registry)
-    if score and champion is None:
-        raise UsageError("--score needs a champion, and there is none yet", remedy="plan from counts, without --score")
-    plan = _Plan(pipeline, registry, champion, score=score, disagreement=disagreement, environ=environ)
+    scored = (champion or version) if score else None
+    plan = _Plan(pipeline, registry, champion, scored=scored, disagreement=disagreement, environ=environ)
     probed = _probed(pipeline, registry, candidate, environ=environ) if probe else {}
     gates = [plan.gate(gate) | probed.get(gate.title, {}) for gate in pipeline.gates]
     versions = [version] if champion is None else [version, champion]
@@ -93,12 +93,12 @@ def plan_run(
 
 @dataclass
 class _Plan:
-    """Outlooks of the gates of a pipeline. Data are read once, and scored by the champion once."""
+    """Outlooks of the gates of a pipeline. Data are read once, and scored once. scored: the version that answers them, if any."""
 
     pipeline: Pipeline
     registry: Registry
     champion: ModelVersion | None
-    score: bool
+    scored: ModelVersion | None
     disagreement: float
     environ: Mapping[str, str]
     assumptions: str | None = field(default=None, init=False)
@@ -196,8 +196,8 @@ class _Plan:
         counts = _estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)
         own: dict[str, list[Estimate]] = {}
         labelled = [pair for pair, (_, line) in zip(absolute, planned, strict=True) if _needs_labels(gate, line)]
-        if self.score and labelled:
-            table, threshold = self._champion_tables[data]
+        if self.scored is not None and labelled:
+            table, threshold = self._scored_tables[data]
             own = _estimates(table, labelled, small, threshold=threshold, gaps=gaps)
         if planned:
             self._assume(data, scored=bool(own))
@@ -215,14 +215,27 @@ class _Plan:
                 listed[name] = [
                     flip_rate_outlook(outlook, requirement, disagreement=self.disagreement) for outlook in listed[name]
                 ]
+        if (
+            self.champion is None
+        ):  # how the candidate does is for a run to say, which counts as an evaluation of the data
+            listed = {
+                name: [replace(each, champion=None, champion_verdict=None) for each in lines]
+                for name, lines in listed.items()
+            }
         return listed
 
     def _assume(self, data: str, *, scored: bool) -> None:
-        self.assumptions = assumptions(self.disagreement, scored=self.score)
+        self.assumptions = assumptions(self.disagreement, scored=self.scored is not None)
+        if self.scored is not None and self.champion is None:
+            self.assumptions += ", for which the candidate stands: there is no champion yet"
         cluster = self.pipeline.data[data].cluster
         if cluster is not None and not scored:
             self.assumptions += f"; rows of one {cluster} are counted as if each were of its own"
-        values = {} if self.score else {name: declared(name).plan.champion for name in ("auc", "average_precision")}
+        values = (
+            {}
+            if self.scored is not None
+            else {name: declared(name).plan.champion for name in ("auc", "average_precision")}
+        )
         self.assumption_figures = {
             "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values,
             "cluster": None if scored else cluster,
@@ -252,11 +265,11 @@ class _Plan:
         return Scored(columns.get, rows=rows, sha256=lambda: "", slices=dataset.slices, classes=classes)
 
     @cached_property
-    def _champion_tables(self) -> dict[str, tuple[Scored, float | None]]:
-        """By data: (the champion's scores, in the candidate's place; its threshold)."""
-        assert self.champion is not None  # noqa: S101  # plan_run refuses to score without one
+    def _scored_tables(self) -> dict[str, tuple[Scored, float | None]]:
+        """By data: (the champion's scores, in the candidate's place, or the candidate's own; the threshold)."""
+        assert self.scored is not None  # noqa: S101  # looked at by who calls
         output = self.pipeline.output
-        if output is not None and output.parts:  # the champion answers in the candidate's place
+        if self.champion is not None and output is not None and output.parts:  # it answers in the candidate's place
             output = OutputSpec(candidate=output.champion)
         alone = self.pipeline.model_copy(update={"champion": "none", "output": output, "per_row": {}})
         gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
@@ -268,12 +281,14 @@ class _Plan:
                 self.registry,
                 RunFolder(Path(folder)),
                 environ=self.environ,
-                candidate=CandidateSelector(version=self.champion.version),
+                candidate=CandidateSelector(version=self.scored.version),
             ) as builder,
         ):
             for name in judged_data(alone, gates):
                 table = copy(builder.case.scored(name))
-                if table.champion is not None:  # scores that lie in the data: the candidate's are not read
+                if self.champion is None:
+                    table.champion = None
+                elif table.champion is not None:  # scores that lie in the data: the candidate's are not read
                     table.candidate = table.champion
                     table.answers = {"candidate": table.answers["champion"]} if "champion" in table.answers else {}
                 # Columns are read when they are first used, and the folder is gone then.

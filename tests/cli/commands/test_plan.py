@@ -185,8 +185,25 @@ def test_without_a_champion_absolute_lines_are_planned(desk: Desk) -> None:
     assert outlook(document, "r1") == {}
     assert outlook(document, "r2")["overall"][0] == "decidable"
     assert document["gates"][1]["seconds"] == 15.0
-    with pytest.raises(UsageError, match="--score needs a champion, and there is none yet"):
-        planned(desk, "--score")
+
+
+def test_without_a_champion_the_candidate_is_scored(desk: Desk) -> None:
+    """Its losses say what an absolute line needs; whether it meets the line is for a run to say."""
+    text = PIPELINE.format(model=desk.model, below="watch").replace(
+        "      - recall", "      - log_loss <= 0.9\n      - recall"
+    )
+    desk.pipeline.write_text(text)
+    table = pq.read_table(desk.folder / "data.parquet").to_pydict()
+    pq.write_table(pa.table(table | {"new": table["old"]}), desk.folder / "data.parquet")
+    desk.register()
+    counted, scored = planned(desk), planned(desk, "--score")
+
+    assert outlook(counted, "r3")["overall"][0] == "unknown"
+    assert outlook(scored, "r3")["overall"][0] == "decidable"
+    assert {each["champion"] for gate in scored["gates"] for line in gate["lines"] for each in line["outlook"]} == {
+        None
+    }
+    assert scored["assumed"].endswith("the champion's own, for which the candidate stands: there is no champion yet")
 
 
 def test_a_larger_disagreement_needs_a_larger_tolerance(desk: Desk) -> None:
