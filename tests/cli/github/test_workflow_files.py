@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -13,9 +14,10 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from helpers.hub.parsed import parse
+from helpers.hub.parsed import Parsed, parse
 from lockgate.cli.commands.init import command
 from lockgate.cli.github.workflow_files import NAMES, Workflows
+from lockgate.foreign.yaml import LOADER
 
 ROOT = Path(__file__).parents[3]
 ACTION = "acme/lockgate@" + "0123456789" * 4
@@ -25,19 +27,42 @@ def write(*more: str) -> Result:
     return CliRunner().invoke(command, ["--github", "--yes", "--action", ACTION, *more], standalone_mode=False)
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / ".git").mkdir()
-    monkeypatch.chdir(tmp_path)
-    assert write("--model", "fraud").exception is None
-    return tmp_path / ".github" / "workflows"
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the workflows of one model, to be copied."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / ".git").mkdir()
+    return _written(folder, "fraud")
 
 
-@pytest.fixture
-def both(repository: Path) -> Path:
+@pytest.fixture(scope="module")
+def second(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a second model."""
-    assert write("--model", "churn").exception is None
-    return repository
+    folder = tmp_path_factory.mktemp("second")
+    return _written(Path(shutil.copytree(first, folder, dirs_exist_ok=True)), "churn")
+
+
+def _written(folder: Path, model: str) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert write("--model", model).exception is None
+    return folder
+
+
+@pytest.fixture
+def repository(first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return _copied(first, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def both(second: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return _copied(second, tmp_path, monkeypatch)
+
+
+def _copied(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    monkeypatch.chdir(folder)
+    return folder / ".github" / "workflows"
 
 
 def further(stem: str) -> list[str]:
@@ -45,7 +70,7 @@ def further(stem: str) -> list[str]:
 
 
 def read(folder: Path, names: Iterable[str] = NAMES) -> dict[str, dict[str, Any]]:
-    return {name: yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in names}
+    return {name: yaml.load((folder / name).read_text(encoding="utf-8"), Loader=LOADER) for name in names}
 
 
 def jobs(folder: Path, names: Iterable[str] = NAMES) -> dict[str, dict[str, Any]]:
@@ -98,31 +123,35 @@ def test_githubs_own_parser_accepts_them_and_those_of_this_repository(both: Path
     assert [set(one.jobs) for one in found] == [set(yaml.safe_load(one.read_text())["jobs"]) for one in files]
 
 
-@pytest.mark.parametrize(
-    ("planted", "instead", "said"),
-    [
-        ("queue: max", "queue: some", "Unexpected value 'some'"),
-        ("needs: decide", "needs: decided", "decided"),
-        (
-            "needs.decide.outputs.state == 'approved'",
-            "needs.decide.outputs.state = 'approved'",
-            "Unexpected symbol: '='",
-        ),
-        ("types: [created, edited, deleted]", "kinds: [created]", "Unexpected value 'kinds'"),
-        ("pull-requests: write", "pull-request: write", "Unexpected value 'pull-request'"),
-    ],
-)
-def test_githubs_own_parser_finds_a_planted_fault(
-    repository: Path, tmp_path: Path, planted: str, instead: str, said: str
-) -> None:
-    """In a copy of the workflow that promotes."""
-    text = (repository / "gate-approve.yml").read_text(encoding="utf-8")
-    assert planted in text
-    wrong = tmp_path / "wrong.yml"
-    wrong.write_text(text.replace(planted, instead), encoding="utf-8")
-    (found,) = parse(wrong)
+# what is said of gate-approve.yml → what stands in it → in whose place
+PLANTED = {
+    "Unexpected value 'some'": ("queue: max", "queue: some"),
+    "decided": ("needs: decide", "needs: decided"),
+    "Unexpected symbol: '='": (
+        "needs.decide.outputs.state == 'approved'",
+        "needs.decide.outputs.state = 'approved'",
+    ),
+    "Unexpected value 'kinds'": ("types: [created, edited, deleted]", "kinds: [created]"),
+    "Unexpected value 'pull-request'": ("pull-requests: write", "pull-request: write"),
+}
 
-    assert any(said in error for error in found.errors), found.errors
+
+@pytest.fixture(scope="module")
+def wrong(first: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Parsed]:
+    """What the parser makes of a copy of the workflow that promotes, by the fault that is in it."""
+    text = (first / ".github" / "workflows" / "gate-approve.yml").read_text(encoding="utf-8")
+    folder, files = tmp_path_factory.mktemp("wrong"), []
+    for number, (right, instead) in enumerate(PLANTED.values()):
+        assert right in text
+        files.append(folder / f"{number}.yml")
+        files[-1].write_text(text.replace(right, instead), encoding="utf-8")
+    return dict(zip(PLANTED, parse(*files), strict=True))
+
+
+@pytest.mark.parametrize("said", PLANTED)
+def test_githubs_own_parser_finds_a_planted_fault(wrong: dict[str, Parsed], said: str) -> None:
+    """In a copy of the workflow that promotes."""
+    assert any(said in error for error in wrong[said].errors), wrong[said].errors
 
 
 def test_permissions_are_given_to_jobs_and_only_those_needed(repository: Path) -> None:
