@@ -68,18 +68,18 @@ while True:
     n = header.get("plan", {}).get("requests", 1)
 """
 ROW = pa.record_batch({"x": [1.0]})
-Open = Callable[[str], ProcessModel]
+Open = Callable[..., ProcessModel]
 
 
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str) -> Open:
     """A model whose host ends each request with this code."""
 
-    def open_(code: str) -> ProcessModel:
+    def open_(code: str, python: str = warm_python) -> ProcessModel:
         script = tmp_path / "host.py"
         script.write_text(HOST + "".join(f"    {line}\n" for line in code.strip().splitlines()))
         monkeypatch.setattr(host_process, "MODEL_HOST", script)
-        return ProcessModel(tmp_path, python=sys.executable, environ=dict(os.environ), timeout_s=20.0)
+        return ProcessModel(tmp_path, python=python, environ=dict(os.environ), timeout_s=20.0)
 
     return open_
 
@@ -158,7 +158,7 @@ def test_frames_without_end_are_ended_at_the_time_limit(opened: Open, ask: str) 
 @pytest.mark.skipif(not kernel().landlock, reason="this kernel has no Landlock")
 def test_a_model_beyond_a_limit_of_its_box_is_told_which(opened: Open, tmp_path: Path) -> None:
     """Not that the kernel's killer may have been it."""
-    with opened('memory = b"x" * 2 * 10**8; time.sleep(60)') as model:
+    with opened('memory = b"x" * 2 * 10**8; time.sleep(60)', python=sys.executable) as model:
         (tmp_path / "work").mkdir()
         model.box = make_box(
             Isolation(memory=15 * 10**7), python=sys.executable, environ=os.environ, folder=tmp_path,
