@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from lockgate import errors
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
-TREES = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src/lockgate").rglob("*.py")]
 
 
 def first_cells(section: str) -> Iterator[str]:
@@ -21,11 +22,17 @@ def first_cells(section: str) -> Iterator[str]:
     return iter(rows[1:])
 
 
-def test_each_message_is_one_that_is_said() -> None:
+@pytest.fixture(scope="module")
+def trees() -> list[ast.Module]:
+    """Every file of the code."""
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src/lockgate").rglob("*.py")]
+
+
+def test_each_message_is_one_that_is_said(trees: list[ast.Module]) -> None:
     """Word for word, in one text of the code."""
     texts = [
         node.value
-        for tree in TREES
+        for tree in trees
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
@@ -35,11 +42,11 @@ def test_each_message_is_one_that_is_said() -> None:
     assert [message for message in said if not any(message in text for text in texts)] == []
 
 
-def test_each_refusal_is_explained() -> None:
+def test_each_refusal_is_explained(trees: list[ast.Module]) -> None:
     """By its code, here or where sign-off is; and no code stands here that nothing refuses with."""
     refused = {
         keyword.value.value
-        for tree in TREES
+        for tree in trees
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("Refused", "Waiting")
         for keyword in call.keywords
