@@ -266,10 +266,10 @@ def import_all(modules: list[str]) -> None:
             for inner in pkgutil.walk_packages(loaded.__path__, f"{module}."):
                 if not inner.name.endswith("__main__"):
                     importlib.import_module(inner.name)
-    _keep_from_the_collector()
+    keep_from_the_collector()
 
 
-def _keep_from_the_collector() -> None:
+def keep_from_the_collector() -> None:
     import gc
 
     gc.collect()
@@ -327,7 +327,7 @@ def main() -> None:
     if "lockgate.registries.mlflow.registry" in sys.modules:
         read_pipelines()
         use_a_registry()
-        _keep_from_the_collector()
+        keep_from_the_collector()
     sys.path.insert(0, "")
     message = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])).serve()
     if message is not None:

@@ -12,14 +12,16 @@ import os
 import re
 import shutil
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import asdict
+from io import StringIO
 from itertools import groupby
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from helpers.full_disk import Ended
-from helpers.warm_python import GATE, import_all
+from helpers.warm_python import GATE, import_all, keep_from_the_collector
 from lockgate.cli import main as cli
 
 ENDLESS = 10**9
@@ -53,12 +55,22 @@ def call(library: str, here: Path, command: list[str], room: int) -> tuple[int, 
     return int(code), names.splitlines(), said.read_text(errors="replace")
 
 
+def rehearse(checkout: str, folder: Path, command: list[str]) -> None:
+    """Call `gate` in this process, in a copy of its own: what a first call imports and makes, each fork has then."""
+    shutil.copytree(checkout, folder, symlinks=True)
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), chdir(folder):
+        cli.run(command)
+    shutil.rmtree(folder)
+    keep_from_the_collector()
+
+
 def _file(name: str) -> str:
     """What is the same in each run, also while it has another name for a moment."""
     return _RANDOM.sub("", name).replace("/.", "/").rstrip("-")
 
 
 def main(library: str, checkout: str, folder: str, command: list[str]) -> None:
+    rehearse(checkout, Path(folder) / "rehearsal", command)
     here = Path(folder) / "checkout"
     rooms, end = [ENDLESS], 0
     for number, room in enumerate(rooms):
