@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from helpers.promoting import NOW
 from lockgate.errors import Denied, LockgateError, NotFound, ServingFault, Unavailable, UnknownOutcome
@@ -23,8 +23,7 @@ VERSIONS = ("1", "2", "3", "4", "5")
 FIRST_COPY = 2  # what is copied into the model becomes this version, and those after it
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a command asks of the world. It writes, or it reads."""
 
     name: str
@@ -54,8 +53,7 @@ class Failure:
         return Unavailable("the registry is away", remedy="try again")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back, and when the command heard it, in seconds by its own clock."""
 
     value: Any
@@ -310,6 +308,8 @@ _values: dict[int, tuple[Any, Hashable]] = {}  # of frozen objects, which are ke
 
 def _value(held: Any) -> Hashable:
     """A value as something that can be compared; what is the same for all commands of an actor is its type."""
+    if id(held) in _values:
+        return _values[id(held)][1]
     if isinstance(held, _PLAIN):
         return held
     if isinstance(held, Record):
@@ -322,7 +322,6 @@ def _value(held: Any) -> Hashable:
         return frozenset(map(_value, held))
     if not is_dataclass(held) or isinstance(held, type) or type(held).__name__ in _SHARED:
         return f"{type(held).__name__} {held}" if isinstance(held, BaseException) else type(held).__name__
-    if id(held) not in _values:
-        fields = tuple(_value(getattr(held, name)) for name in held.__dataclass_fields__)
-        _values[id(held)] = held, (type(held).__name__, fields)
+    fields = tuple(_value(getattr(held, name)) for name in held.__dataclass_fields__)
+    _values[id(held)] = held, (type(held).__name__, fields)
     return _values[id(held)][1]

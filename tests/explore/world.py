@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from explore.commands import Actor, Command, Publish, Rollback, unapproved
 from explore.store import Store
@@ -43,8 +43,7 @@ class Scenario:
         return f"{scripts}; at most {self.faults} faults, {self.jumps} waits of {JUMP} s{switches}"
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Where an actor is: at which command of its script, after which answers. over: killed, or through with its script.
 
     wrote: whether its last request wrote; writes: whether any of the command did.
@@ -60,8 +59,7 @@ class Run:
 OVER = Run(-1, -1, over=True)
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     store: int
     now: int
     jumps: int
@@ -225,20 +223,20 @@ class Explorer:
             preempts = bounded and midway and number != state.current
             if preempts and not state.preemptions:
                 continue
-            begun = replace(state, current=number, preemptions=state.preemptions - preempts) if bounded else state
+            begun = state._replace(current=number, preemptions=state.preemptions - preempts) if bounded else state
             yield from self._moves(begun, number, actor, run)
         for request in state.in_flight:
             store, _ = self.effect(state.store, request)
             self._judge(state, store, request, None, f"late: {request}")
             flying = list(state.in_flight)
             flying.remove(request)
-            yield f"late: {request}", replace(state, store=store, in_flight=tuple(flying))
+            yield f"late: {request}", state._replace(store=store, in_flight=tuple(flying))
         if state.jumps:
             midway = any(map(self._midway, state.runs))
             if state.faults >= midway and (midway or self.stores.values[state.store].is_held):
                 faults = state.faults - midway
-                following = replace(state, now=state.now + JUMP, jumps=state.jumps - 1, faults=faults)
-                yield f"{JUMP} s pass", replace(following, calm=state.calm and not midway)
+                following = state._replace(now=state.now + JUMP, jumps=state.jumps - 1, faults=faults)
+                yield f"{JUMP} s pass", following._replace(calm=state.calm and not midway)
 
     def _midway(self, run: Run) -> bool:
         return not run.over and bool(self.answers[run.history][1])
@@ -246,22 +244,21 @@ class Explorer:
     def _moves(self, state: State, number: int, actor: Actor, run: Run) -> Iterator[tuple[str, State]]:
         command, now = actor.script[run.position], state.now + state.skews[number]
         if not self._midway(run):  # it begins now
-            run = replace(run, history=self.begin(now))
+            run = run._replace(history=self.begin(now))
         request = self.step(actor, command, run.history, state.refused)
         assert isinstance(request, Request)
 
         def after(
             store: int, value: Any, label: str, *, faults: int = 0, late: tuple[Request, ...] = ()
         ) -> tuple[str, State]:
-            following = replace(
-                state,
+            following = state._replace(
                 store=store,
                 faults=state.faults - faults,
                 calm=state.calm and not faults,
                 in_flight=tuple(sorted((*state.in_flight, *late), key=repr)) if late else state.in_flight,
             )
             heard = self.heard(run.history, Answer(value, now))
-            mended = replace(run, history=heard, wrote=request.writes, writes=run.writes or request.writes)
+            mended = run._replace(history=heard, wrote=request.writes, writes=run.writes or request.writes)
             return self._at_once(following, number, actor, mended, label, now)
 
         label = f"{actor.name}: {request}"
@@ -273,7 +270,7 @@ class Explorer:
         if state.faults == 0 or request.name == "publish":
             return
         if run.wrote:  # to die anywhere before the next write is the same
-            dead = self._with(replace(state, faults=state.faults - 1, calm=False), number, OVER)
+            dead = self._with(state._replace(faults=state.faults - 1, calm=False), number, OVER)
             yield f"{actor.name} dies before {request}", dead
         if request.name == "switch":
             yield after(state.store, Failure("broken"), f"{label}, and it breaks", faults=1)
@@ -295,11 +292,11 @@ class Explorer:
             step.name == "show_holder" or (step.name == "newest" and not self.publishes)
         ):
             store, value = self.effect(state.store, step)
-            state = replace(state, store=store)
-            run = replace(run, history=self.heard(run.history, Answer(value, now)))
+            state = state._replace(store=store)
+            run = run._replace(history=self.heard(run.history, Answer(value, now)))
             step = self.step(actor, command, run.history, state.refused)
         if not isinstance(step, Ended):
-            run = replace(run, history=self.shortened(actor, command, run.history, state.refused))
+            run = run._replace(history=self.shortened(actor, command, run.history, state.refused))
             return label, self._with(state, number, run)
         following = self._with(state, number, OVER)
         if run.position + 1 < len(actor.script):
@@ -321,7 +318,7 @@ class Explorer:
         return all(run.over for actor, run in zip(self.scenario.actors, state.runs, strict=True) if actor.name == name)
 
     def _with(self, state: State, number: int, run: Run) -> State:
-        return replace(state, runs=(*state.runs[:number], run, *state.runs[number + 1 :]))
+        return state._replace(runs=(*state.runs[:number], run, *state.runs[number + 1 :]))
 
     # -- what must hold
 
