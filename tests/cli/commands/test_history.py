@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from helpers.desk import Desk
+from helpers.promoting import NOW
 from lockgate.cli.commands import adopt, history
 from lockgate.errors import UsageError
+from lockgate.promotion.audit.history import History
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.reports.terminal_layout import Medium
+from lockgate.signoff.identity import Identity
 
 
 @pytest.fixture
@@ -28,6 +36,24 @@ def test_the_history_is_a_table_or_a_document(desk: Desk) -> None:
     assert table.stdout.splitlines()[1].split()[0] == "1"
     assert table.stdout.splitlines()[1].endswith("it runs")
     assert json.loads(document.stdout)["entries"][0]["kind"] == "adopted"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_where_the_table_has_no_room_entries_stand_one_under_the_other(width: int, encoding: str) -> None:
+    """Newest first, with everything that the table has."""
+    who = Identity("unverified", "ci", "ci")
+    reason = "it runs – since May, and 数据 of both regions were looked at by everybody who had to look at them"
+    entry = Entry(1, None, "adopted", None, "1", who, None, (), reason, NOW, timedelta(minutes=10))
+    chain = read_chain({"epoch-1": entry.bytes.decode(), "done-1": Done(1, entry.sha256, who, NOW).bytes.decode()})
+    record = History("fraud", NOW, chain, (), (), ("somebody looked away",))
+    page = history.history_page(record, Medium(width, encoding)).plain
+
+    assert max(map(cell_len, page.splitlines())) <= width
+    assert page.encode(encoding)
+    assert page.splitlines()[0] == "   1  adopted 1"
+    assert " ".join(page.split()).startswith("1 adopted 1 2026-11-21 12:00:00 UTC, by ci (unverified)")
+    assert history.history_page(record, Medium(200)).plain.splitlines() == record.lines
 
 
 def test_a_moment_needs_its_zone(desk: Desk) -> None:

@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.ledger_lookup import REGISTRY, model_ledger, only_model
-from lockgate.cli.output import show_json, show_lines
+from lockgate.cli.output import masked, show_json, show_lines
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from lockgate.promotion.audit.history import History
+    from lockgate.reports.terminal_layout import Medium
+
+
+def history_page(record: History, medium: Medium) -> Text:
+    """A table where it has room, else the entries one under the other."""
+    from lockgate.reports.terminal_layout import Span, assembled
+
+    table = [medium.plain(line) for line in masked(record.lines)]
+    rows = masked(record.rows)
+    if not medium.folds or not rows or max(map(len, table)) <= medium.width:
+        return assembled([[(line, "")] for line in table])
+    lines: list[list[Span]] = []
+    for revision, moment, event, version, person, evidence, approvals, reason in rows:
+        lines += medium.sentence(f"{event} {version}", first=(f"{revision:>4}  ", "dim"), hang=8, style="bold")
+        facts = [
+            f"{moment} UTC",
+            person and f"by {person}",
+            evidence and f"evidence {evidence}",
+            approvals and f"approvals: {approvals}",
+        ]
+        lines += medium.sentence(", ".join(filter(None, facts)), first=(" " * 6, ""), hang=8)
+        lines += medium.sentence(reason, first=(" " * 6, ""), hang=8, style="dim") if reason else []
+    return assembled(
+        [*lines, *(line for problem in record.problems for line in medium.sentence(f"! {masked(problem)}"))]
+    )
 
 
 @click.command("history")
@@ -43,6 +74,11 @@ def command(model: str | None, moment: str | None, path: Path | None, uri: str |
         reaches_back = past.recorded
     if as_json:
         show_json(answer.to_json())
+    elif isinstance(answer, history.History):
+        from lockgate.cli.console import Screen
+
+        screen = Screen(stderr=False)
+        screen.show(history_page(answer, screen.medium))
     else:
         show_lines(answer.lines)
     if answer.chain.bad is not None:

@@ -46,14 +46,19 @@ class History:
     problems: tuple[str, ...]
 
     @property
-    def lines(self) -> list[str]:
-        """A table, newest first."""
+    def rows(self) -> list[tuple[str, ...]]:
+        """What happened, newest first: revision, moment, event, version, person, evidence, approvals, reason."""
         times = accumulate((entry.at for entry in self.chain.entries), max)  # a clock that runs behind reorders nothing
         rows = [(moment, self._row(entry)) for moment, entry in zip(times, self.chain.entries, strict=True)]
         rows += [(run.at, self._blocked_row(run)) for run in self.blocked]
         rows += [(vote.at, self._objection_row(version, vote)) for version, vote in self.objections]
         rows.reverse()  # equal times: the later entry first, as the sort is stable
-        table = [tuple(map(one_line, row)) for _, row in sorted(rows, key=lambda row: row[0], reverse=True)]
+        return [tuple(map(one_line, row)) for _, row in sorted(rows, key=lambda row: row[0], reverse=True)]
+
+    @property
+    def lines(self) -> list[str]:
+        """The same as a table."""
+        table = self.rows
         if not table:
             return [f"{self.model}: nothing is on record", *(f"! {problem}" for problem in self.problems)]
         widths = [max(len(row[column]) for row in (_HEAD, *table)) for column in range(len(_HEAD) - 1)]
