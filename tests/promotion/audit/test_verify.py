@@ -102,8 +102,8 @@ def test_where_nobody_did_anything_all_agrees(bench: Bench) -> None:
     assert found.exit_code == 0
     assert found.lines == [
         f"{bench.model}: all agrees: 3 entries, 3 versions, 2 published runs",
-        "  no later hash covers epoch-3, done-3, nor would it show a last entry that was taken away: "
-        "a copy kept elsewhere does (--export now, --ledger later)",
+        "  only a copy kept elsewhere would show that epoch-3, done-3 were edited, or that the last entry was taken away, as no "
+        "later entry covers them: --export FILE now, --ledger FILE later",
     ]
 
 

@@ -99,7 +99,9 @@ def test_an_edit_with_its_hash_made_anew_breaks_the_chain(key: str) -> None:
     edited["sha256"][key] = digest.sha256(edited["keys"][key].encode())
 
     assert named(edited) == [("ledger_edited", "fraud.json")]
-    assert str(ledger_copy.uncovered(COPY.chain)).startswith("no later hash covers epoch-4, done-4, nor would it")
+    assert str(ledger_copy.uncovered(COPY.chain)).startswith(
+        "only a copy kept elsewhere would show that epoch-4, done-4 were edited"
+    )
 
 
 def test_a_file_that_was_written_anew_is_named() -> None:
@@ -132,7 +134,7 @@ def test_marks_of_an_older_lockgate_are_read_and_told_as_uncovered() -> None:
     chain = ledger_copy.copy_ledger("fraud", keys).chain
 
     assert chain.bad is None
-    assert "covers epoch-3, done-1, done-2, done-3, nor" in str(ledger_copy.uncovered(chain))
+    assert "that epoch-3, done-1, done-2, done-3 were edited" in str(ledger_copy.uncovered(chain))
     assert ledger_copy.uncovered(Chain()) is None
 
 

@@ -81,8 +81,8 @@ def uncovered(chain: Chain) -> str | None:
     keys += [f"done-{epoch}" for epoch in [*loose, *([last] if last in chain.done else [last - 1] if last > 1 else [])]]
     keys += [f"failed-{epoch}" for epoch in chain.failed]
     return (
-        f"no later hash covers {', '.join(keys)}, nor would it show a last entry that was taken away: "
-        "a copy kept elsewhere does (--export now, --ledger later)"
+        f"only a copy kept elsewhere would show that {', '.join(keys)} were edited, or that the last entry was taken away, as no later "
+        "entry covers them: --export FILE now, --ledger FILE later"
     )
 
 
