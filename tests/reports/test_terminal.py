@@ -15,7 +15,7 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.comment_report import render
 from lockgate.reports import FORMATS
 from lockgate.reports.terminal import run_page
-from lockgate.reports.terminal_layout import Medium, columns, wrapped
+from lockgate.reports.terminal_layout import Medium, assembled, columns, next_calls, wrapped
 
 EVIDENCE = (STOPPED, ASKING, PASSING, report_evidence.WHOLE, report_evidence.EVIL)
 
@@ -193,3 +193,19 @@ average_precision >= champion - 0.03 on each slice
   … and 2 more, all pass, in the report
 
 FAIL  fraud version 7 does not pass: metrics and latency failed"""
+
+
+def test_what_a_command_does_stands_indented_below_it() -> None:
+    """However wide the terminal is; the command itself is never broken."""
+    calls = [
+        ("gate plan gates/fraud.yaml --candidate version=3", "says what the rows of the data can decide"),
+        ("gate run", "runs"),
+    ]
+
+    assert assembled(next_calls(calls, Medium(40))).plain.splitlines() == [
+        "Next        gate plan gates/fraud.yaml --candidate version=3",
+        "              says what the rows of the",
+        "              data can decide",
+        "            gate run",
+        "              runs",
+    ]

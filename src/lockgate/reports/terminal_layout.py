@@ -62,6 +62,15 @@ def labelled(label: str, sentences: Sequence[Span], medium: Medium) -> list[list
     return lines
 
 
+def next_calls(calls: Sequence[tuple[str, str]], medium: Medium) -> list[list[Span]]:
+    """Commands to copy whole, what each does below it, beside the word Next."""
+    lines: list[list[Span]] = []
+    for call, purpose in calls:
+        lines += labelled("" if lines else "Next", [(call, "cyan")], medium.unfolded)
+        lines += medium.sentence(purpose, first=(" " * (_LABEL + 2), ""), hang=_LABEL + 2, style="dim")
+    return lines
+
+
 def wrapped(text: str, width: int, *, before: int = 0) -> list[str]:
     """Lines of at most `width` columns; a word that is longer is cut. before: columns that the first line has fewer of."""
     lines, line, room = [], "", width - before

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lockgate.evaluation.judging.number_format import NOTHING, short
 from lockgate.reports.plan_words import counted_facts, foretold, is_counted
-from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, labelled
+from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, labelled, next_calls
 from lockgate.units import rough_time
 
 _STYLES = {"hopeless": "bold yellow", "watched": "yellow", "unknown": "cyan", "decidable": "green", "": "dim"}
@@ -30,7 +30,7 @@ def plan_page(plan: Mapping[str, Any], medium: Medium, *, commands: Sequence[tup
         _notes(plan["gates"], medium),
         *(_gate(gate, medium) for gate in plan["gates"]),
         _foundations(plan, medium),
-        _next(commands, medium),
+        next_calls(commands, medium),
     ]
     lines: Lines = []
     for block in filter(None, blocks):
@@ -168,11 +168,3 @@ def _assumed(figures: Mapping[str, Any]) -> str:
     if figures["cluster"]:
         text += f"; rows of one {figures['cluster']} count as if each stood alone"
     return text
-
-
-def _next(commands: Sequence[tuple[str, str]], medium: Medium) -> Lines:
-    lines: Lines = []
-    for call, purpose in commands:
-        lines += labelled("" if lines else "Next", [(call, "cyan")], medium.unfolded)
-        lines += labelled("", [(f"  {purpose}", "dim")], medium)
-    return lines

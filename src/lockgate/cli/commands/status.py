@@ -55,7 +55,7 @@ def status_page(
     state: ModelStatus, waiting: Waiting | None, medium: Medium, *, commands: Sequence[tuple[str, str]]
 ) -> Text:
     """The status as a page. waiting: None where nothing waits. commands: (what can be called for, what it does)."""
-    from lockgate.reports.terminal_layout import assembled, labelled
+    from lockgate.reports.terminal_layout import assembled, labelled, next_calls
     from lockgate.units import minute_text
 
     lines: list[list[Span]] = [[(medium.plain(masked(state.model)), "bold"), (f"  {minute_text(state.at)}", "dim")], []]
@@ -67,11 +67,8 @@ def status_page(
         )
         if word == "Staging" and waiting is not None:
             lines += labelled("", [(masked(waiting.reason), "")], medium)
-    word = "Next"
-    for call, purpose in [*(waiting.commands if waiting is not None else []), *commands]:
-        lines += labelled(word, [(masked(call), "cyan")], medium.unfolded)
-        lines += labelled("", [(masked(f"  {purpose}"), "dim")], medium)
-        word = ""
+    calls = [*(waiting.commands if waiting is not None else []), *commands]
+    lines += next_calls(masked(calls), medium)
     return assembled(lines)
 
 
