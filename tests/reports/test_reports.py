@@ -20,6 +20,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
+from lockgate.reports.interval_bars import LEGEND
 from lockgate.text import markdown as text
 
 WAIVER = {"finding": "metrics/r1/geo=BR", "owner": "ann", "reason": "known", "until": "2026-12-01", "expired": False}
@@ -50,7 +51,7 @@ Compared with version 6. It blocks promotion.
 | ✅ | overall | 0.93 | 0.9223 | -0.0511<br><sub>-0.0642&nbsp;to&nbsp;-0.038</sub> | `·────────●───────····│·` | 50,000 |
 | ✅ | geo=LU (no-harm check) | 0.8712 | 0.9223 | -0.0511<br><sub>-0.0642&nbsp;to&nbsp;-0.038</sub> | `·────────●───────····│·` | 90 |
 
-`│` is the limit, `●` the value, `─` its interval.
+{LEGEND}.
 
 </details>
 
@@ -156,7 +157,7 @@ def test_what_it_opens_is_said_first(opens: str, asks: list[str], said: str) -> 
 def test_a_hostile_name_is_shown_and_does_nothing_in_markdown() -> None:
     """No tag, no mention, no link, no cell of its own, no new line, no control sign, wherever it stands."""
     shown = FORMATS["md"].render(RunRecord(EVIL))
-    tags = set(re.findall(r"<[^>]*>", shown))
+    tags = set(re.findall(r"<[^>]*>", shown.replace(f"{LEGEND}.", "")))
     table = [line for line in shown.splitlines() if line.startswith("| ") and "script" in line]
     unsigned = shown.replace("\n", "")
 

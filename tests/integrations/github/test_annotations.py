@@ -31,6 +31,17 @@ def test_what_is_undecided_is_a_warning() -> None:
     assert re.match(r"::warning file=gates/fraud.yaml,line=31,", render(RunRecord(told(NEARLY))))
 
 
+def test_nothing_is_told_of_what_is_waived() -> None:
+    """The next finding of its line is, and of a waived gate none."""
+    names = [result.id for result in METRICS.findings if result.verdict is not Verdict.PASS]
+    waivers = [
+        {"finding": name, "owner": "ann", "reason": "known", "until": "2026-12-01"} for name in (*names[:2], "latency")
+    ]
+    shown = render(RunRecord(told(METRICS, LATENCY, waivers=waivers))).splitlines()
+
+    assert [line.partition("::average_precision on ")[2][:12] for line in shown] == ["geography=PT"]
+
+
 def test_nothing_is_told_of_a_pass() -> None:
     """Also of one that is only watched."""
     assert render(RunRecord(told(SIGNATURE))) == ""
