@@ -11,10 +11,11 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from helpers.mutated import examples
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
-from helpers.report_story import STOPPED
+from helpers.report_story import BR, PASSING, STOPPED
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Verdict
@@ -122,6 +123,19 @@ def test_the_page_says_what_the_markdown_says() -> None:
     for result in METRICS.findings:
         shown = cells(result)
         assert all(text in seen for text in (shown.verdict, shown.value, shown.interval, shown.champion, shown.limit))
+
+
+def test_what_stopped_a_run_stands_first_and_in_the_head() -> None:
+    """The worst finding's own sentence, then its gate; what passed is folded, and the links of the table still lead there."""
+    document = page(STOPPED)
+    head, _, body = document.partition('<main id="gates">')
+
+    assert f'<p class="lead">{escape(BR.reason)}.</p>' in head
+    assert re.findall(r'<section id="gate-(\d)"', body) == ["2", "3", "4", "1"]
+    assert body.index("<details><summary>all 3 requirements met</summary>") > body.index('<section id="gate-1"')
+    assert '<a href="#gate-1">signature</a>' in body
+    assert re.findall(r'<section id="gate-(\d)"', page(PASSING)) == ["1", "2"]
+    assert page(PASSING).count('class="lead"') == 1
 
 
 def test_a_hostile_name_is_text_and_in_no_heading() -> None:

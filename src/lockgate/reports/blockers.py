@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lockgate.evaluation.judging.explanations import cause
 from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.number_format import counted_words, rounded, rounded_up, slice_words
-from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 
 _ALIKE = 3  # fewer are listed one by one
@@ -53,6 +53,12 @@ def unwaived_blockers(gate: GateResult, waived: Collection[str], *, named: int =
         for blocker in blockers(gate, named=named):
             if not all(finding.id in waived for finding in blocker.findings):
                 yield blocker
+
+
+def worst_blocker(evidence: Evidence) -> Blocker | None:
+    """What alone says why a run is no pass: the first thing to act on in the first of the gates that are worst."""
+    counted = sorted((gate for gate in evidence.gates if gate.counts), key=lambda gate: -gate.verdict.rank)
+    return next((blocker for gate in counted for blocker in unwaived_blockers(gate, evidence.waived)), None)
 
 
 def unproven_slices(gate: GateResult) -> list[str]:

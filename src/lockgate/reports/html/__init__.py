@@ -22,7 +22,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import run_facts
-from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
+from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers, worst_blocker
 from lockgate.reports.html.forest import forests
 from lockgate.reports.html.sections import SECTIONS, environments, figures
 from lockgate.reports.waivers import idle_waivers
@@ -39,13 +39,20 @@ def render(record: RunRecord) -> str:
     """The whole report as HTML."""
     evidence = record.evidence
     waived = evidence.waived
+    gates = [_gate(number, gate, record, waived) for number, gate in enumerate(evidence.gates, 1)]
+    stopped = evidence.verdict is not Verdict.PASS
+    worst = worst_blocker(evidence) if stopped else None
     return _environment().get_template("page.html").render(
         evidence=evidence,
         headline=_HEADLINES[evidence.verdict.value],
         sentence=run_facts.verdict_sentence(evidence),
+        worst="" if worst is None else worst.reason,
         against=run_facts.compared_with(evidence),
         opens=run_facts.opens_sentence(evidence).replace("`", "'"),
-        gates=[_gate(number, gate, record, waived) for number, gate in enumerate(evidence.gates, 1)],
+        gates=gates,
+        # What stopped a run stands first; what passed beside it is folded, in the order of the pipeline.
+        sections=sorted(gates, key=lambda gate: -gate["result"].verdict.rank) if stopped else gates,
+        stopped=stopped,
         waivers=[waiver | {"finding": id_words(waiver["finding"])} for waiver in evidence.document.get("waivers") or ()],
         idle=[str(waiver) for waiver in idle_waivers(evidence)],
         certainty=certainty(evidence),
@@ -58,6 +65,7 @@ def render(record: RunRecord) -> str:
 def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) -> dict[str, Any]:
     """What the template shows of one gate. heading: its name where that is a plain word."""
     return {
+        "number": number,
         "heading": gate.name if _HEADING.fullmatch(gate.name) else f"gate {number}",
         "result": gate,
         "waived": gate.name in waived,
