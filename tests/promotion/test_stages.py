@@ -281,7 +281,10 @@ def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_mov
     assert outcome is not None
     assert (outcome.entry.kind, outcome.entry.target, outcome.entry.reason) == ("repaired", "2", "a slip")
     assert outcome.forwarded == ()
-    assert [*(f"done: {one}" for one in found.repairs), "serving was not checked"] == list(outcome.notes)
+    assert [
+        *(f"done: {one}" for one in found.repairs),
+        "what answers your users was not looked at; promotion.switch with a check does that",
+    ] == list(outcome.notes)
     assert bench.stages == "Archived Production Archived Staging None"
     assert bench.kinds == ["adopted", "promoted", "repaired"]
     assert bench.look().discrepancies == ()

@@ -115,7 +115,7 @@ def _plan(operator: Operator, state: RegistryState, to: str | None, *, withdrawn
         )
     target = to or before.standby
     if target is None:
-        others = [version for version in _past_production(state.chain) if version != before.production]
+        others = [version for version in state.chain.past_production if version != before.production]
         withdrawn = ", ".join(filter(before.is_withdrawn, others))
         also = f"; with --withdrawn-ok for what was withdrawn: {withdrawn}" if withdrawn else ""
         raise Refused(
@@ -234,7 +234,7 @@ def _check_target(operator: Operator, version: str, chain: Chain, before: Standi
             code="already_production",
             remedy=f"see gate status {operator.model}",
         )
-    if version not in _past_production(chain):
+    if version not in chain.past_production:
         raise Refused(
             f"version {version} was never Production, so there is nothing to roll back to",
             code="never_production",
@@ -254,8 +254,3 @@ def _check_target(operator: Operator, version: str, chain: Chain, before: Standi
             code="not_retained",
             remedy="evaluate it with gate run and use gate promote",
         )
-
-
-def _past_production(chain: Chain) -> list[str]:
-    """Versions that were Production, latest first, each once."""
-    return list(dict.fromkeys(entry.target for entry in chain.moves if entry.target is not None))

@@ -38,7 +38,10 @@ def test_approved_evidence_is_promoted(desk: Desk) -> None:
     assert waiting.exit_code == 3
     assert ended.exit_code == 0, ended.exception
     assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production since ")
-    assert ended.stdout.splitlines()[-1] == "serving was not checked"
+    assert (
+        ended.stdout.splitlines()[-1]
+        == "what answers your users was not looked at; promotion.switch with a check does that"
+    )
     assert desk.aliases == {"production": "1"}
     assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1
 
@@ -78,7 +81,7 @@ def test_what_is_staged_is_meant_where_no_digest_is_named(desk: Desk) -> None:
     document = json.loads(ended.stdout)
     assert (document["production"], document["standby"], document["already"]) == ("1", None, False)
     assert document["entry"]["evidence"] == about.digest
-    assert "serving was not checked" in ended.stderr
+    assert "what answers your users was not looked at; promotion.switch with a check does that" in ended.stderr
 
 
 def test_evidence_of_another_machine_comes_from_the_registry(desk: Desk) -> None:

@@ -55,7 +55,7 @@ def test_status_says_for_whom_what_is_staged_waits(desk: Desk) -> None:
     assert waiting[3].startswith("Staging     version 1 since ")
     assert waiting[4] == "            it waits: 1 approval of owners missing"
     assert waiting[5:] == [
-        "Wrong       nothing",
+        "Problems    none",
         f"Next        gate approve {about.digest[:19]}",
         "              approves version 1",
     ]

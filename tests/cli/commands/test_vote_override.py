@@ -39,7 +39,7 @@ def test_a_failed_candidate_goes_through_by_night_and_everybody_sees_it(desk: De
     assert json.loads(done.stdout)["entry"]["kind"] == "override"
     shown, told = desk.gate(status.command, desk.model), desk.gate(history.command, desk.model)
     assert shown.exit_code == 1
-    assert "Wrong       version 2 was promoted by override on" in shown.stdout
+    assert "Problems    version 2 was promoted by override on" in shown.stdout
     assert "version 1 answers nothing" in shown.stdout
     assert "OVERRIDE" in told.stdout
     assert told.stdout.count("rejected") == 0

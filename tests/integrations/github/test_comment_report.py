@@ -100,7 +100,12 @@ def test_only_what_can_be_a_login_is_mentioned() -> None:
             "### ♻️ fraud version 7 is not what was evaluated any more",
         ),
         (
-            {"done": ("fraud version 7 is Production since 04:30", "serving was not checked")},
+            {
+                "done": (
+                    "fraud version 7 is Production since 04:30",
+                    "what answers your users was not looked at; promotion.switch with a check does that",
+                )
+            },
             "### 🚀 fraud version 7 is promoted",
         ),
     ],

@@ -46,8 +46,8 @@ def test_where_all_agrees_nothing_is_a_problem(models: Models, model: str) -> No
     assert found.sections == [
         ("Production", [f"version 1 since {since}, adopted by ci (unverified): it runs"]),
         ("Staging", ["nothing"]),
-        ("Rollback", ["no previous version is left"]),
-        ("Wrong", ["nothing"]),
+        ("Rollback", ["there is no previous version yet"]),
+        ("Problems", ["none"]),
     ]
     assert found.commands == [STAGE]
     document = json.loads(json.dumps(found.to_json()))

@@ -60,7 +60,7 @@ def status_page(
 
     lines: list[list[Span]] = [[(medium.plain(masked(state.model)), "bold"), (f"  {minute_text(state.at)}", "dim")], []]
     for word, sentences in state.sections:
-        wrong = word == "Wrong" and bool(state.problems)
+        wrong = word == "Problems" and bool(state.problems)
         style = "bold red" if wrong else _STYLES.get(word, "")
         lines += labelled(
             word, [(masked(text), style if wrong or not n else "") for n, text in enumerate(sentences)], medium

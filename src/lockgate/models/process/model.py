@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _VERSION_LENGTH = 60
 _AHEAD = 2  # the batch that is predicted, and the next one, so that the model never waits for us
-IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock beside it"
+IN_PROCESS = "in process: the model in a process of its own, the clock beside it"
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

@@ -66,7 +66,7 @@ class ModelStatus:
             ("Staging", [self._line(standing.staging, self._staged)]),
             ("Rollback", self._rollback_lines()),
             *((word, self._listed(state)) for word, state in gone),
-            ("Wrong", list(self.problems) or ["nothing"]),
+            ("Problems", list(self.problems) or ["none"]),
         ]
         return [(word, sentences) for word, sentences in sections if sentences]
 
@@ -122,7 +122,8 @@ class ModelStatus:
                 f"then gate archive {self.model} archives it"
             )
         if standby is None and self.standing.production:
-            lines.append("no previous version is left")
+            several = len(self.chain.past_production) > 1
+            lines.append("no previous version is left" if several else "there is no previous version yet")
         kept = [(version, until) for version, until in self.retained.items() if version != standby]
         return lines + [
             f"version {version} is kept until {minute_text(until)}: gate rollback {self.model} --to {version}"

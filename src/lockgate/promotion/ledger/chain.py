@@ -71,6 +71,11 @@ class Chain:
             (entry for entry in self.entries if entry.epoch == draft.epoch and entry.bytes == draft.bytes), None
         )
 
+    @property
+    def past_production(self) -> list[str]:
+        """Versions that are or were Production, latest first, each once."""
+        return list(dict.fromkeys(entry.target for entry in self.moves if entry.target is not None))
+
     def last_of(self, version: str | None, kinds: Collection[str]) -> Entry | None:
         """The last finished entry of these kinds whose target is the version, None where there is none."""
         mine = (entry for entry in reversed(self.finished) if entry.target == version and entry.kind in kinds)
