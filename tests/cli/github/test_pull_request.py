@@ -213,6 +213,19 @@ def test_without_a_pipeline_on_the_default_branch_nothing_can_be_approved(job: J
     assert "The default branch has no pipeline for this model yet" in job.said[0]
 
 
+def test_the_pull_request_that_brings_a_first_pipeline_is_evaluated_and_can_be_merged(job: Job) -> None:
+    """No job of it fails for what the default branch does not have yet, and its comment says what comes first."""
+    job.world.files = [{"filename": "gates/fraud.yaml"}, {"filename": ".github/workflows/gate.yml"}]
+    changed = job.call("changes").return_value, job.outputs["changed"]
+    job.world.run_gate()
+    job.pipeline.unlink()
+    job.pipeline.parent.rmdir()
+    told = job.call("comment").return_value
+
+    assert (changed, told) == ((0, "yes"), 0)
+    assert "nothing can be approved here. Merge the pipeline first; the next pull request that changes" in job.said[0]
+
+
 def test_words_that_are_not_understood_are_linked_in_the_comment_and_answered(job: Job) -> None:
     """An owner approved, then another says something to the gate: it asks, and the job's output opens nothing."""
     evidence = job.world.run_gate()
@@ -350,6 +363,23 @@ def test_two_models_in_one_pull_request_are_approved_each_by_its_own_digest(job:
     assert "churn version 2 is approved" in of_churn
     assert churn.digest not in of_fraud
     assert fraud.digest not in of_churn
+
+
+def test_an_owner_of_one_model_holds_that_model_alone(job: Job) -> None:
+    """Whoever is in the groups of another model only has no voice about this one, in the same pull request."""
+    job.add("churn")
+    path = job.folder / "gates" / "churn.yaml"
+    path.write_text(
+        path.read_text().replace("{github: ana,", f"{{github: pavel, id: {user('pavel')['id']}}}, {{github: ana,")
+    )
+    policy = load(path, environ=None, root=job.folder).policy_digest
+    job.world.files.append({"filename": "models/churn.version"})
+    fraud = job.world.run_gate()
+    job.world.run_gate(path=CHURN, model="churn", policy=policy)
+    job.states(job.world.comment("pavel", "/gate reject"))
+    states = job.states(job.world.comment("ana", f"/gate approve {fraud.digest}"))
+
+    assert states == {"fraud": ("approved", "approved"), "churn": ("rejected", "rejected")}
 
 
 @pytest.mark.parametrize("files", [["models/churn.version"], ["models/churn.version", "models/fraud.version"]])

@@ -215,7 +215,12 @@ def _folded(gate: GateResult) -> Iterator[str]:
 
 def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     if signoff is None:
-        return ["", "---", "The default branch has no pipeline for this model yet: nothing can be approved here."]
+        return [
+            "",
+            "---",
+            "The default branch has no pipeline for this model yet: nothing can be approved here. Merge the pipeline first; the "
+            "next pull request that changes what names the candidate can be approved.",
+        ]
     if evidence.opens == "no" and signoff.done is None:
         return ["", "---", f"Nothing to approve: {_BLOCKED[evidence.verdict][1]}"]
     if evidence.is_of_champion and signoff.done is None:
