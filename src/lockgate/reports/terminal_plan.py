@@ -89,7 +89,7 @@ def _time(gate: Gate, *, probed: bool) -> str:
         keeping_up = "" if probed else ", if the models keep up"
         return f"about {rough_time(gate['seconds'])}{keeping_up}"
     if gate["last_seconds"] is not None:
-        return f"{rough_time(max(gate['last_seconds'], 1))} in the last run"
+        return f"{rough_time(max(gate['last_seconds'], 1))} last time"
     if gate["requests"] is not None and gate["at_once"]:
         return f"{gate['requests'] / 1000 / gate['at_once']:,.3g} s for every ms of a request"
     return NOTHING
@@ -120,8 +120,8 @@ def _gate(gate: Gate, medium: Medium) -> Lines:
         if not line["asked"]:
             lines += medium.sentence("not compared: there is no champion yet", first=("    ", ""), hang=6, style="dim")
         for each in foretold(line):
-            first = f"    {medium.plain(each.lead)}{' ' * each.lead.endswith(' ')}"
-            lines += medium.sentence(each.text, first=(first.rstrip() + " ", _STYLES[each.status]), hang=6)
+            lead = f"    {medium.plain(each.lead).rstrip()} " if each.lead else "    "
+            lines += medium.sentence(each.text, first=(lead, _STYLES[each.status]), hang=6)
     for sentence in counted_facts(counted):
         lines += medium.sentence(sentence, first=("  ", ""), hang=4)
     return lines

@@ -175,6 +175,8 @@ def test_the_champions_scores_tell_what_counts_cannot(desk: Desk) -> None:
     assert lines["r3"][0]["champion"].startswith("fail: recall is 0.8")
     assert lines["r1"][0]["champion"] is None
     assert document["assumed"].endswith("the rest is the champion's own")
+    page = plan_page(document, Medium(80), commands=[], probed=False).plain
+    assert "\n    the champion itself: pass: accuracy is 0.9" in page
 
 
 def test_without_a_champion_absolute_lines_are_planned(desk: Desk) -> None:
