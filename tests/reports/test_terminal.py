@@ -55,6 +55,18 @@ def test_a_pass_shows_its_numbers() -> None:
     )
 
 
+def test_beside_a_failure_what_is_undecided_is_counted_alone() -> None:
+    """Its sentence and its remedy are not what helps; where nothing failed, it is what stands in the way."""
+    likely = replace(PT, id="metrics/r1/likely", code="beyond_unadjusted", reason="recall is 0.7: probably a fail")
+    failed = page(told(replace(METRICS, findings=(BR, PT, likely))))
+    undecided = page(told(replace(METRICS, verdict=Verdict.INCONCLUSIVE, findings=(PT,))))
+
+    assert PT.reason not in failed.replace("\n    ", " ")
+    assert "metrics: recall is 0.7: probably a fail" in failed
+    assert "  … and 1 undecided, in the report\n" in failed
+    assert str(PT.remedy)[:30] in undecided
+
+
 def test_a_difference_from_a_factor_of_the_champion_is_called_that_everywhere() -> None:
     """What is drawn is 0 where the line allows no more, and no distance of the two values that stand beside it."""
     limit = FindingLimit("<=", 43.6, "champion * 1.1")
@@ -178,7 +190,7 @@ What stands in the way
     0.795
   latency: p99_ms is 48.9 ms, 1.567 times the champion's 31.2 ms (90 % interval
     1.44–1.69); at most 1.1 times is allowed
-  … and 1 more, in the report
+  … and 1 undecided, in the report
 
 average_precision >= champion - 0.03 on each slice
   ● candidate minus champion, ─ its 90 % interval, │ limit: left of it fails;

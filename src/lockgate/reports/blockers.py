@@ -25,6 +25,12 @@ class Blocker:
     findings: tuple[Finding, ...]
 
     @property
+    def fails(self) -> bool:
+        """Whether it is a failure, or probably one: what is undecided beside it is not what stops a candidate."""
+        likely = any(finding.code == "beyond_unadjusted" for finding in self.findings)
+        return likely or self.verdict.rank >= Verdict.FAIL.rank
+
+    @property
     def outlook(self) -> str | None:
         """What these rows could decide, of a finding that stands alone."""
         outlook = self.findings[0].detail.get("outlook") if len(self.findings) == 1 else None

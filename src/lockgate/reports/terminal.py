@@ -103,14 +103,16 @@ def _notes(gate: GateResult, medium: Medium, waived: Collection[str]) -> Lines:
 
 
 def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
-    """The worst findings as sentences, each with what would help."""
+    """The worst findings as sentences, each with what would help; beside failures those alone, and what probably is one."""
     blocked = [(gate, blocker) for gate in evidence.gates for blocker in unwaived_blockers(gate, waived, named=_SLICES)]
     blocked.sort(key=lambda pair: (not pair[0].counts, -pair[1].verdict.rank))
     if not blocked:
         return []
+    failed = [pair for pair in blocked if pair[1].fails]
+    listed = (failed if blocked[0][1].fails else blocked)[:_WORST]
     lines: Lines = [[("What stands in the way", "bold")]]
     remedies: set[str] = set()
-    for gate, blocker in blocked[:_WORST]:
+    for gate, blocker in listed:
         first = f"  {medium.plain(gate.name)}: ", STYLES[blocker.verdict.value]
         lines += medium.sentence(blocker.reason, first=first, hang=4)
         if blocker.remedy and blocker.remedy not in remedies:
@@ -120,12 +122,12 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
             for line in _last_lines(str((gate.breakdown or {}).get("stderr") or "")):
                 parts = chop_cells(medium.plain(line), medium.width - 6) if medium.folds else [medium.plain(line)]
                 lines += [[(f"    | {part}", "dim")] for part in parts]
-    hidden = sum(max(1, len(blocker.findings)) for _, blocker in blocked[_WORST:])
-    return (
-        [*lines, *medium.sentence(f"… and {hidden} more, in the report", first=("  ", ""), style="dim")]
-        if hidden
-        else lines
-    )
+    hidden = [blocker for _, blocker in blocked if blocker not in [shown for _, shown in listed]]
+    if not hidden:
+        return lines
+    count = sum(max(1, len(blocker.findings)) for blocker in hidden)
+    word = "more" if any(blocker.fails for blocker in hidden) else "undecided"
+    return [*lines, *medium.sentence(f"… and {count} {word}, in the report", first=("  ", ""), style="dim")]
 
 
 def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
