@@ -93,8 +93,8 @@ def test_the_plan_says_which_lines_are_asked(desk: Checkout) -> None:
     desk.gate("adopt", "fraud", "--version", CHAMPION, "--reason", "it runs")
     second = desk.gate("plan")
 
-    assert first.stdout.startswith("fraud version 2 against no champion\nmetrics on holdout\n  r1  auc >= 0.7\n")
-    assert "  r2  auc >= champion - 0.05 on each slice   not compared: there is no champion yet\n" in first.stdout
-    assert second.stdout.startswith("fraud version 2 against champion version 1\n")
+    assert first.stdout.startswith("fraud: candidate version 2 against no champion yet\n")
+    assert "  auc >= champion - 0.05 on each slice\n    not compared: there is no champion yet\n" in first.stdout
+    assert second.stdout.startswith("fraud: candidate version 2 against champion version 1\n")
     assert "not compared" not in second.stdout
     assert not (desk.folder / ".gate").exists()
