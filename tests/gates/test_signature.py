@@ -31,10 +31,10 @@ def test_a_version_that_changed_nothing_passes(tmp_path: Path) -> None:
 
     assert result.verdict is Verdict.PASS
     assert [(one.subject, one.observed, one.rows, one.reason) for one in result.findings] == [
-        ("missing", 0.0, 2, "missing: none among 2"),
-        ("breaking_changes", 0.0, 3, "breaking changes: none among 3"),
-        ("data_mismatches", 0.0, 2, "data mismatches: none among 2"),
-        ("example_errors", 0.0, 2, "example errors: none among 2"),
+        ("missing", 0.0, 2, "missing: none among 2 parts"),
+        ("breaking_changes", 0.0, 3, "breaking changes: none among 3 columns"),
+        ("data_mismatches", 0.0, 2, "data mismatches: none among 2 inputs"),
+        ("example_errors", 0.0, 2, "example errors: none among 2 rows"),
     ]
 
 

@@ -13,6 +13,7 @@ from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.judging.number_format import counted_words
 from lockgate.evaluation.pictures.signature_changes import signature_changes
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
@@ -33,7 +34,9 @@ _REMEDIES = {
     "leak": "train and log the model without that column; a model that is given the truth passes every metric",
     "example_errors": "log an input example that the model answers; try model.predict(example) where it is logged",
 }
-_SUBJECTS = ("missing", "breaking_changes", "data_mismatches", "example_errors")
+_SUBJECTS = {
+    "missing": "parts", "breaking_changes": "columns", "data_mismatches": "inputs", "example_errors": "rows",
+}  # fmt: skip
 _NEEDS = {"breaking_changes": ("champion",)}
 
 
@@ -47,8 +50,15 @@ class Signature(Gate):
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
-        name: Subject(name, "lower", counted=True, bounds=(0, None), needs=(*_NEEDS.get(name, ()), "no champion"))
-        for name in _SUBJECTS
+        name: Subject(
+            name,
+            "lower",
+            counted=True,
+            bounds=(0, None),
+            needs=(*_NEEDS.get(name, ()), "no champion"),
+            counted_in=counted_in,
+        )
+        for name, counted_in in _SUBJECTS.items()
     }
     default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _SUBJECTS)
     uses_models: ClassVar[bool] = True
@@ -92,6 +102,7 @@ class Signature(Gate):
         units, problems, more = count[line.subject](case)
         remedy = more.pop("remedy", None)
         estimate = counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
+        estimate = replace(estimate, counted_in=self.subjects[line.subject].counted_in)
         return estimate, None if remedy is None else str(remedy)
 
     def _dataset(self, case: Case) -> Dataset | None:
@@ -145,8 +156,9 @@ def _explained(finding: Finding, remedies: Mapping[str, str]) -> Finding:
     subject = finding.subject.replace("_", " ")
     problems = "; ".join(map(str, finding.detail.get("found", [])))
     if finding.verdict is Verdict.PASS:
+        among = counted_words(finding.rows, finding.counted_in)
         harmless = "; ".join(finding.detail.get("fine", []))
-        counted_text = f"{problems}; {finding.limit.text} allowed" if problems else f"none among {finding.rows}"
+        counted_text = f"{problems}; {finding.limit.text} allowed" if problems else f"none among {among}"
         return replace(finding, reason=f"{subject}: {counted_text}{f' ({harmless})' if harmless else ''}")
     if finding.verdict is Verdict.FAIL and finding.detail.get("leaks"):
         return replace(finding, code="leak", reason=f"leak: {problems}", remedy=_REMEDIES["leak"])

@@ -7,7 +7,9 @@ import math
 from lockgate.data.slices.names import SliceKey, shown_label
 
 NOTHING = "–"
-_SINGULAR = {"rows": "row", "queries": "query", "requests": "request"}
+_SINGULAR = {
+    "rows": "row", "queries": "query", "requests": "request", "parts": "part", "columns": "column", "inputs": "input",
+}  # fmt: skip
 
 
 def counted_words(count: int, counted_in: str = "rows") -> str:
