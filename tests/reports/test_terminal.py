@@ -55,6 +55,20 @@ def test_a_pass_shows_its_numbers() -> None:
     )
 
 
+def test_a_line_that_names_a_number_shows_the_champions_value_too() -> None:
+    """Where another line measured it on the same slice: a value within the limit may yet be worse than Production."""
+    decided = replace(BR.decided, on="value", claim="at_limit")  # type: ignore[type-var]
+    absolute = [
+        replace(each, id=each.id.replace("r1", "r2"), requirement="r2", champion=None, decided=decided, limit=FindingLimit(">=", 0.5, "0.5"))
+        for each in (BR, NG)
+    ]  # fmt: skip
+    evidence = told(replace(METRICS, findings=(BR, PT, *absolute)))
+
+    row = next(line for line in page(evidence, 120).splitlines() if ">= 0.5 " in line and "BR" in line)
+    assert row.split()[-4:] == ["0.771", "0.8222", ">=", "0.5"]
+    assert "| ❌ | geography=BR | 0.771 | 0.8222 | <sub>" in FORMATS["md"].render(RunRecord(evidence))
+
+
 def test_beside_a_failure_what_is_undecided_is_counted_alone() -> None:
     """Its sentence and its remedy are not what helps; where nothing failed, it is what stands in the way."""
     likely = replace(PT, id="metrics/r1/likely", code="beyond_unadjusted", reason="recall is 0.7: probably a fail")

@@ -13,7 +13,14 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
 from lockgate.reports.finding_tables import MARKS, count_table, finding_table, is_count
 from lockgate.reports.interval_bars import LEGEND
-from lockgate.reports.run_facts import basis, compared_with, last_lines, most_urgent_first, opens_sentence
+from lockgate.reports.run_facts import (
+    basis,
+    beside_champion,
+    compared_with,
+    last_lines,
+    most_urgent_first,
+    opens_sentence,
+)
 from lockgate.reports.waivers import idle_waivers
 from lockgate.text import colon
 from lockgate.text import markdown as text
@@ -69,6 +76,7 @@ def _gate_row(gate: GateResult, waived: Collection[str]) -> str:
 
 
 def _gate(gate: GateResult, waived: Collection[str], *, most: int | None, stderr: bool) -> list[str]:
+    gate = beside_champion(gate)
     lines = [f"## {text(gate.name)}", ""]
     for blocker in unwaived_blockers(gate, waived):
         remedy = f" _{text(blocker.remedy)}._" if blocker.remedy else ""

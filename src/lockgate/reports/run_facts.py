@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent, slice_words
@@ -98,6 +98,22 @@ def opens_sentence(evidence: Evidence) -> str:
         return "It blocks promotion."
     partial = (evidence.document.get("policy") or {}).get("only")
     return f"{'Not every gate ran' if partial else 'It was only to be looked at'}, so it can promote nothing."
+
+
+def beside_champion(gate: GateResult) -> GateResult:
+    """The gate with the champion's value also on lines that are not relative to it, where another line measured it there."""
+    measured = {
+        (finding.subject, tuple(finding.slice.items())): finding.champion
+        for finding in gate.findings
+        if finding.champion is not None
+    }
+    findings = tuple(
+        replace(finding, champion=measured.get((finding.subject, tuple(finding.slice.items()))))
+        if finding.champion is None
+        else finding
+        for finding in gate.findings
+    )
+    return replace(gate, findings=findings)
 
 
 def slice_groups(gate: GateResult, waived: Collection[str] = ()) -> list[list[Finding]]:

@@ -13,6 +13,7 @@ from lockgate.evidence.finding import Finding
 from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.interval_bars import bars
 from lockgate.reports.run_facts import (
+    beside_champion,
     contrast_words,
     interval_words,
     limit_words,
@@ -52,7 +53,7 @@ def run_page(evidence: Evidence, medium: Medium, *, observed: bool = False) -> T
 
 
 def _table(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
-    rows = [(gate, gate_rows(gate, waived)) for gate in evidence.gates]
+    rows = [(gate, gate_rows(gate, waived)) for gate in map(beside_champion, evidence.gates)]
     compared = any(row.values and row.values[1] != NOTHING for _, each in rows for row in each)
     numbers = slice(0, 3) if compared else slice(0, 3, 2)
     table = [("", [*_HEAD, *_NUMBERS[numbers]])]
@@ -132,7 +133,7 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
 
 def _slices(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
     """The line that is worst of those judged by slice, as bars on one scale; what is no pass comes first."""
-    groups = [group for gate in evidence.gates for group in slice_groups(gate, waived)]
+    groups = [group for gate in map(beside_champion, evidence.gates) for group in slice_groups(gate, waived)]
     if not groups:
         return []
     ordered = max(groups, key=lambda group: group[0].verdict.rank)

@@ -16,6 +16,7 @@ from lockgate.integrations.github.closing_words import HELP
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
 from lockgate.reports.finding_tables import MARKS, finding_table
 from lockgate.reports.interval_bars import LEGEND
+from lockgate.reports.run_facts import beside_champion
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
@@ -166,6 +167,7 @@ def _gate_row(gate: GateResult) -> str:
 
 def _section(gate: GateResult, waived: Collection[str]) -> str:
     """The blockers of one gate, requirement by requirement, then its unproven and pooled slices; empty without any."""
+    gate = beside_champion(gate)
     listed = [blocker for blocker in unwaived_blockers(gate, waived, named=_NAMED) if blocker.findings]
     alone = [blocker for blocker in listed if len(blocker.findings) == 1 and blocker.findings[0].decided is not None]
     lines: list[str] = []

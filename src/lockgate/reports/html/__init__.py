@@ -64,6 +64,7 @@ def render(record: RunRecord) -> str:
 
 def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) -> dict[str, Any]:
     """What the template shows of one gate. heading: its name where that is a plain word."""
+    gate = run_facts.beside_champion(gate)
     return {
         "number": number,
         "heading": gate.name if _HEADING.fullmatch(gate.name) else f"gate {number}",
