@@ -18,6 +18,7 @@ from lockgate.evaluation.judging.number_format import (
     slice_words,
     unit_word,
 )
+from lockgate.evaluation.judging.rows_needed import stated_tolerance
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Claim, Finding, Verdict
@@ -32,6 +33,7 @@ _MEASUREMENT_REMEDIES = {
 }
 
 # Why a metric has no value, by the code of its finding.
+_AT_LIMIT = 100  # times as many rows as there are: the value is nearer to its limit than a tenth of its interval
 _CAUSES = {
     "no_rows": "there are no {rows}",
     "too_small": "there are too few {rows}",
@@ -237,6 +239,9 @@ class Explanation:
             return None
         if self.code == "too_small" or estimate.on == "value":
             return f"more {rows}{' of this slice' if estimate.slice else ''} would decide"
+        smallest = float(self.detail.get("smallest_tolerance") or math.inf)
+        if self.claim == "not_worse" and smallest <= stated_tolerance(self.requirement):
+            return f"look at what changed on these {rows}, of which a candidate as good as the champion passes 9 in 10 times"
         return f"more {rows} of the same kind are unlikely to help; look at what changed on these {rows}"
 
     @property
@@ -251,6 +256,9 @@ class Explanation:
         bound = self.estimate.low if self.requirement.op == ">=" else self.estimate.high
         if bound is None or not math.isfinite(bound) or self.code == "too_small" or not self._met:
             return None
+        if value == self.estimate.required[1] or (self.needed or 0) > _AT_LIMIT * self.estimate.rows:
+            rows = f"its value is at the limit, which hardly any number of {self.estimate.counted_in} decides"
+            return f"{rows}; a limit of {self._value(loosened(bound, value))} would be met"
         fresh = (
             "more of them" if self.needed is None else f"about {rounded(self.needed)} fresh {self.estimate.counted_in}"
         )
