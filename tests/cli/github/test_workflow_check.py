@@ -14,6 +14,7 @@ from lockgate.cli.commands import check
 from lockgate.cli.github.workflow_files import Workflows
 
 ACTION = "acme/lockgate@" + "0123456789" * 4
+GATE = ".github/workflows/gate.yml"
 PIPELINE = """\
 model: churn
 task: binary
@@ -98,13 +99,13 @@ def test_a_registry_of_this_machine_is_named(project: Path, uri: str) -> None:
 def test_what_git_does_not_bring_to_the_jobs_is_named(project: Path) -> None:
     """Files that it ignores, also where they are not here, and such as it does not have yet."""
     (project / ".gitignore").write_text("*.csv\n")
-    subprocess.run(["git", "rm", "-q", "--cached", "data/churn.csv", "models/churn.version"], check=True)
+    subprocess.run(["git", "rm", "-q", "--cached", "data/churn.csv", "models/churn.version", GATE], check=True)
     here = notes()
     (project / "data" / "churn.csv").unlink()
 
     assert here == [
         "git ignores data/churn.csv, which the jobs then do not have: commit it, or read it from an address",
-        "git does not have models/churn.version yet: commit what the jobs are to read",
+        f"git does not have {GATE}, models/churn.version yet: commit what the jobs are to read",
     ]
     assert notes() == here
 

@@ -224,7 +224,7 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
     assert 'pipeline: "gates/a_b.yaml"' in (tmp_path / ".github" / "workflows" / "gate.yml").read_text()
     assert "exists already" in str(again.exception)
     assert forced.exception is None
-    assert "[ ] Environments: model-promotion" in first.output
+    assert "[ ] Settings, Environments: model-promotion" in first.output
     assert forced.output.count("gate.yml\n") == 1
 
 
@@ -370,7 +370,7 @@ def test_a_second_model_adds_its_files_and_leaves_the_firsts_as_they_are(reposit
     assert "gate-churn.yml exists already" in str(again.exception)
     assert {path: path.read_bytes() for path in before} == before
     assert {path.name for path in repository.iterdir()} - {path.name for path in before} == set(further("churn"))
-    assert "done already for fraud: accounts, Actions, environment, secrets and variables, rules" in first.output
+    assert "done once, for fraud: accounts, Actions, environment, secrets and variables, rules" in first.output
     assert "Environments" not in first.output
     assert '[ ] Required checks, if any, once that is merged: "Ask the gates (churn)"' in first.output
     assert "[ ] The first promotion: a pull request that changes models/churn.version" in first.output

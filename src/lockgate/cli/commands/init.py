@@ -282,7 +282,7 @@ def _write_workflows(workflows: Workflows, *, force: bool) -> None:
     path = Path(os.path.relpath(root / workflows.pipeline))
     try:
         signoff = loader.load(path, environ=None).signoff
-        obstacle = "it names no owners yet" if signoff is None else signoff.comment_obstacle
+        obstacle = "it names no owners yet, as its end shows how" if signoff is None else signoff.comment_obstacle
         lines += [] if obstacle is None else [f"to do: comments cannot approve {path}: {obstacle}"]
     except PipelineError as error:
         lines.append(f"to do: {error.complaints[0]}")

@@ -9,18 +9,18 @@ from lockgate.cli.github.existing_workflows import PLACEHOLDER, gate_steps
 from lockgate.cli.github.workflow_files import Workflows
 
 _ONCE = """\
+ once for this repository:
   [ ] MLflow: an account that may only read, and one that may write; without accounts whoever reads can write, too
-  [ ] Actions, General: read-only token by default; approval for outside contributors; only actions that you allow:
+  [ ] Settings, Actions, General: read-only token by default; approval for outside contributors; only actions that you allow:
       {action}{private}
-  [ ] Environments: model-promotion, deployment branches: only the default branch; no bypass for administrators;
+  [ ] Settings, Environments: model-promotion, deployment branches: only the default branch; no bypass for administrators;
       its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the account that may write
-  [ ] Secrets and variables, Actions: variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME, secret MLFLOW_READ_PASSWORD
+  [ ] Settings, Secrets and variables, Actions: variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME,
+      secret MLFLOW_READ_PASSWORD: the account that may only read
   [ ] .github/CODEOWNERS: a line `/.github/ {owners}` and a line `/gates/ {owners}`
-  [ ] Rules of the default branch: changes by pull request only; review from code owners"""
+  [ ] Settings, Rules, for the default branch: changes by pull request only; review from code owners"""
 _PRIVATE = "; where that repository is private, in its own settings: Actions, General, Access"
-_DONE = (
-    "  done already for {others}: accounts, Actions, environment, secrets and variables, rules of the default branch"
-)
+_DONE = " done once, for {others}: accounts, Actions, environment, secrets and variables, rules of the default branch"
 _NO_SERVER = """\
   [ ] A registry on a server: GitHub's runners cannot reach {local}, on this machine, which {pipeline} names; register the
       model on a server, and write registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI}}"}}"""
@@ -46,6 +46,7 @@ def checklist(workflows: Workflows, root: Path, *, logins: Iterable[str]) -> lis
         name = "lockgate's" if action == PLACEHOLDER else action
         owners = " ".join(f"@{login}" for login in logins) or "@LOGIN"
         lines += _ONCE.format(action=name, private=_PRIVATE, owners=owners).splitlines()
+    lines.append(f" for {workflows.model}:")
     if workflows.local is not None:
         lines += _NO_SERVER.format(pipeline=workflows.pipeline, local=workflows.local).splitlines()
     each = _EACH.format(

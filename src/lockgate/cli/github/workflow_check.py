@@ -98,6 +98,7 @@ def _data(steps: Sequence[GateStep], pipeline: Pipeline) -> Iterator[str]:
     """What the jobs would not find in their checkout."""
     root = pipeline.root
     names = [name for name, _ in pipeline.files] + [spec.path for spec in pipeline.data.values()]
+    names += sorted({step.file for step in steps})
     names += [pipeline.version_file] if pipeline.version_file else []
     names = [os.path.relpath(root / name, root) for name in names if not is_url(name) and "${" not in name]
     names += [name for name in ReadPaths.of_pipeline(pipeline).names if name.endswith(".py")]
