@@ -34,10 +34,14 @@ GOAL_S, GOAL_MB, GOAL_FILE_MB, GOAL_PICTURES_S = 3.0, 400, 2.0, 1.0
 
 def many(folder: RunFolder) -> Evidence:
     """A gate with a finding of every line on every slice, every seventh a failure, and every kind of picture."""
+    draw, decided = np.random.default_rng(0), finding().decided
+    assert decided is not None
     findings = tuple(
         finding(
             id=f"metrics/r{line}/shop=S{number:03}", requirement=f"r{line}", slice={"shop": f"S{number:03}"},
-            verdict=Verdict.FAIL if number % 7 == 0 else Verdict.PASS,
+            verdict=Verdict.FAIL if number % 7 == 0 else Verdict.PASS, observed=draw.random(), champion=draw.random(),
+            interval=(draw.random() / 2, 0.5 + draw.random() / 2), rows=1000 + number,
+            decided=replace(decided, estimate=draw.normal() / 10, low=-draw.random(), high=draw.random()),
         )
         for line in range(1, LINES + 1)
         for number in range(SLICES)

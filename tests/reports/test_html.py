@@ -112,7 +112,7 @@ def test_the_page_says_what_the_markdown_says() -> None:
 
     for sentence in (
         "fraud version 7 does not pass: shadow broke; metrics failed",
-        "It blocks promotion.",
+        "It blocks promotion until what broke is mended and the gates run again.",
         "auc on geo=BR is 0.8712, 0.0511 below the champion's 0.9223",
         "the model was killed",
         "moving house",
@@ -122,7 +122,10 @@ def test_the_page_says_what_the_markdown_says() -> None:
         assert sentence in seen
     for result in METRICS.findings:
         shown = cells(result)
-        assert all(text in seen for text in (shown.verdict, shown.value, shown.interval, shown.champion, shown.limit))
+        assert all(
+            text in seen
+            for text in (shown.verdict, shown.value, shown.interval, shown.difference, shown.champion, shown.limit)
+        )
 
 
 def test_what_stopped_a_run_stands_first_and_in_the_head() -> None:
@@ -237,7 +240,7 @@ def test_points_of_any_shape_stop_no_report(name: str, kind: Any, width: int, ro
         Record(evidence(METRICS, exhibits=[{"name": f"metrics/{name}", "kind": kind, "sha256": "0"}]))
     )
 
-    assert "It blocks promotion." in document
+    assert "It blocks promotion, and no approval changes that" in document
     assert not re.search(r'd="[^"]*(?:nan|inf)', document)
 
 

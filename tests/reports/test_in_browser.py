@@ -26,9 +26,9 @@ WIDTHS = (390, 768, 1280)
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 UNFOLD = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 BEHAVIOUR = """(() => {
-  const table = document.querySelector(".findings table"), head = table.tHead.rows[0].cells[8];
+  const table = document.querySelector(".findings table"), head = table.tHead.rows[0].cells[7];
   const rows = () => [...table.tBodies[0].rows].filter((row) => !row.hidden);
-  const numbers = () => rows().map((row) => Number(row.cells[8].dataset.v));
+  const numbers = () => rows().map((row) => Number(row.cells[7].dataset.v));
   const names = () => rows().map((row) => row.cells[1].textContent.trim());
   const seen = {};
   head.querySelector("button").click(); seen.up = numbers();

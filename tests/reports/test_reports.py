@@ -27,7 +27,7 @@ WAIVER = {"finding": "metrics/r1/geo=BR", "owner": "ann", "reason": "known", "un
 MARKDOWN = f"""\
 # 💥 error: fraud version 7
 
-Compared with version 6. It blocks promotion.
+Compared with version 6. It blocks promotion until what broke is mended and the gates run again.
 
 | gate | verdict | |
 |---|---|---|
@@ -144,7 +144,7 @@ def test_the_whole_json() -> None:
     [
         ("yes", [], "It can be promoted to Production once its owners approve this evidence."),
         ("by_owner", ["a", "b"], "Owners may approve it with `accepting 2 undecided`."),
-        ("no", [], "It blocks promotion."),
+        ("no", [], "It blocks promotion, and no approval changes that: a better candidate does."),
     ],
 )
 def test_what_it_opens_is_said_first(opens: str, asks: list[str], said: str) -> None:

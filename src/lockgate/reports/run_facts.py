@@ -13,6 +13,11 @@ from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import plain
 
 _STDERR_LINES = 20
+_BLOCKS = {
+    Verdict.FAIL: "It blocks promotion, and no approval changes that: a better candidate does.",
+    Verdict.INCONCLUSIVE: "It blocks promotion until what is undecided below is decided.",
+    Verdict.ERROR: "It blocks promotion until what broke is mended and the gates run again.",
+}
 _WORDS = {Verdict.ERROR: "broke", Verdict.FAIL: "failed", Verdict.INCONCLUSIVE: "could not be decided"}
 
 
@@ -27,6 +32,7 @@ class Cells:
     interval: str
     champion: str
     difference: str
+    difference_interval: str
     limit: str
     rows: str
 
@@ -41,22 +47,22 @@ def cells(finding: Finding, *, waived: bool = False) -> Cells:
         number_cell(finding.observed),
         "" if finding.interval is None else ends_text(*finding.interval),
         number_cell(finding.champion),
-        _difference(finding),
+        *_difference(finding),
         f"{finding.limit.op} {finding.limit.text}",
         f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in),
     )
 
 
-def _difference(finding: Finding) -> str:
-    """`-0.0511 (-0.0642 to -0.038)`, `+0.2 from 1.1 × champion`, `1.57 times`; nothing where no champion is compared with."""
+def _difference(finding: Finding) -> tuple[str, str]:
+    """(`-0.0511`, `+0.2 from 1.1 × champion` or `1.57 times`, its interval); nothing where no champion is compared with."""
     decided = finding.decided
     if decided is None or decided.on not in ("difference", "ratio") or decided.estimate is None:
-        return ""
+        return "", ""
     sign = "+" if decided.on == "difference" and decided.estimate > 0 else ""
     subtracted = _subtracted(finding)
     unit = " times" if decided.on == "ratio" else "" if subtracted == "champion" else f" from {subtracted}"
-    ends = "" if decided.low is None and decided.high is None else f" ({ends_text(decided.low, decided.high)})"
-    return f"{sign}{number_cell(decided.estimate)}{unit}{ends}"
+    ends = "" if decided.low is None and decided.high is None else ends_text(decided.low, decided.high)
+    return f"{sign}{number_cell(decided.estimate)}{unit}", ends
 
 
 def compared_with(evidence: Evidence) -> str:
@@ -95,7 +101,7 @@ def opens_sentence(evidence: Evidence) -> str:
     if evidence.opens == "by_owner":
         return f"Owners may approve it with `accepting {len(evidence.asks)} undecided`."
     if evidence.verdict is not Verdict.PASS:
-        return "It blocks promotion."
+        return _BLOCKS[evidence.verdict]
     partial = (evidence.document.get("policy") or {}).get("only")
     return f"{'Not every gate ran' if partial else 'It was only to be looked at'}, so it can promote nothing."
 
