@@ -111,7 +111,9 @@ def test_nothing_is_overwritten_without_force() -> None:
     init("--model", "fraud", "--yes")
     Path("gates/fraud.yaml").write_text("mine")
     Path("models/fraud.version").write_text("7\n")
-    with pytest.raises(UsageError, match=r"gates/fraud.yaml is there already; edit it, or replace it with --force"):
+    with pytest.raises(
+        UsageError, match=r"gates/fraud.yaml is there already; edit it, or replace all of it with --force"
+    ):
         init("--model", "fraud", "--yes")
     assert Path("gates/fraud.yaml").read_text() == "mine"
     Path("gates/fraud.yaml").unlink()
@@ -245,6 +247,10 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
         "recall(average=macro) >= champion - 0.019",
         "recall(average=macro) >= 0.34",
     ]
+    assert (
+        "# - recall(class=fraud) >= champion - 0.042  # what its 300 rows decide"
+        in Path("gates/tickets.yaml").read_text()
+    )
     assert (
         "3,000 rows, 300 of them fraud, let an equally good version pass, 9 times in 10"
         in Path("gates/tickets.yaml").read_text()

@@ -192,6 +192,7 @@ def test_a_model_that_does_not_answer_is_written_down_all_the_same() -> None:
 
     assert "it could not be asked, and gate run will not do better: " in told
     assert "input age is not in the data" in told
+    assert told.endswith("next: mend that and write the pipeline anew with gate init --force\n")
     assert pipeline.output is None
 
 

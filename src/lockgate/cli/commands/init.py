@@ -96,7 +96,7 @@ def command(
     name = _name(model)
     path, version = _pipeline_path(name), Path("models") / f"{name}.version"
     if path.exists() and not force:
-        raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
+        raise UsageError(f"{path} is there already", remedy="edit it, or replace all of it with --force")
     if github:  # what workflows cannot be written for is refused before anything is written
         _make_workflows(model, path, action)
     rows = RowFlags(data, label, positive, query, task)
@@ -120,7 +120,8 @@ def command(
         _write_workflows(_make_workflows(model, path, action, python), force=force)
         return
     named = f" {path}" if len(pipelines(project_root())) > 1 else ""
-    show(f"next: commit what was written, then gate run{named} --stage")
+    mend = "mend that and write the pipeline anew with gate init --force"
+    show(f"next: {mend if draft.refused else f'commit what was written, then gate run{named} --stage'}")
 
 
 def _prompt(question: str, default: str | None, choices: Sequence[str] = ()) -> str:

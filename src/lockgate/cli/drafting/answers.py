@@ -21,7 +21,6 @@ from lockgate.evaluation.scoring.categories import batches_with_categories
 from lockgate.models.answers.answer_reader import AnswerReader, description
 from lockgate.models.input_check import selected
 from lockgate.models.input_plan import InputPlan
-from lockgate.models.isolation.box import boxed
 from lockgate.models.model import LoadPlan, Model, Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.case_builder import temporary_case
@@ -58,8 +57,6 @@ def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Ma
 
     Raises LockgateError where it does not answer rows of the data, or what it answers cannot be read.
     """
-    if not boxed(pipeline.isolation):
-        raise UsageError("this machine has no box for models, in which it is asked", remedy="see gate doctor")
     with temporary_case(pipeline, newest.registry, newest.version.version, environ=environ) as builder:
         case = builder.case
         dataset = case.dataset(next(iter(pipeline.data)))

@@ -27,14 +27,18 @@ def look(
         return draft
     from lockgate.cli.drafting.answers import ask
     from lockgate.cli.drafting.limits import Limits, limits
+    from lockgate.models.isolation.box import boxed
 
     show(f"asking {newest.version} for its answers to these rows …")
     try:
         pipeline = _loaded(text(draft), root)
+        if not boxed(pipeline.isolation):
+            show("it is not asked: this machine has no box for models; see gate doctor")
+            return draft
         reading = ask(pipeline, newest, task=draft.task if task else None, environ=os.environ)
     except LockgateError as error:
         show(f"it could not be asked, and gate run will not do better: {error}")
-        return draft
+        return replace(draft, refused=True)
     draft = replace(draft, reading=reading, task=reading.task)
     subject, op = draft.subject
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lockgate.cli.drafting.columns import Outline
 from lockgate.cli.drafting.owners import Signers
-from lockgate.cli.drafting.slice_lines import slice_lines
+from lockgate.cli.drafting.slice_lines import class_lines, slice_lines
 from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
 from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
@@ -94,7 +94,7 @@ class Draft:
 
     positive: the label that scores speak for, of two; guessed: that nobody said so, and values do not. unwritable: columns
     that no pipeline can name → the reason. inputs: input of the model → what feeds it, where names do not say it. version: the newest one, None where no registry was read. reading: what it
-    answered, None where it did not; limits: what it reaches.
+    answered, None where it did not, refused: though it was asked; limits: what it reaches.
     """
 
     dataset: Dataset
@@ -109,6 +109,7 @@ class Draft:
     uri: str = "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
     version: str | None = None
     reading: Reading | None = None
+    refused: bool = False
     limits: Limits | None = None
 
     @property
@@ -222,7 +223,7 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
         lines.append(f"{subject} {op} {limit:.12g}  # version {draft.version} reaches {overall.reached}")
     elif (baseline := _baseline(draft.task, counts)) is not None:
         lines.append(f"{baseline}  # a first version too, which has no champion: more than guessing reaches")
-    return lines + slice_lines(draft, weakest)
+    return lines + slice_lines(draft, weakest) + class_lines(counts.classes)
 
 
 def _beside_chance(reached: Limit, op: str, chance: float | None) -> float | None:

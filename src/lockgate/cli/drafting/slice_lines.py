@@ -1,16 +1,19 @@
-"""Lines `on each slice` of a first pipeline: a limit for a first version, a comparison with Production for every later one."""
+"""Lines `on each slice` of a first pipeline, a limit for a first version and a comparison for every later one; and those on a class."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lockgate.cli.drafting.yaml_text import printable
 from lockgate.evaluation.judging.number_format import rounded_up
+from lockgate.evaluation.requirements.requirement import quoted
 
 if TYPE_CHECKING:
     from lockgate.cli.drafting.limits import Limit
     from lockgate.cli.drafting.pipeline_text import Draft
 
+_MOST_CLASSES = 12  # that are named
 _WIDEST = 3  # times the usual tolerance; a comparison that allows more protects nobody
 
 
@@ -34,3 +37,20 @@ def _compared(draft: Draft, usual: float) -> str:
         decided = draft.compared_on_slices(tolerance)
         return f"# - {draft.compared_on_slices(usual)}  # the rows of some slice decide no less than {decided}"
     return f"{draft.compared_on_slices(tolerance)}  # from the second version on: no slice gets worse than Production by more"
+
+
+def class_lines(classes: Mapping[str, int]) -> list[str]:
+    """A comment with the line on one class, the smallest, by its rows; nothing without classes that a line can name."""
+    from lockgate.evaluation.planning.expected_error import smallest_tolerance_of_share
+
+    if not classes or not all(classes.values()):
+        return []
+    fewest = min(classes, key=lambda name: classes[name])
+    tolerance = rounded_up(smallest_tolerance_of_share(classes[fewest]))
+    others = ", ".join(list(classes)[:_MOST_CLASSES]) + (", …" if len(classes) > _MOST_CLASSES else "")
+    line = f"recall(class={quoted(fewest)}) >= champion - {tolerance:.6g}"
+    return [
+        printable(
+            f"# - {line}  # what its {classes[fewest]:,} rows decide; a mean hides which class got worse: such a line for those that matter of {others}"
+        )
+    ]

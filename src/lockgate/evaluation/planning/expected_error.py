@@ -152,6 +152,13 @@ def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | No
     return smallest if math.isfinite(smallest) else None
 
 
+def smallest_tolerance_of_share(rows: int) -> float:
+    """The smallest tolerance that so many rows of a class decide of the share of them that is right."""
+    return PassingShares(rows, DISAGREEMENT, alpha_and_power(None, 1)["alpha"]).tolerance(
+        alpha_and_power(None, 1)["power"]
+    )
+
+
 def smallest_decidable_tolerance(
     subject: str, *, rows: int, positives: int | None, classes: Sequence[int] = (), slices: int = 1
 ) -> float | None:
