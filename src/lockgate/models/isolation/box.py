@@ -201,10 +201,13 @@ def make_box(
     if not boxed(isolation):
         return None
     closed = {Path(os.path.realpath(path)) for path in (*forbidden, *_closed_in(root), *map(Path, _SYSTEM_SECRETS))}
+    holding = {parent for path in closed for parent in path.parents}
     needed = [*_SYSTEM, *interpreter_paths(python, environ, editable=editable)]
-    paths = [rule for path in needed for rule in _readable(Path(os.path.realpath(path)), closed, root)]
+    paths = [rule for path in needed for rule in _readable(Path(os.path.realpath(path)), closed, holding, root)]
     opened = [Path(os.path.realpath(root / path)) for path in isolation.read]
-    paths += [rule for path in opened if closed.isdisjoint(path.parents) for rule in _readable(path, closed, root)]
+    paths += [
+        rule for path in opened if closed.isdisjoint(path.parents) for rule in _readable(path, closed, holding, root)
+    ]
     paths += [("read", str(path.resolve())) for path in (folder, *hosts)]
     paths += [("write", str(scratch.resolve())), ("write", "/dev/shm")]  # noqa: S108  # shared memory of its processes
     paths += [("device", path) for path in _DEVICES]
@@ -237,14 +240,14 @@ def _closed_in(root: Path) -> Iterator[Path]:
     yield from (root / ".git", root / ".gate", root / "mlruns", root / "mlartifacts", root / ".dvc")
 
 
-def _readable(path: Path, closed: set[Path], root: Path) -> Iterator[tuple[str, str]]:
-    """Rules that let `path` be read without what is closed: where something closed lies below, its neighbours are named.
+def _readable(path: Path, closed: set[Path], holding: set[Path], root: Path) -> Iterator[tuple[str, str]]:
+    """Rules that let `path` be read without what is closed: in a folder that holds something closed, its neighbours are named.
 
     A folder that holds the project is an import path of the user's own code, of which packages and modules are needed.
     """
     if path in closed:
         return
-    if not any(path in below.parents for below in closed) or not path.is_dir():
+    if path not in holding or not path.is_dir():
         yield "read", str(path)
         return
     yield "list", str(path)
@@ -255,7 +258,7 @@ def _readable(path: Path, closed: set[Path], root: Path) -> Iterator[tuple[str, 
         ):
             continue
         if not child.is_symlink():
-            yield from _readable(child, closed, root)
+            yield from _readable(child, closed, holding, root)
 
 
 def _children(path: Path) -> list[Path]:
