@@ -101,7 +101,7 @@ class Server:
         import select
 
         self.listener, self.lifeline = listener, lifeline
-        self.imported_under = _read_by_imports(os.environ)
+        self.imported_under = os.environ.copy()
         self.clients: dict[int, tuple[socket.socket, int, int]] = {}  # under a client's socket, and its child's pidfd
         self.poll = select.poll()
         for descriptor in (lifeline, listener.fileno()):
@@ -130,7 +130,7 @@ class Server:
 
         text, passed, _, _ = socket.recv_fds(client, _MESSAGE_BYTES, _DESCRIPTORS)
         message = marshal.loads(text) if text else {"environ": {}}
-        child = os.fork() if text and _read_by_imports(message["environ"]) == self.imported_under else None
+        child = os.fork() if text and self._imports_alike(message) else None
         if child == 0:
             for ours in {client, self.listener, *(one for one, _, _ in self.clients.values())}:
                 ours.detach()  # else its number is closed once more when it is another's
@@ -150,6 +150,12 @@ class Server:
         with contextlib.suppress(OSError):
             client.send(b"started %d" % child)
         return None
+
+    def _imports_alike(self, message: dict[str, Any]) -> bool:
+        """Whether its libraries would be what ours are. Of an isolated interpreter no variable PYTHON… counts."""
+        isolated = message["arguments"][0] == "-I"
+        theirs, ours = (_read_by_imports(one, isolated=isolated) for one in (message["environ"], self.imported_under))
+        return theirs == ours
 
     def _end(self, descriptor: int) -> None:
         """Reap a child that ended, or whose client did."""
@@ -197,13 +203,10 @@ def _take_environment(environ: dict[str, str]) -> None:
     ctypes.memmove(start, block, min(len(block), end - start))
 
 
-def _read_by_imports(environ: Any) -> dict[str, str]:
+def _read_by_imports(environ: Any, *, isolated: bool) -> dict[str, str]:
     """Variables that change what a library is when it is imported."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if name.startswith(("PYTHON", "OMP_")) or name.endswith("_NUM_THREADS")
-    }
+    heeded = ("OMP_",) if isolated else ("OMP_", "PYTHON")
+    return {name: value for name, value in environ.items() if name.startswith(heeded) or name.endswith("_NUM_THREADS")}
 
 
 def _kill(child: int) -> None:

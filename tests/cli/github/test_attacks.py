@@ -101,7 +101,9 @@ class Attacked(Story):
         """The evidence that may be uploaded."""
         return Evidence.read((self.folder / "out" / "evidence.json").read_bytes())
 
-    def job(self, name: str, event: dict[str, Any], **more: str) -> subprocess.Popen[str]:
+    def job(
+        self, name: str, event: dict[str, Any], *, python: str = sys.executable, **more: str
+    ) -> subprocess.Popen[str]:
         """A job as action.yml starts it: a process of its own, isolated, in a workspace that means no good."""
         given = {
             "GATE_PROOF": str(self.folder / "gate-proof"),
@@ -114,7 +116,7 @@ class Attacked(Story):
             "HOME": str(self.folder),
         }
         return subprocess.Popen(
-            [sys.executable, "-I", "-m", "lockgate.cli", "github", name],
+            [python, "-I", "-m", "lockgate.cli", "github", name],
             cwd=self.folder, env=self.environ(event) | given | more, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -151,7 +153,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attacked]
     assert here.served.violations == []
 
 
-def test_32_two_owners_approve_in_one_second_and_two_jobs_promote(story: Attacked) -> None:
+def test_32_two_owners_approve_in_one_second_and_two_jobs_promote(story: Attacked, warm_gate: str) -> None:
     """Whatever their order, the ledger has one entry; the second job finds it done, or in progress, and writes nothing."""
     evidence = story.evaluate()
     events = [story.world.comment("ana", f"/gate approve {evidence.digest}") for _ in range(2)]
@@ -159,7 +161,7 @@ def test_32_two_owners_approve_in_one_second_and_two_jobs_promote(story: Attacke
     jobs = []
     for number, event in enumerate(events):
         own = {"GITHUB_OUTPUT": str(story.folder / f"output-{number}"), "GATE_DIGEST": evidence.digest}
-        jobs.append(story.job("promote", event, **own))
+        jobs.append(story.job("promote", event, python=warm_gate, **own))
     ended = [job.communicate(timeout=300) for job in jobs]
     told = [(story.folder / f"output-{number}").read_text().splitlines() for number in range(2)]
 
