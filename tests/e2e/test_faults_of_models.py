@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +21,6 @@ from helpers.checkout import (
     Checkout,
     verdicts,
 )
-
-
-@pytest.fixture
-def python() -> str:
-    """Processes of models are the subject here."""
-    return sys.executable
 
 
 @pytest.mark.parametrize(
@@ -66,9 +59,8 @@ def test_a_model_that_breaks_is_an_error_of_its_gate(
     assert checkout.processes == []
 
 
-def test_class_labels_are_no_scores(checkout: Checkout, warm_python: str) -> None:
+def test_class_labels_are_no_scores(checkout: Checkout) -> None:
     """A model that says 0 or 1 cannot be ranked; its accuracy can be told."""
-    checkout.python = warm_python
     checkout.write(candidate={"version": CLASSES}, gates=[{**METRICS, "require": ["auc >= 0.7"]}])
     ranked = checkout.gate("run")
     broken = checkout.evidence["gates"][0]

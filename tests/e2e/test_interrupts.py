@@ -25,11 +25,11 @@ def python() -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_leaves_no_process_and_says_so(
-    checkout: Checkout, number: signal.Signals, warm_python: str
+    checkout: Checkout, number: signal.Signals, warm_python: str, warm_gate: str
 ) -> None:
     """While a model is asked; the signal reaches our process alone, as from a terminal that only knows the leader."""
-    if number == signal.SIGTERM:  # once with models that were not forked from what has imported already is enough
-        checkout.python = warm_python
+    if number == signal.SIGTERM:  # once with processes that were not forked from what has imported already is enough
+        checkout.python, checkout.command[0] = warm_python, warm_gate
     checkout.write(candidate={"version": HANGING})
     checkout.gate("adopt", "fraud", "--version", CHAMPION, "--reason", "it runs")
     running = checkout.start("run")

@@ -32,10 +32,16 @@ def _shared() -> Iterator[dict[str, Any]]:
     assert survivors() == set()
 
 
+@pytest.fixture(scope="session")
+def _forks() -> set[int]:
+    """What was forked for those of them that a warm interpreter stands for."""
+    return set()
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_left(_shared: dict[str, Any]) -> Iterator[None]:
+def _nothing_is_left(_shared: dict[str, Any], _forks: set[int]) -> Iterator[None]:
     yield
-    assert survivors() <= {model.pid for model in _shared.values()}
+    assert survivors() <= {model.pid for model in _shared.values()} | _forks
 
 
 @pytest.fixture
@@ -79,7 +85,9 @@ def calm(trickster_folder: Path, tmp_path_factory: pytest.TempPathFactory, _shar
 
 
 @pytest.fixture
-def typed(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any]) -> ProcessModel:
+def typed(
+    tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any], _forks: set[int], warm_python: str
+) -> ProcessModel:
     """One model with a signature of every type."""
     if "typed" not in _shared:
         from mlflow.models import ModelSignature
@@ -90,7 +98,10 @@ def typed(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any]) -> 
         folder = save(
             "typed.py", tmp_path_factory.mktemp("models") / "typed", signature=ModelSignature(Schema(columns))
         )
-        _shared["typed"] = ProcessModel(folder, python=sys.executable, environ=environ())
+        before = survivors()
+        _shared["typed"] = ProcessModel(folder, python=warm_python, environ=environ())
+        _shared["typed"].load()
+        _forks |= survivors() - before
     return _shared["typed"]
 
 

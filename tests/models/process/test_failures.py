@@ -135,8 +135,7 @@ def test_a_model_whose_process_ends_is_a_fault_that_stays(
     trickster: Open, do: Do, what: str, sentence: str, remedy: str, warm_python: str
 ) -> None:
     """The signal or exit code is named, the process is gone, and asking again says the same."""
-    cold = what in ("SIGKILL", "crash", "write into every pipe", "close every descriptor")
-    model = trickster(python=sys.executable if cold else warm_python)
+    model = trickster(python=sys.executable if what == "SIGKILL" else warm_python)
     fault = fault_of(model, do(what))
 
     assert fault.message == sentence
@@ -151,7 +150,7 @@ def test_a_model_whose_process_ends_is_a_fault_that_stays(
 @pytest.mark.parametrize("what", ["hang", "hang with the lock", "ignore SIGTERM and hang"])
 def test_a_model_that_outlives_its_time_limit_is_killed(trickster: Open, do: Do, what: str, warm_python: str) -> None:
     """Whether it sleeps, holds the interpreter or ignores signals; its stack says where it stood."""
-    python = warm_python if what == "hang" else sys.executable
+    python = sys.executable if what == "ignore SIGTERM and hang" else warm_python
     model = trickster(python=python, timeout_s=1.0, load_timeout_s=60.0, name="champion")
     fault = fault_of(model, do(what))
 
