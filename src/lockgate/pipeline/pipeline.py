@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -292,6 +293,21 @@ class Pipeline(Config):
     def waivers(self) -> tuple[Waiver, ...]:
         """Every waiver, the pipeline's own and those of its gates, expired ones too."""
         return (*self.waive, *(waiver for gate in self.gates for waiver in gate.waive))
+
+    def waiver(self, subject: str, day: date) -> Waiver | None:
+        """The waiver of a finding or a gate that holds on a day."""
+        waivers = (waiver for waiver in self.waivers if waiver.finding == subject)
+        return next((waiver for waiver in waivers if not waiver.expired(day)), None)
+
+    @property
+    def asking(self) -> set[tuple[str, str]]:
+        """(gate, rN) of the lines whose undecided findings an owner may accept."""
+        return {
+            (gate.title, name)
+            for gate in self.gates
+            for name, line in gate.numbered_requirements
+            if line.if_inconclusive == "ask"
+        }
 
     def gate(self, title: str) -> Gate:
         """The gate of that name. Raises KeyError."""

@@ -29,11 +29,16 @@ def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> s
 
 
 def apply_budget(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: Evaluations) -> Finding:
-    """The finding, or, where the budget of its rows is spent, the same one undecided: its p-values promise nothing."""
+    """The finding, or the same one undecided, by how often the rows of its gate are on record."""
     data = pipeline.data_of(gate)
     count = None if data is None else evaluations.get(data)
     # what is on record is the least that there were: also where the number is unknown, so many are too many
-    if pipeline.reuse is None or count is None or count.counted <= pipeline.reuse.budget:
+    return withhold(pipeline, gate, finding, None if count is None else count.counted)
+
+
+def withhold(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: int | None) -> Finding:
+    """The finding, or, where the budget of its rows is spent, the same one undecided: its p-values promise nothing."""
+    if pipeline.reuse is None or evaluations is None or evaluations <= pipeline.reuse.budget:
         return finding
     line = dict(gate.numbered_requirements).get(finding.requirement)
     if (
@@ -50,7 +55,7 @@ def apply_budget(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: 
         verdict=Verdict.INCONCLUSIVE,
         code="budget_spent",
         rows_needed=None,
-        reason=f"{finding.reason}. Not decided: this is evaluation no. {count.counted} on {data}, and reuse.budget allows {budget}",
+        reason=f"{finding.reason}. Not decided: this is evaluation no. {evaluations} on {pipeline.data_of(gate)}, and reuse.budget allows {budget}",
         remedy="judge on fresh rows, under a data name of their own",
-        detail={**finding.detail, **withheld, "budget_spent": {"look": count.counted, "budget": budget}},
+        detail={**finding.detail, **withheld, "budget_spent": {"look": evaluations, "budget": budget}},
     )

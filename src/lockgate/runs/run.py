@@ -15,10 +15,10 @@ from lockgate.data.time_window import TimeWindow
 from lockgate.errors import LockgateError, ModelFault, machine_fault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
-from lockgate.evaluation.judging.judge import owner_may_accept
+from lockgate.evaluation.judging.opening import acceptable, opening
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evaluations import EvaluationRecord
-from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
+from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
@@ -219,9 +219,7 @@ class PipelineRun:
 
     def _waiver(self, subject: str) -> Waiver | None:
         """The waiver of a finding or a gate that holds on the day of the run."""
-        today = self.started_at.date()
-        waivers = (waiver for waiver in self.pipeline.waivers if waiver.finding == subject)
-        return next((waiver for waiver in waivers if not waiver.expired(today)), None)
+        return self.pipeline.waiver(subject, self.started_at.date())
 
     @property
     def _forms(self) -> list[str]:
@@ -267,7 +265,8 @@ class PipelineRun:
         case = self.case
         counting = [result for result in self.results if result.counts]
         verdict = Verdict.worst(result.verdict for result in counting)
-        asks = sorted(self._acceptable(counting))
+        asks = sorted(acceptable(counting, self.pipeline.asking, self._is_waived))
+        opens = "no" if self.observe or self.only else opening(verdict, counting, asks, self._is_waived)
         return Evidence.from_document(
             {
                 "schema": SCHEMA,
@@ -289,7 +288,7 @@ class PipelineRun:
                 "parents": [],
                 "gates": [result.to_json() for result in self.results],
                 "verdict": verdict.value,
-                "opens": self._opens(verdict, counting, asks),
+                "opens": opens,
             }
         )
 
@@ -323,40 +322,8 @@ class PipelineRun:
             "reuse": None if pipeline.reuse is None else {"budget": pipeline.reuse.budget},
         }
 
-    def _acceptable(self, counting: Sequence[GateResult]) -> list[str]:
-        """The ids of undecided findings that an owner may accept."""
-        asking = {
-            (gate.title, name)
-            for gate in self.pipeline.gates
-            for name, line in gate.numbered_requirements
-            if line.if_inconclusive == "ask"
-        }
-        return [
-            finding.id
-            for result in counting
-            for finding in result.findings
-            if (result.name, finding.requirement) in asking
-            and owner_may_accept(finding)
-            and self._waiver(finding.id) is None
-        ]
-
-    def _opens(self, verdict: Verdict, counting: Sequence[GateResult], asks: Sequence[str]) -> Opens:
-        """Whether the evidence can promote: by itself, by an owner who accepts all that is undecided, or not at all."""
-        if self.observe or self.only:
-            return "no"
-        if verdict is Verdict.PASS:
-            return "yes"
-        if verdict is not Verdict.INCONCLUSIVE or not asks:
-            return "no"
-        for result in counting:
-            undecided = {
-                finding.id
-                for finding in result.findings
-                if finding.verdict is Verdict.INCONCLUSIVE and self._waiver(finding.id) is None
-            }
-            if result.verdict is Verdict.INCONCLUSIVE and not (undecided and undecided <= set(asks)):
-                return "no"
-        return "by_owner"
+    def _is_waived(self, subject: str) -> bool:
+        return self._waiver(subject) is not None
 
 
 def _broken(
