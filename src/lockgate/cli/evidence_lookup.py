@@ -7,13 +7,13 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import RunFolder, latest, matching
+from lockgate.evidence.run_folder import EVIDENCE, RunFolder, latest, matching, runs
 from lockgate.evidence.run_record import RunRecord
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
@@ -78,8 +78,7 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
         digest = _whole_digest(digest, evidence, registry.evidence(pipeline.model))
     if evidence is None:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-            stored = registry.evidence(pipeline.model).fetch(digest, Path(scratch))
-            evidence = Evidence.read((stored / "evidence.json").read_bytes())
+            evidence = _published(registry.evidence(pipeline.model), digest, Path(scratch))
     if evidence.model != pipeline.model:
         raise UsageError(
             f"{digest} is about {evidence.model}, and {pipeline.path} about {pipeline.model}",
@@ -105,6 +104,39 @@ def run_record(source: str | None, path: Path | None, scratch: Path) -> RunRecor
     lookup = look_up_evidence(source, path)
     store = lookup.registry.evidence(lookup.evidence.model)
     return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))
+
+
+def all_evidence(pipeline: Pipeline, scratch: Path) -> tuple[list[Evidence], list[str]]:
+    """The evidence of a model, in the runs of this checkout and published; and what could not be read, a sentence each.
+
+    scratch: where published evidence is downloaded to that no run of this checkout has.
+    """
+    evidence, unread = dict[str, Evidence](), list[str]()
+
+    def take(read: Callable[[], Evidence]) -> None:
+        try:
+            each = read()
+        except LockgateError as error:
+            unread.append(error.message)
+        else:
+            evidence.update({each.digest: each} if each.model == pipeline.model else {})
+
+    for run in runs(runs_root()):
+        if (run.path / EVIDENCE).is_file():
+            take(run.evidence)
+    try:
+        store = open_registry(pipeline).evidence(pipeline.model)
+        published = [facts["digest"] for facts in store.all()]
+    except RegistryError as error:
+        return list(evidence.values()), [*unread, f"what is published could not be read: {error.message}"]
+    for digest in published:
+        if digest not in evidence:
+            take(partial(_published, store, digest, scratch / digest.removeprefix("sha256:")))
+    return list(evidence.values()), unread
+
+
+def _published(store: EvidenceStore, digest: str, folder: Path) -> Evidence:
+    return Evidence.read((store.fetch(digest, folder) / EVIDENCE).read_bytes())
 
 
 def local_run(digest: str) -> RunFolder | None:

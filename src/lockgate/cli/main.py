@@ -32,6 +32,7 @@ GROUPS = {
         "run": "Run every gate on a candidate and write the evidence.",
         "report": "Show evidence as a document.",
         "explain": "Show how a verdict came about, and what would flip it.",
+        "reevaluate": "Judge stored evidence under another policy.",
     },
     "Approve": {
         "approve": "Sign evidence, so that its candidate may be promoted.",

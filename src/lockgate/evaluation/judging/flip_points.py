@@ -18,6 +18,7 @@ from lockgate.hashing import number
 
 Obstacle = Literal["no_value", "too_few", "budget_spent"]
 _STEPS, _HALVINGS = 60, 50
+_NEAR = 1e-7  # of a number: far below the four figures that are shown
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class _Search:
             return None
         for _ in range(_HALVINGS):
             middle = (inside + outside) / 2
-            if middle in (inside, outside):
+            if abs(outside - inside) <= _NEAR * max(abs(inside), 1e-3):
                 break
             inside, outside = (middle, outside) if holds(middle) else (inside, middle)
         return inside

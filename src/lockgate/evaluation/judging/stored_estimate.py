@@ -25,6 +25,10 @@ class NotJudgedAnew(ValueError):
     """The evidence does not hold what another judgement needs; the text is the reason, to be read behind the line."""
 
 
+class DecidedByItsGate(NotJudgedAnew):
+    """The judge took no part in it."""
+
+
 @dataclass(frozen=True)
 class StoredEstimate:
     """estimate: as `judge` takes it. by: what its p-values rest on; of an `interval` they are no numbers, but lie on the same
@@ -44,7 +48,7 @@ def stored_estimate(
     decided = finding.decided
     if decided is None or decided.estimate is None:
         if finding.verdict is not Verdict.INCONCLUSIVE:
-            raise NotJudgedAnew("its gate decided it by a rule of its own")
+            raise DecidedByItsGate("its gate decided it by a rule of its own")
         blank = _blank(name, finding, line, on="value", required=line.limit.value)
         return StoredEstimate(replace(blank, problem=(finding.code, cause(finding))), "no_value")
     if decided.on == "count":
@@ -76,7 +80,7 @@ def stored_estimate(
         return StoredEstimate(replace(blank, method="point"), "point")
     if decided.confidence is None:
         raise NotJudgedAnew("it was compared by points, without an interval")
-    test = StoredTest.from_finding(replace(finding, decided=decided), line) if decided is finding.decided else None
+    test = StoredTest.from_finding(finding, line) if decided is finding.decided else None
     if test is not None:
         return StoredEstimate(_by_test(blank, decided, test, line), "test")
     return _by_interval(blank, finding, decided, line, small)
@@ -127,23 +131,30 @@ def _on_the_same_scale(finding: Finding, decided: Decided, was: Requirement, lin
 
 
 def _by_test(blank: Estimate, decided: Decided, test: StoredTest, line: Requirement) -> Estimate:
-    confidence = line.confidence or CONFIDENCE
-    again = test.compare(null=blank.required[1], confidence=confidence)
-    up, fewest = line.op == ">=", test.tested.fewest
-    ends = (again.low, again.high)
-    return replace(
+    confidence, null = line.confidence or CONFIDENCE, blank.required[1]
+    fewest = test.tested.fewest
+    estimate = replace(
         blank,
-        value=again.value,
-        low=again.low,
-        high=again.high,
-        interval=ends if blank.on == "value" else blank.interval,
-        p_pass=again.p_above if up else again.p_below,
-        p_fail=again.p_below if up else again.p_above,
+        low=decided.low,
+        high=decided.high,
         se=decided.se,
         n_eff=decided.n_eff,
         method=decided.method,
         minority=None if fewest is None else fewest[0],
         variance=None if not decided.se else decided.se**2 * blank.rows,
+    )
+    if test.counts_rows and confidence == decided.confidence:  # the ends are those of the evidence, whatever the limit
+        p_pass, p_fail = test.p_values(null=null, confidence=confidence)
+        return replace(estimate, p_pass=p_pass, p_fail=p_fail)
+    again, up = test.compare(null=null, confidence=confidence), line.op == ">="
+    return replace(
+        estimate,
+        value=again.value,
+        low=again.low,
+        high=again.high,
+        interval=(again.low, again.high) if blank.on == "value" else blank.interval,
+        p_pass=again.p_above if up else again.p_below,
+        p_fail=again.p_below if up else again.p_above,
         too_few=again.too_few,
     )
 
@@ -156,7 +167,7 @@ def _by_interval(
     if not math.isclose(confidence, decided.confidence or 0.0, rel_tol=1e-12):
         raise NotJudgedAnew("another confidence needs more than the interval that the evidence has")
     alpha, up, required = 1 - confidence, line.op == ">=", blank.required[1]
-    value, detail = float(decided.estimate or 0.0), finding.detail
+    value = float(decided.estimate or 0.0)
     low, high = (decided.low, decided.high) if up else (_negated(decided.high), _negated(decided.low))
     at, null = (value, required) if up else (-value, -required)
     met = low is not None and low >= null
@@ -166,14 +177,13 @@ def _by_interval(
         low=decided.low,
         high=decided.high,
         p_pass=alpha if met else 1.0,
-        p_fail=alpha if beyond else 1.0,
+        p_fail=alpha if beyond and line.gap is None else 1.0,  # of a gap, only its pairs say
         se=decided.se,
         n_eff=decided.n_eff,
         method=decided.method,
     )
-    return StoredEstimate(
-        _still_few(estimate, finding, line, small), "interval", surely_no_pass=beyond and _few(detail) is None
-    )
+    estimate = _still_few(estimate, finding, line, small)
+    return StoredEstimate(estimate, "interval", surely_no_pass=beyond and estimate.too_few is None)
 
 
 def _still_few(estimate: Estimate, finding: Finding, line: Requirement, small: SmallSlices | None) -> Estimate:
@@ -186,6 +196,11 @@ def _still_few(estimate: Estimate, finding: Finding, line: Requirement, small: S
             return replace(estimate, few_code=loud[0], too_few=loud[1])
         if finding.code == "too_noisy":
             raise NotJudgedAnew("it was too noisy to tell, and the evidence does not say whether it was steady")
+    test = StoredTest.from_finding(finding, line)
+    if test is not None:  # whose own floor does not depend on what it is compared with
+        fewest = test.tested.fewest
+        own_floor = test.compare(null=estimate.required[1], confidence=line.confidence or CONFIDENCE).too_few
+        return replace(estimate, too_few=own_floor, minority=None if fewest is None else fewest[0])
     if few is None:
         return estimate
     if finding.code == "not_steady":

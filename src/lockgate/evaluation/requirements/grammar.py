@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, cast
 
 from lockgate.errors import guess
@@ -336,6 +337,7 @@ def _line(mapping: Mapping[str, Any]) -> str:
     return f"{mapping['metric']}{gap} {'>=' if sides[0] == 'at_least' else '<='} {limit} on {scope}"
 
 
+@lru_cache(4096)  # many runs have the same lines
 def from_text(text: str) -> Requirement:
     """A requirement as evidence shows it: its line, and in braces what only the mapping form can say. Raises RequirementError."""
     line, _, more = text.removesuffix("}").rpartition(" {") if text.endswith("}") else (text, "", "")

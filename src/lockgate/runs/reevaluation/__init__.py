@@ -1,0 +1,1 @@
+"""Judge stored evidence under another policy: no model answers, no data is read."""
