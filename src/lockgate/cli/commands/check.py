@@ -113,9 +113,8 @@ def _contents(pipeline: Pipeline, misfits: Sequence[Misfit], *, with_data: bool)
         return counts
     absent = {misfit.data for misfit in misfits}
     fitting = [name for name in pipeline.data if name not in absent]
-    return f"{counts}; data that fit: {', '.join(fitting) or 'none'}" + (
-        f"; not here: {', '.join(sorted(absent))}" if absent else ""
-    )
+    here = [f"data with all columns that it names: {', '.join(fitting)}"] if fitting else []
+    return "; ".join([counts, *here, *([f"data not here: {', '.join(sorted(absent))}"] if absent else [])])
 
 
 def _notes(pipeline: Pipeline) -> list[str]:
