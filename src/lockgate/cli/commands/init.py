@@ -20,7 +20,7 @@ from lockgate.cli.drafting.registered import REGISTER, Registered, RegistryAddre
 from lockgate.cli.drafting.registered import names as registered_models
 from lockgate.cli.drafting.registered import newest as newest_version
 from lockgate.cli.drafting.rows import RowFlags, draft_rows
-from lockgate.cli.github.settings_checklist import checklist
+from lockgate.cli.github.settings_checklist import LISTED_BEFORE, checklist
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
 from lockgate.errors import PipelineError, RegistryError, UsageError
@@ -279,6 +279,7 @@ def _make_workflows(model: str, path: Path, action: str | None, python: str | No
 def _write_workflows(workflows: Workflows, *, force: bool) -> None:
     """Write them, and say what is left to do."""
     root, logins, signoff = _root(), list[str](), None
+    renewed = bool(workflows.existing(root))
     lines = workflows.write(root, force=force)
     path = Path(os.path.relpath(root / workflows.pipeline))
     try:
@@ -289,5 +290,6 @@ def _write_workflows(workflows: Workflows, *, force: bool) -> None:
         lines.append(f"to do: {error.complaints[0]}")
     if signoff is not None:
         logins = [owner.github for owners in signoff.groups.values() for owner in owners if owner.github is not None]
-    for line in [*lines, *checklist(workflows, root, logins=dict.fromkeys(logins))]:
+    lines += [LISTED_BEFORE] if renewed else checklist(workflows, root, logins=dict.fromkeys(logins))
+    for line in lines:
         show(line)

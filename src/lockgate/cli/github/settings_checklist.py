@@ -19,6 +19,7 @@ _ONCE = """\
       secret MLFLOW_READ_PASSWORD: the account that may only read
   [ ] .github/CODEOWNERS: a line `/.github/ {owners}` and a line `/gates/ {owners}`
   [ ] Settings, Rules, for the default branch: changes by pull request only; review from code owners"""
+LISTED_BEFORE = 'what there is to do at GitHub stays as it was (docs/github.md, "Everything to do at GitHub")'
 _PRIVATE = "; where that repository is private, in its own settings: Actions, General, Access"
 _DONE = " done once, for {others}: accounts, Actions, environment, secrets and variables, rules of the default branch"
 _NO_SERVER = """\

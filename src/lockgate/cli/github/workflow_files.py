@@ -37,6 +37,7 @@ _ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{4
 _GITHUB = re.compile(r"github\.com[/:]([A-Za-z0-9\-]+/[A-Za-z0-9._\-]+?)(?:\.git)?/?$")
 _GATES = re.compile(r"gates/[A-Za-z0-9._\-]+\.ya?ml")
 _OLDEST = (3, 11)  # the Python on which lockgate runs, which the jobs install beside the model's packages
+_COMPARED = "gate check --github tells where the model was logged under another one"
 _RENEWED = " anew; what was written into it by hand is in git diff"
 _LIKE_ANOTHER = re.compile(r"(run|approve|rollback|nightly)(-|$)")
 
@@ -162,13 +163,17 @@ class Workflows:
             title = _quoted(f"{name.removesuffix('.yml')}: {self._subject}")
             yield self.file_name(name), template.format(**fields, workflow_name=title)
 
+    def existing(self, root: Path) -> list[str]:
+        """Which of its files are there already."""
+        return [name for name in map(self.file_name, NAMES) if (root / FOLDER / name).exists()]
+
     def write(self, root: Path, *, force: bool) -> list[str]:
         """Write the files; returns lines on what was done and what is to do. Raises UsageError where one exists already.
 
         Files of other pipelines stay as they are.
         """
         folder = root / FOLDER
-        existing = [name for name in map(self.file_name, NAMES) if (folder / name).exists()]
+        existing = self.existing(root)
         if existing and not force:
             raise UsageError(f"{FOLDER}/{existing[0]} exists already", remedy="edit it, or replace it with --force")
         folder.mkdir(parents=True, exist_ok=True)
@@ -255,12 +260,9 @@ def _job_python(logged: str | None, before: Sequence[GateStep]) -> tuple[str, st
     if logged is not None:
         chosen, reason = _minor(logged), f"the model was logged under {logged}"
     elif used is not None:
-        chosen, reason = str(used.python), f"as in {used.file}"
+        chosen, reason = str(used.python), f"as in {used.file}; {_COMPARED}"
     else:
-        chosen, reason = (
-            _minor(platform.python_version()),
-            "this one; gate check --github tells where a model was logged under another one",
-        )
+        chosen, reason = _minor(platform.python_version()), f"this one; {_COMPARED}"
     if tuple(map(int, chosen.split(".")[:2])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         return oldest, f"models answer under Python {oldest}, the oldest that lockgate runs on; {reason}"
