@@ -189,7 +189,7 @@ FIRST = {
     "watch": MEXICO
     + "and 10 more; 106 under the no-harm check; a loss under N would go unseen; on 69 of them no loss could be seen",
     "merge": MEXICO + f"and 2 more; {COUNTRY}=other pools 38 small slices",
-    "block": MEXICO + "and 116 more, 106 of them too small to judge",
+    "block": MEXICO + "and 116 more, 106 of them with too few rows to judge",
 }
 
 

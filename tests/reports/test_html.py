@@ -141,6 +141,20 @@ def test_what_stopped_a_run_stands_first_and_in_the_head() -> None:
     assert page(PASSING).count('class="lead"') == 1
 
 
+def test_circumstances_are_said_in_words_with_four_figures() -> None:
+    """What the evidence has to the last digit, under its own names; a version that looks like a number is left."""
+    context = {
+        "able_rps": {"candidate, batch 1": "58.16155682353229"}, "meanwhile": {"others_share": "0.817", "stolen_share": "0.001"},
+        "python": "3.10",
+    }  # fmt: skip
+    document = page(evidence(replace(METRICS, context=context)))
+
+    assert "<td>candidate, batch 1 58.16</td>" in document
+    assert "answered a second, by a few requests beforehand" in document
+    assert "share of all processor time 0.817, share that the host gave to other virtual machines 0.001" in document
+    assert "<td>3.10</td>" in document
+
+
 def test_a_hostile_name_is_text_and_in_no_heading() -> None:
     """No tag, attribute, link or script is made of it, and no heading or title holds any of it."""
     document = page(EVIL)

@@ -206,9 +206,9 @@ def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:
     blind = replace(watched, detail={"smallest_loss_seen": None, "no_power": True})
     pool = replace(watched, code="met", slice={"geo": "other"}, detail={"members": ["LU", "MT"]})
 
-    assert summary([fail, open_, small, small]) == f"{fail.reason}; 3 undecided, 2 of them too small to judge"
-    assert summary([small, open_, small]) == "is open; and 2 more, 2 of them too small to judge"
-    assert summary([small, small]) == "is small; and 1 more, all too small to judge"
+    assert summary([fail, open_, small, small]) == f"{fail.reason}; 3 undecided, 2 of them with too few rows to judge"
+    assert summary([small, open_, small]) == "is open; and 2 more, 2 of them with too few rows to judge"
+    assert summary([small, small]) == "is small; and 1 more, all with too few rows to judge"
     assert summary([watched, open_]) == "is open; 1 under the no-harm check; a loss under 0.04 would go unseen"
     assert summary([watched, unknown]) == (
         "0 proven, 2 under the no-harm check; a loss under 0.04 would go unseen; on 1 of them nothing says how large a loss would go unseen"

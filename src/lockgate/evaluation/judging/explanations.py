@@ -283,12 +283,10 @@ def likely_fail(detail: Mapping[str, Any], *, confidence: float) -> str:
 
 
 def unseen_stalls(detail: Mapping[str, Any]) -> str:
-    """Which stalls could not have been seen in the run, by the detail of a finding on latency or failures that passes."""
-    rarer, longest = f"rarer than one in {detail['rarest_stall']:,}", detail.get("longest_stall")
-    stalls = (
-        f"stalls {rarer} requests" if longest is None else f"stalls of over {longest:,} requests in a row, {rarer},"
-    )
-    return f"{stalls} could not have been seen in this run"
+    """Which stalls could have gone unseen in the run, by the detail of a finding on latency or failures that passes."""
+    longest, rarest = detail.get("longest_stall"), f"comes less often than once in {detail['rarest_stall']:,} requests"
+    stall = "a stall" if longest is None else f"a stall of more than {longest:,} requests in a row"
+    return f"{stall} that {rarest} may not show in a run this short"
 
 
 def cause(finding: Finding) -> str:

@@ -103,7 +103,8 @@ def _stopped(findings: Sequence[Finding]) -> list[str]:
     clauses += [f"{len(undecided)} undecided"] if undecided and bad[0].verdict is not Verdict.INCONCLUSIVE else []
     small = sum(1 for finding in undecided if finding.code == "too_small")
     if small and len(undecided) > 1:
-        clauses[-1] += f", {small} of them too small to judge" if small < len(undecided) else ", all too small to judge"
+        which = f"{small} of them" if small < len(undecided) else "all"
+        clauses[-1] += f", {which} with too few {bad[0].counted_in} to judge"
     watched = sum(1 for finding in findings if finding.code == "watched")
     return [*clauses, *([f"{watched} under the no-harm check", *_unseen_losses(findings)] if watched else [])]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from lockgate.evaluation.judging.number_format import NOTHING
+from lockgate.evaluation.judging.number_format import NOTHING, short
 from lockgate.evidence.evidence import EvidenceError, GateResult
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Verdict
@@ -16,6 +17,16 @@ from lockgate.reports.html.figures import Figure, Table
 from lockgate.reports.html.source import MODELS, Source
 from lockgate.reports.run_facts import cells
 
+# What a context says in a word of its own.
+_MEANT = {
+    "able_rps": "answered a second, by a few requests beforehand",
+    "lag_p99_ms": "how late the load generator was, ms (99 % of requests)",
+    "meanwhile": "other programs during the load",
+    "others": "the largest:",
+    "others_share": "share of all processor time",
+    "stolen_share": "share that the host gave to other virtual machines",
+}
+_LONG = re.compile(r"-?\d+\.\d{5,}")  # a measured number as the evidence has it
 _MOST = 50  # entries of a list
 Drawing = Callable[[Source], Iterator[Figure]]
 # The pictures of a gate in the order of the page: first by the name of an exhibit, then by its kind alone.
@@ -101,7 +112,7 @@ def _checklist(gate: GateResult) -> Iterator[Figure]:
 def _circumstances(gate: GateResult) -> Iterator[Figure]:
     """Under what a gate measured: load, machine, and what else its context says."""
     rows = [
-        (str(name).replace("_", " "), _words(value))
+        (_MEANT.get(str(name), str(name).replace("_", " ")), _words(value))
         for name, value in sorted(gate.context.items())
         if name not in ("models", "broken", "found_slices")
     ]
@@ -152,11 +163,14 @@ def _words(value: Any) -> str:
     """A value of a context on one line: lists by commas, names before their values."""
     if isinstance(value, Mapping):
         return ", ".join(
-            f"{str(name).replace('_', ' ')} {_words(each)}" for name, each in sorted(value.items()) if _words(each)
+            f"{_MEANT.get(str(name), str(name).replace('_', ' '))} {_words(each)}"
+            for name, each in sorted(value.items())
+            if _words(each)
         )
     if isinstance(value, list):
         return _listed([_words(each) for each in value]) if value else ""
-    return "" if value is None else str(value)
+    text = "" if value is None else str(value)
+    return short(float(text)) if _LONG.fullmatch(text) else text
 
 
 SECTIONS: Mapping[str, Callable[[GateResult], Iterator[Figure]]] = {
