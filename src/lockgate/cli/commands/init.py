@@ -171,8 +171,8 @@ def _signers(logins: Sequence[str], *, github: bool, prompting: bool) -> Signers
         numbers = _numbers(logins)
         for login in (login for login, number in numbers.items() if number is None):
             show(
-                f"{login} cannot approve yet, as GitHub did not tell the id, which gh api users/{login} --jq .id prints: "
-                f"write it into signoff, or say --owner {login}:ID"
+                f"{login} cannot approve yet, as GitHub did not tell the id: gh api users/{login} --jq .id prints it, for the line "
+                f"of signoff that waits for it (--owner {login}:ID asks nobody)"
             )
         return Signers(numbers)
     key = None if github else next(local_keys(Path.home(), _root()), None)
