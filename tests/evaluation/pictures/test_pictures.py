@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
+from helpers.mutated import examples
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.pictures.decisions import fixes_and_breaks, flips
 from lockgate.evaluation.pictures.distributions import differences, errors
@@ -64,7 +67,7 @@ def test_bins_of_equal_mass_hold_what_was_predicted_against_what_came() -> None:
 
 
 def test_weights_count_as_rows_and_clusters_widen() -> None:
-    """A row of weight two is two of one cluster: the same curve, and intervals of fewer rows than are there."""
+    """A row that is there twice, as one cluster, counts once; equal weights count as none."""
     rows = payments(1000)
     twice = {name: np.repeat(values, 2) for name, values in rows.items()} | {"user": np.repeat(np.arange(1000), 2)}
     plain, doubled = (only(reliability("m", table)) for table in (scored(rows), scored(twice, cluster="user")))
@@ -72,8 +75,11 @@ def test_weights_count_as_rows_and_clusters_widen() -> None:
 
     for one, other, heavy in zip(plain, doubled, weighted, strict=True):
         assert other["rows"] == 2 * one["rows"]
+        assert (other["probability"], other["observed"]) == pytest.approx(
+            (one["probability"], one["observed"]), rel=1e-5
+        )
+        assert 1 <= (other["high"] - other["low"]) / (one["high"] - one["low"]) < 1.05
         for name in ("probability", "observed", "low", "high"):
-            assert other[name] == pytest.approx(one[name], rel=1e-4)
             assert heavy[name] == pytest.approx(one[name], rel=1e-4)
 
 
@@ -222,6 +228,40 @@ def test_what_breaks_callers_stands_first_in_the_diff() -> None:
         ("zip", "added optional", "no"),
     ]
     assert not list(signature_changes("s", old, old))
+
+
+def test_rows_of_one_cluster_show_as_little_as_one() -> None:
+    """However many they are."""
+    rows = payments(60) | {"user": np.repeat([0, 1], [30, 30]), "part": np.repeat(["a", "b"], [30, 30])}
+    points = only(fixes_and_breaks("m", scored(rows, slices=["part"], cluster="user"), IN_USE))
+
+    assert all(point["high"] - point["low"] > 1 for point in points if point["slice"] != "overall")
+
+
+@examples(40)
+@given(
+    data=st.lists(
+        st.tuples(
+            st.booleans(), st.sampled_from([0.0, 0.2, 0.5, 1.0]), st.floats(0, 1), st.sampled_from([0.0, 1e-9, 1.0, 50.0]),
+            st.integers(0, 3), st.sampled_from("ab"),
+        ),
+        min_size=1, max_size=60,
+    ),
+    options=st.sampled_from([{}, {"weight": "w"}, {"cluster": "user"}, {"weight": "w", "cluster": "user"}]),
+)  # fmt: skip
+def test_whatever_the_rows_are_shares_stay_within_one(data: list[Any], options: dict[str, str]) -> None:
+    """Rows of no weight, one cluster, a single class, equal scores: each picture can be stored, and its shares are shares."""
+    y, candidate, champion, weight, user, part = map(np.array, zip(*data * 3, strict=True))
+    weight[0] = 1.0
+    table = {"y": y.astype(int), "candidate": candidate, "champion": champion, "w": weight, "user": user, "part": part}
+    rows = scored(table, slices=["part"], **options)
+    exhibits = [*pictures("m", rows, {"brier", "recall"}, IN_USE), *flips("s", rows, IN_USE)]
+
+    for exhibit in exhibits:
+        assert exhibit.to_bytes()
+        for point in exhibit.points:
+            numbers = [value for value in point if isinstance(value, float)]
+            assert all(-1.000001 <= value <= 1.000001 for value in numbers)
 
 
 @pytest.mark.parametrize("n", [0, 1, 12])

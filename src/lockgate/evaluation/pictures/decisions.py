@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lockgate.evaluation.judging.number_format import slice_words
 from lockgate.evaluation.pictures import FEWEST, LEVEL, MOST_SLICES, rounded
-from lockgate.evaluation.pictures.group_means import Floats, group_means
+from lockgate.evaluation.pictures.group_means import Floats, GroupMeans, group_means
 from lockgate.evaluation.scoring.scored_table import ROLES, Scored
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.models.class_scores import predicted_class
@@ -53,11 +53,11 @@ def fixes_and_breaks(gate: str, scored: Scored, threshold: Mapping[str, float | 
         wrong, broken, mended, right = _counts(codes * np.int64(4) + outcome, len(names), 4).T
         nets = group_means(net, codes, len(names), scored.weights, scored.clusters)
         share = group_means(outcome == 2.0, codes, len(names), scored.weights, None).mean
-        for code in _large_enough(names, nets.rows):
+        for code in _large_enough(names, nets):
             units = max(float(nets.effective[code]), 1.0)
-            interval = tango_interval(
-                share[code] * units, (share[code] - nets.mean[code]) * units, units, confidence=LEVEL
-            )
+            mends = min(max(float(share[code]), 0.0), 1.0)
+            breaks = min(max(mends - float(nets.mean[code]), 0.0), 1.0 - mends)
+            interval = tango_interval(mends * units, breaks * units, units, confidence=LEVEL)
             counts = (int(column[code]) for column in (nets.rows, right, mended, broken, wrong))
             ends = (rounded(float(end)) for end in (nets.mean[code], interval.low, interval.high))
             points.append((names[code], *counts, *ends))
@@ -99,8 +99,8 @@ def _flip_rates(scored: Scored, flipped: NDArray[np.bool_], answered: NDArray[np
         codes = every[answered]
         rates = group_means(flipped.astype(np.float64), codes, len(names), weights, clusters)
         count = np.bincount(codes, flipped, minlength=len(names))
-        for code in _large_enough(names, rates.rows):
-            units, rate = float(rates.effective[code]), float(rates.mean[code])
+        for code in _large_enough(names, rates):
+            units, rate = max(float(rates.effective[code]), 1.0), min(max(float(rates.mean[code]), 0.0), 1.0)
             interval = korn_graubard(rate * units, units, confidence=LEVEL)
             ends = map(rounded, (rate, interval.low, interval.high))
             yield names[code], int(rates.rows[code]), int(count[code]), *ends
@@ -114,8 +114,10 @@ def _slicings(scored: Scored) -> Iterator[tuple[list[str], NDArray[Any]]]:
         yield [slice_words(declared.key(label)) if declared.judges(label) else "" for label in labels], codes
 
 
-def _large_enough(names: list[str], rows: NDArray[np.int64]) -> list[int]:
-    return [code for code, name in enumerate(names) if name and rows[code] >= FEWEST]
+def _large_enough(names: list[str], means: GroupMeans) -> list[int]:
+    """The groups that are shown: named ones of enough rows, some of which weigh something."""
+    enough = (means.rows >= FEWEST) & np.isfinite(means.mean)
+    return [code for code, name in enumerate(names) if name and enough[code]]
 
 
 def _counts(codes: NDArray[Any], groups: int, width: int) -> NDArray[np.int64]:

@@ -39,8 +39,13 @@ def group_means(
         if clusters is not None:
             distance = values - mean[codes]
             off = distance if weights is None else weights * distance
-            alone, together = _sums(off * distance, codes, size) * mass, _cluster_squares(off, codes, size, clusters)
-            effective = np.where(together > 0, np.fmin(effective, alone / together), effective)
+            alone, (together, units) = (
+                _sums(off * distance, codes, size) * mass,
+                _by_cluster(off, codes, size, clusters),
+            )
+            independent = np.where(units > 1, alone / together * (units - 1) / units, 1.0)
+            effective = np.where(together > 0, np.fmin(effective, independent), effective)
+            effective = np.where(units > 1, effective, np.fmin(effective, 1.0))
     return GroupMeans(rows, mean, effective)
 
 
@@ -48,12 +53,15 @@ def _sums(terms: Floats, codes: NDArray[Any], size: int) -> Floats:
     return np.bincount(codes, terms, minlength=size).astype(np.float64, copy=False)
 
 
-def _cluster_squares(off: Floats, codes: NDArray[Any], size: int, clusters: NDArray[Any]) -> Floats:
-    """Σ over the clusters of each group of the square of what their rows are off together."""
+def _by_cluster(off: Floats, codes: NDArray[Any], size: int, clusters: NDArray[Any]) -> tuple[Floats, Floats]:
+    """(Σ over the clusters of each group of the square of what their rows are off together, how many clusters it has)."""
     count = int(clusters.max(initial=0)) + 1
     pairs = codes.astype(np.int64) * count + clusters
     if size * count <= _DENSE:
-        totals = np.bincount(pairs, off, minlength=size * count).reshape(size, count)
-        return np.asarray((totals**2).sum(axis=1))
+        totals, rows = (np.bincount(pairs, each, minlength=size * count).reshape(size, count) for each in (off, None))
+        return (totals**2).sum(axis=1), (rows > 0).sum(axis=1).astype(np.float64)
     units, unit = np.unique(pairs, return_inverse=True)
-    return np.bincount(units // count, np.bincount(unit, off) ** 2, minlength=size).astype(np.float64)
+    group = units // count
+    return _sums((np.bincount(unit, off) ** 2).astype(np.float64), group, size), np.bincount(
+        group, minlength=size
+    ).astype(np.float64)

@@ -71,7 +71,7 @@ def _points(scored: Scored, predicted: Floats, observed: Floats, *, shares: bool
 
 
 def _share(means: GroupMeans, index: int) -> tuple[float, float]:
-    units = float(means.effective[index])
+    units = max(float(means.effective[index]), 1.0)
     hits = min(max(float(means.mean[index]), 0.0), 1.0) * units
     interval = korn_graubard(hits, units, confidence=LEVEL)
     return interval.low, interval.high
