@@ -44,8 +44,20 @@ def test_each_metric_is_drawn_against_the_threshold(tmp_path: Path) -> None:
 
     assert document.count('viewBox="0 0 272 178"') == 4
     assert document.count('class="candidate upright"') == document.count('class="champion upright"') == 4
-    assert "candidate ● 0.42, in use 0.6 0.55 0.57 0.1 0.05" in said
+    assert "candidate 0.42, ● in use, highest F1 0.6 0.55 0.57 0.1 0.05" in said
     assert "candidate 0.8 – 0 0 0 0" in said  # no row is positive there
+
+
+def test_class_labels_have_no_other_threshold(tmp_path: Path) -> None:
+    """What they decide stands in the table, and nothing is drawn."""
+    points = tuple(point for point in THRESHOLDS.points if point[-1] == 1)
+    document, said = (
+        page(tmp_path, replace(THRESHOLDS, points=points)),
+        words(tmp_path, replace(THRESHOLDS, points=points)),
+    )
+
+    assert "candidate 0.42, ● in use 0.6 0.55 0.57 0.1 0.05" in said
+    assert 'viewBox="0 0 272 178"' not in document
 
 
 def test_reliability_has_a_diagonal_and_an_interval_a_bin(tmp_path: Path) -> None:

@@ -108,19 +108,18 @@ def thresholds(source: Source) -> Iterator[Figure]:
     """Precision, recall, F1 and the positive rate of both models against the threshold, with the thresholds in use."""
     models = source.by_model(partly=True)
     in_use = operating_points(source)
+    rows = [row for role, points in models.items() for row in _threshold_rows(role, points)]
+    head = ("model", "threshold", *_METRICS, "false positive rate")
+    numbers = Table("Thresholds", head, tuple(rows), tuple("bold" if "●" in row[1] else "" for row in rows))
     places = [point[0] for points in models.values() for point in points]
+    if all(point[-1] == 1 for points in models.values() for point in points):  # class labels have no other threshold
+        yield numbers
+        return
     charts = tuple(
         _against_threshold(number, name, models, in_use, (min(places), max(places)))
         for number, name in enumerate(_METRICS, start=1)
     )
-    rows = [row for role, points in models.items() for row in _threshold_rows(role, points)]
-    head = ("model", "threshold", *_METRICS, "false positive rate")
-    yield Panels(
-        "What another threshold would do",
-        tuple(models),
-        charts,
-        Table("Thresholds", head, tuple(rows), tuple("bold" if "●" in row[1] else "" for row in rows)),
-    )
+    yield Panels("What another threshold would do", tuple(models), charts, numbers)
 
 
 def _against_threshold(
@@ -148,15 +147,11 @@ def _against_threshold(
 def _threshold_rows(role: str, points: Sequence[tuple[float, ...]]) -> Iterator[tuple[str, ...]]:
     """The threshold in use, that of the highest F1, and a few evenly among the others, ascending."""
     others = [point for point in points if point[-1] != 1]
-    chosen = {point: "● " for point in points if point[-1] == 1}
-    if others:
-        best = max(others, key=lambda point: (point[3] if math.isfinite(point[3]) else -1.0, -point[0]))
-        chosen.setdefault(best, "▲ ")
-        for number in range(_AROUND):
-            chosen.setdefault(others[(2 * number + 1) * len(others) // (2 * _AROUND)], "")
-    for point in sorted(chosen):
-        words = {"● ": ", in use", "▲ ": ", highest F1"}.get(chosen[point], "")
-        yield (role, f"{chosen[point]}{short(point[0])}{words}", *(_number(value) for value in point[1:6]))
+    best = max(points, key=lambda point: (point[3] if math.isfinite(point[3]) else -1.0, point[-1]))
+    few = [others[(2 * number + 1) * len(others) // (2 * _AROUND)] for number in range(_AROUND if others else 0)]
+    for point in sorted({*(point for point in points if point[-1] == 1), best, *few}):
+        words = [*(["● in use"] if point[-1] == 1 else []), *(["highest F1"] if point is best and others else [])]
+        yield (role, ", ".join([short(point[0]), *words]), *(_number(value) for value in point[1:6]))
 
 
 def distribution(source: Source) -> Iterator[Figure]:
