@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,8 @@ from lockgate.evaluation.judging.number_format import loosened, rounded, rounded
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.hashing import number
+from lockgate.testing import run_gate
 
 SUBJECTS = {
     "p99_ms": Subject("p99_ms", "lower", unit="ms"),
@@ -295,3 +298,26 @@ def test_why_a_value_is_missing_follows_from_fields(fields: dict[str, Any], word
     blank = finding(observed=None, decided=None, detail={}, reason="in words of any kind")
 
     assert cause(replace(blank, **fields)) == words
+
+
+def test_of_a_mean_over_classes_the_sentence_names_the_class_that_lost_most() -> None:
+    """Where it does not pass; nothing of a class where none got worse."""
+    label = ["a"] * 60 + ["b"] * 60 + ["c"] * 60
+    worse = ["a"] * 60 + ["b"] * 54 + ["c"] * 6 + ["c"] * 20 + ["b"] * 40
+    failed, same, passed = (
+        run_gate(
+            "metrics", table=pa.table({"label": label, "new": new, "old": old}), require=[line], task="multiclass",
+            scores={"candidate": "new", "champion": "old"}, label="label", classes=("a", "b", "c"),
+        ).findings[0]
+        for new, old, line in (
+            (worse, label, "recall(average=macro) >= champion - 0.05"),
+            (label, worse, "recall(average=macro) >= 1"),
+            (worse, label, "recall(average=macro) >= champion - 0.9"),
+        )
+    )  # fmt: skip
+
+    assert failed.verdict is Verdict.FAIL
+    assert failed.reason.endswith("at most 0.05 below is allowed. Class c lost most: 0.3333, the champion's is 1")
+    assert failed.detail["worst_class"] == {"class": "c", "candidate": number(1 / 3), "champion": number(1.0)}
+    assert "worst_class" not in same.detail
+    assert "Class" not in passed.reason

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lockgate.evaluation.estimation.from_sums import NO_SPREAD, SummedMetrics
 from lockgate.evaluation.estimation.sum_request import SliceCode
 from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.metrics.multiclass import worst_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
@@ -154,6 +155,7 @@ class SliceRows:
         def by_influence(**more: Any) -> Summary:
             rare = self._rare(metric, candidate, champion, factor)
             detail = clipped_beside(champion.detail)
+            detail |= worst_class(candidate, champion, metric, up=requirement.op == ">=")
             return self._summary(metric, value, psi, candidate, champion, base=base, rare=rare, detail=detail, **more)
 
         if not independent or first is None or second is None or judged is None:

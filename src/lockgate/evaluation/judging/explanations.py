@@ -81,7 +81,14 @@ class Explanation:
 
     def reason(self, verdict: Verdict) -> str:
         """The value, its interval, the limit, and what of slow requests the run could not have seen."""
-        return self._compared(verdict) + self._stalls(verdict)
+        return self._compared(verdict) + self._stalls(verdict) + self._worst_class(verdict)
+
+    def _worst_class(self, verdict: Verdict) -> str:
+        worst = self.detail.get("worst_class")
+        if worst is None or verdict is Verdict.PASS:
+            return ""
+        values = (self._value(float(worst[role])) for role in ("candidate", "champion"))
+        return ". Class {} lost most: {}, the champion's is {}".format(worst["class"], *values)
 
     def _stalls(self, verdict: Verdict) -> str:
         if verdict is Verdict.PASS and "rarest_stall" in self.detail:

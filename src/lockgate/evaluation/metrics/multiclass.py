@@ -20,6 +20,7 @@ from lockgate.evaluation.metrics.catalog import DECLARED, clipped
 from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Bools, Cells, Floats, MetricValue, Undefined, mean_of, ratio_of
+from lockgate.hashing import number
 from lockgate.models.class_scores import predicted_class
 from lockgate.stats.effective_size import carriers, effective_number
 
@@ -31,12 +32,13 @@ _SUMS_TO = 1e-3  # how far the probabilities of a row may be from 1 together: mo
 class Averaged(MetricValue):
     """A mean over classes.
 
-    carrier: (n,) the class in whose part of the mean each row stands. classes: how many. still: those whose own value no
-    row moves; None where a row stands in no other class's part, so that the influence values tell.
+    carrier: (n,) the class in whose part of the mean each row stands. classes: how many. values: of each class. still: those
+    whose own value no row moves; None where a row stands in no other class's part, so that the influence values tell.
     """
 
     carrier: Array
     classes: int
+    values: tuple[float, ...]
     still: tuple[int, ...] | None = None
 
     def unseen_variance(self, psi: Floats, weights: Floats | None, clusters: Array | None) -> float:
@@ -52,6 +54,22 @@ class Averaged(MetricValue):
                 units = effective_number(carriers(carried, clusters))
                 total += (2 / (max(units, 2) * self.classes)) ** 2
         return total
+
+
+def worst_class(candidate: MetricValue, champion: MetricValue, metric: Metric, *, up: bool) -> dict[str, Any]:
+    """The class that makes a mean over classes worse the most, as a finding shows it; nothing of other metrics, or where none does.
+
+    up: whether more is better.
+    """
+    if not isinstance(candidate, Averaged) or not isinstance(champion, Averaged):
+        return {}
+    pairs = list(zip(candidate.values, champion.values, strict=True))
+    losses = [before - now if up else now - before for now, before in pairs]
+    worst = int(np.argmax(losses))
+    if not losses[worst] > 0:
+        return {}
+    now, before = pairs[worst]
+    return {"worst_class": {"class": metric.classes[worst], "candidate": number(now), "champion": number(before)}}
 
 
 def _is_still(psi: Floats) -> bool:
@@ -132,19 +150,21 @@ def _macro(metric: Metric, classes: tuple[str, ...]) -> Measure:
         for code, name in enumerate(classes):
             _check_rows(labels == code, weights, f"rows of class {name}")
         value, psi, chosen, still = 0.0, np.zeros(labels.size), predicted_class(scores), list[int]()
-        by_decision, by_class = isinstance(metric.sums, Share), list[Cells]()
+        by_decision, by_class, values = isinstance(metric.sums, Share), list[Cells](), list[float]()
         for code, part in enumerate(parts):
             of_class = part(labels, chosen if by_decision else scores, weights, None)
             value += of_class.value / len(classes)
+            values.append(of_class.value)
             psi += of_class.psi / len(classes)
             still += [code] if _is_still(of_class.psi) else []
             share = float(np.average(labels == code, weights=weights))
             by_class += [of_class.cells or _ranked_cells(metric, of_class.value, share)]
         cells = _mean_cells(np.array(by_class), by_decision=by_decision)
-        if not by_decision:
-            return Averaged(value, psi, cells=cells, carrier=labels, classes=len(classes), still=tuple(still))
-        carrier = chosen if metric.name == "precision" else labels
-        return Averaged(value, psi, cells=cells, carrier=carrier, classes=len(classes))
+        carrier = chosen if by_decision and metric.name == "precision" else labels
+        return Averaged(
+            value, psi, cells=cells, carrier=carrier, classes=len(classes), values=tuple(values),
+            still=None if by_decision else tuple(still),
+        )  # fmt: skip
 
     return measure
 
