@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,19 @@ import pytest
 
 from helpers.desk import PIPELINE, Desk
 from helpers.promoting import ssh_key
-from lockgate.cli.commands import adopt, check, history, promote, report, rollback, run, status, verify
+from lockgate.cli.commands import (
+    adopt,
+    check,
+    explain,
+    history,
+    promote,
+    reevaluate,
+    report,
+    rollback,
+    run,
+    status,
+    verify,
+)
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import PipelineError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
@@ -34,6 +47,21 @@ def stage(desk: Desk, about: Evidence, pipeline: Path | None = None) -> None:
 def votes(desk: Desk, about: Evidence) -> list[tuple[str, str]]:
     found = [Vote.read(vote) for vote, _ in ssh.stored_votes(desk.folder_of(about) / "votes")]
     return [(vote.verb, vote.digest) for vote in found]
+
+
+def test_published_evidence_is_explained_and_judged_anew_where_its_run_is_not(desk: Desk) -> None:
+    """From the registry alone, as whoever asks has none of the runs."""
+    about = desk.evaluate(desk.register())
+    stage(desk, about)
+    shutil.rmtree(desk.folder / ".gate")
+
+    explained = desk.gate(explain.command, about.digest[:19])
+    again = desk.gate(reevaluate.command, "--pipeline", desk.pipeline)
+
+    assert explained.stdout.startswith("PASS  "), explained.exception
+    assert again.stdout.startswith(f"1 run of {desk.model} under {desk.pipeline}\n     1  would pass\n"), (
+        again.exception
+    )
 
 
 @pytest.mark.parametrize("with_git", [True, False])

@@ -53,9 +53,9 @@ def test_without_a_name_the_finding_that_decided_is_explained(explain: Any) -> N
     page = explain().stdout
 
     assert page.startswith("FAIL  accuracy (metrics/r2/overall)\naccuracy is ")
-    assert "Flips it    passes from accuracy 0." in page
+    assert "Flips it    passes at accuracy 0." in page
     assert "rows of 1,200 away" in page
-    assert "stops failing above accuracy 0." in page
+    assert "fails at accuracy 0." in page
     assert "as it was measured, `accuracy >= champion " in page
     assert "more rows will not: that it lies beyond the limit is shown at 95 % confidence" in page
     assert "What to do  find out what changed here, and bring a candidate that is better" in page
@@ -93,7 +93,7 @@ def test_what_is_undecided_says_how_many_rows_would_decide(explain: Any) -> None
 
     assert page.startswith("INCONCLUSIVE  recall on country=")
     assert "more rows like these would decide, nine times in ten; these alone decide a tolerance of 0." in page
-    assert "fails from recall 0." in page
+    assert "fails at recall 0." in page
 
 
 def test_a_wrong_name_offers_the_nearest(explain: Any) -> None:

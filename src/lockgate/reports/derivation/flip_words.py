@@ -26,7 +26,14 @@ def flip_sentences(finding: Finding, line: Requirement, flips: FlipPoints) -> li
         *_requests(finding, line, flips),
         *_limit(decided, line, flips),
         *_rows(finding),
+        *_untold(decided, flips),
     ]
+
+
+def _untold(decided: Decided, flips: FlipPoints) -> Iterator[str]:
+    """That a test which evidence cannot take up says nothing of other values."""
+    if flips.value is None and flips.most_over is None and decided.se != 0:
+        yield "at which other value, this evidence does not say"
 
 
 def _obstacle(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterator[str]:
@@ -58,27 +65,12 @@ def _value(finding: Finding, decided: Decided, line: Requirement, flips: FlipPoi
             fails = flips.value.fails
             yield f"fails {'beyond' if fails is None else 'at'} {short(decided.required[1] if fails is None else fails)}"
         return
-    passes, fails = flips.value.passes, flips.value.fails
-    if finding.verdict is Verdict.PASS:
-        if passes is not None:
-            yield (
-                f"passes down to {words.say(passes, better=up)}"
-                if up
-                else f"passes up to {words.say(passes, better=up)}"
-            )
-        if fails is not None:
-            yield f"fails from {words.say(fails, better=not up)} on"
-        return
-    yield (
-        f"passes from {words.say(passes, better=up)} on"
-        if passes is not None
-        else f"no value passes on so few {finding.counted_in}"
-    )
-    if fails is not None:
-        lead = "stops failing above" if up else "stops failing below"
-        yield f"{lead if finding.verdict is Verdict.FAIL else 'fails from'} {words.say(fails, better=not up)}" + (
-            "" if finding.verdict is Verdict.FAIL else " on"
-        )
+    if flips.value.passes is not None:
+        yield f"passes at {words.say(flips.value.passes, more=up)}"
+    elif finding.verdict is not Verdict.PASS:
+        yield f"no value passes on so few {finding.counted_in}"
+    if flips.value.fails is not None:
+        yield f"fails at {words.say(flips.value.fails, more=not up)}"
 
 
 class _Words:
@@ -87,17 +79,17 @@ class _Words:
     def __init__(self, finding: Finding, decided: Decided, line: Requirement, shares: int | None) -> None:
         self.finding, self.decided, self.line, self.shares = finding, decided, line, shares
 
-    def say(self, value: float, *, better: bool) -> str:
-        """`an auc of 0.8302 (0.0118 below the champion's), 12 rows away`. better: rounded up."""
-        now = float(self.decided.estimate or 0.0)
+    def say(self, value: float, *, more: bool) -> str:
+        """`auc 0.8302 or more (0.0118 below the champion's), 12 rows of 400 away`. more: the value and those above it."""
+        now, side_of = float(self.decided.estimate or 0.0), "or more" if more else "or less"
         subject, champion, factor = self.line.subject_phrase, self.finding.champion, self.line.limit.factor
         if self.decided.on == "difference" and champion is not None:
-            own = safely_rounded(value + factor * champion, up=better)
+            own = safely_rounded(value + factor * champion, up=more)
             side = "below" if value < 0 else "above"
             against = "the champion's" if factor == 1 else f"{short(factor)} × the champion's"
-            text = f"{subject} {short(own)} ({short(abs(value))} {side} {against})"
+            text = f"{subject} {short(own)} {side_of} ({short(abs(value))} {side} {against})"
         else:
-            text = f"{subject} {short(safely_rounded(value, up=better))}"
+            text = f"{subject} {short(safely_rounded(value, up=more))} {side_of}"
         if self.shares is None:
             return text
         rows = round(abs(value - now) * self.shares)
