@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from click.testing import CliRunner, Result
 from helpers import report_story
 from lockgate.cli.commands.explain import command
 from lockgate.errors import UsageError
+from lockgate.evaluation.judging.flip_points import flip_points
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder
+from lockgate.reports.derivation.flip_words import flip_sentences
 from lockgate.testing import run_gate
 from recordings import shelf
 
@@ -134,3 +138,24 @@ def test_a_gate_that_broke_is_explained_by_its_last_words(tmp_path: Path, monkey
     assert page == (
         "ERROR  the gate latency\nthe model does not answer\n\nWhat to do  start it\n\nLast words  OSError: no such file\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "end", "sentence"),
+    [
+        (
+            1.0,
+            1.21,
+            "about 4,000 requests like these would pass it",
+        ),  # twice as far as there is room: four times as many
+        (1.2, 1.3, "more requests will hardly pass it: the value itself lies beyond the limit"),
+    ],
+)
+def test_an_undecided_ratio_says_whether_more_requests_would_do(value: float, end: float, sentence: str) -> None:
+    """By how an interval narrows."""
+    assert report_story.P99.decided is not None
+    decided = replace(report_story.P99.decided, estimate=value, low=0.9, high=end)
+    finding = replace(report_story.P99, decided=decided, verdict=Verdict.INCONCLUSIVE, code="not_shown", rows=1000)
+    line = parse("p99_ms <= champion * 1.1")
+
+    assert sentence in flip_sentences(finding, line, flip_points(finding, line, [finding]))

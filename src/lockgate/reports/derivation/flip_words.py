@@ -26,6 +26,7 @@ def flip_sentences(finding: Finding, line: Requirement, flips: FlipPoints) -> li
         *_requests(finding, line, flips),
         *_limit(decided, line, flips),
         *_rows(finding),
+        *_ratio(finding, decided),
         *_untold(decided, flips),
     ]
 
@@ -149,6 +150,19 @@ def _rows(finding: Finding) -> Iterator[str]:
             else f"; these alone decide a tolerance of {short(safely_rounded(float(tolerance), up=True))}"
         )
         yield f"about {rounded(more)} more {unit_word(more, finding.counted_in)} like these would decide, nine times in ten{instead}"
+
+
+def _ratio(finding: Finding, decided: Decided) -> Iterator[str]:
+    """How many requests would show a ratio to keep its limit: intervals of its logarithm narrow with their root."""
+    op, required = decided.required
+    value, end = decided.estimate, decided.low if op == ">=" else decided.high
+    if finding.verdict is not Verdict.INCONCLUSIVE or decided.on != "ratio" or not value or not end:
+        return
+    room = math.log(required / value) if op == "<=" else math.log(value / required)
+    if room <= 0:
+        yield f"more {finding.counted_in} will hardly pass it: the value itself lies beyond the limit"
+    elif (wider := abs(math.log(end / value)) / room) > 1:
+        yield f"about {rounded(math.ceil(finding.rows * wider**2))} {finding.counted_in} like these would pass it"
 
 
 def _with_limit(line: Requirement, required: float) -> str:
