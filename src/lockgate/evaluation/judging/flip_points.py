@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -172,9 +172,9 @@ class _Search:
         )
         # As Holm's method would have it beside the p-values of the others: at most alpha up to the level, and not beyond.
         adjusted = min(p_fail * (1 - confidence) / self.level, 1.0)
-        decided = replace(self.decided, estimate=value, required=(self.decided.required[0], required))
         p_values = {"p_pass": number(p_pass), "p_fail": number(p_fail), "p_fail_holm": number(adjusted)}
-        return verdict_of(decided, {**self.finding.detail, **p_values})
+        # Beside p-values the verdict does not depend on the numbers that they compare.
+        return verdict_of(self.decided, {**self.finding.detail, **p_values})
 
     def _edge(
         self, holds: Callable[[float], bool], to: float, away: float, *, start: float | None = None

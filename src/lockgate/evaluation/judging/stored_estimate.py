@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -49,8 +50,8 @@ def stored_estimate(
     if decided is None or decided.estimate is None:
         if finding.verdict is not Verdict.INCONCLUSIVE:
             raise DecidedByItsGate("its gate decided it by a rule of its own")
-        blank = _blank(name, finding, line, on="value", required=line.limit.value)
-        return StoredEstimate(replace(blank, problem=(finding.code, cause(finding))), "no_value")
+        fields = _fields(name, finding, line, on="value", required=line.limit.value)
+        return StoredEstimate(Estimate(**fields, problem=(finding.code, cause(finding))), "no_value")
     if decided.on == "count":
         if line.limit.relative and finding.champion is None:
             raise NotJudgedAnew("the champion's own count is not in the evidence")
@@ -68,36 +69,43 @@ def stored_estimate(
         return StoredEstimate(replace(again, counted_in=finding.counted_in), "count")
     on, required = _contrast(decided, line)
     decided = _on_the_same_scale(finding, decided, was, line, on)
-    blank = replace(
-        _blank(name, finding, line, on=on, required=required),
-        candidate=finding.observed,
-        champion=finding.champion,
-        interval=finding.interval,
-        value=decided.estimate,
-        limit=absolute_limit(line, finding.champion),
-    )
+    fields = _fields(name, finding, line, on=on, required=required) | {
+        "candidate": finding.observed,
+        "champion": finding.champion,
+        "interval": finding.interval,
+        "value": decided.estimate,
+        "limit": absolute_limit(line, finding.champion),
+    }
     if line.claim == "point":
-        return StoredEstimate(replace(blank, method="point"), "point")
+        return StoredEstimate(Estimate(**fields | {"method": "point"}), "point")
     if decided.confidence is None:
         raise NotJudgedAnew("it was compared by points, without an interval")
+    fields |= {
+        "low": decided.low,
+        "high": decided.high,
+        "se": decided.se,
+        "n_eff": decided.n_eff,
+        "method": decided.method,
+    }
     test = StoredTest.from_finding(finding, line) if decided is finding.decided else None
     if test is not None:
-        return StoredEstimate(_by_test(blank, decided, test, line), "test")
-    return _by_interval(blank, finding, decided, line, small)
+        return StoredEstimate(Estimate(**fields | _by_test(fields, decided, test, line)), "test")
+    return _by_interval(Estimate(**fields), finding, decided, line, small)
 
 
-def _blank(name: str, finding: Finding, line: Requirement, *, on: On, required: float) -> Estimate:
-    return Estimate(
-        requirement=name,
-        slice=tuple(finding.slice.items()),
-        rows=finding.rows,
-        positives=finding.positives,
-        required=(line.op, required),
-        on=on,
-        method="none",
-        detail=_own_detail(finding),
-        counted_in=finding.counted_in,
-    )
+def _fields(name: str, finding: Finding, line: Requirement, *, on: On, required: float) -> dict[str, Any]:
+    """Those of an estimate without a value. One is made of them at last: thousands that are replaced take long."""
+    return {
+        "requirement": name,
+        "slice": tuple(finding.slice.items()),
+        "rows": finding.rows,
+        "positives": finding.positives,
+        "required": (line.op, required),
+        "on": on,
+        "method": "none",
+        "detail": _own_detail(finding),
+        "counted_in": finding.counted_in,
+    }
 
 
 def _own_detail(finding: Finding) -> dict[str, Any]:
@@ -130,33 +138,28 @@ def _on_the_same_scale(finding: Finding, decided: Decided, was: Requirement, lin
     return replace(decided, on="value", estimate=finding.observed, low=low, high=high, se=None, method="interval")
 
 
-def _by_test(blank: Estimate, decided: Decided, test: StoredTest, line: Requirement) -> Estimate:
-    confidence, null = line.confidence or CONFIDENCE, blank.required[1]
+def _by_test(fields: Mapping[str, Any], decided: Decided, test: StoredTest, line: Requirement) -> dict[str, Any]:
+    """The fields that the test decides."""
+    confidence, null = line.confidence or CONFIDENCE, fields["required"][1]
     fewest = test.tested.fewest
-    estimate = replace(
-        blank,
-        low=decided.low,
-        high=decided.high,
-        se=decided.se,
-        n_eff=decided.n_eff,
-        method=decided.method,
-        minority=None if fewest is None else fewest[0],
-        variance=None if not decided.se else decided.se**2 * blank.rows,
-    )
+    more = {
+        "minority": None if fewest is None else fewest[0],
+        "variance": None if not decided.se else decided.se**2 * fields["rows"],
+    }
     if test.counts_rows and confidence == decided.confidence:  # the ends are those of the evidence, whatever the limit
         p_pass, p_fail = test.p_values(null=null, confidence=confidence)
-        return replace(estimate, p_pass=p_pass, p_fail=p_fail)
+        return {**more, "p_pass": p_pass, "p_fail": p_fail}
     again, up = test.compare(null=null, confidence=confidence), line.op == ">="
-    return replace(
-        estimate,
-        value=again.value,
-        low=again.low,
-        high=again.high,
-        interval=(again.low, again.high) if blank.on == "value" else blank.interval,
-        p_pass=again.p_above if up else again.p_below,
-        p_fail=again.p_below if up else again.p_above,
-        too_few=again.too_few,
-    )
+    return {
+        **more,
+        "value": again.value,
+        "low": again.low,
+        "high": again.high,
+        "interval": (again.low, again.high) if fields["on"] == "value" else fields["interval"],
+        "p_pass": again.p_above if up else again.p_below,
+        "p_fail": again.p_below if up else again.p_above,
+        "too_few": again.too_few,
+    }
 
 
 def _by_interval(
@@ -174,13 +177,8 @@ def _by_interval(
     beyond = not met and at < null and ((high is not None and high < null) or line.gap is not None)
     estimate = replace(
         blank,
-        low=decided.low,
-        high=decided.high,
         p_pass=alpha if met else 1.0,
         p_fail=alpha if beyond and line.gap is None else 1.0,  # of a gap, only its pairs say
-        se=decided.se,
-        n_eff=decided.n_eff,
-        method=decided.method,
     )
     estimate = _still_few(estimate, finding, line, small)
     return StoredEstimate(estimate, "interval", surely_no_pass=beyond and estimate.too_few is None)

@@ -118,13 +118,21 @@ class StoredTest:
 
 def _counted(finding: Finding, decided: Decided, requirement: Requirement) -> Tested:
     """Of whole rows: the hits of one model, or those that only one of two has."""
-    n, value = float(decided.n_eff or 0.0), float(decided.estimate or 0.0)
     metric = Metric(requirement.subject, "logit", bounds=(0.0, 1.0))
-    summary = Summary(value, _NO_SPREAD, 0.0, n)
-    if decided.method == TANGO:
-        pairs = float(finding.detail["only_candidate"]), float(finding.detail["only_champion"])
-        return Tested(metric, requirement, replace(summary, disagree=(*pairs, n)), finding.rows)
-    return Tested(metric, requirement, replace(summary, counts=(value * n, n)), finding.rows)
+    n, value = float(decided.n_eff or 0.0), float(decided.estimate or 0.0)
+    summary = Summary(value, _NO_SPREAD, 0.0, n, **_counts(finding, decided))
+    return Tested(metric, requirement, summary, finding.rows)
+
+
+def _counts(finding: Finding, decided: Decided) -> dict[str, Any]:
+    """The counts of a summary whose method counts rows, effective ones where they weigh unlike."""
+    n = float(decided.n_eff or 0.0)
+    if decided.method.startswith(CLOPPER_PEARSON):
+        return {"counts": (float(decided.estimate or 0.0) * n, n)}
+    if decided.method.startswith(TANGO):
+        detail = finding.detail
+        return {"disagree": (float(detail["only_candidate"]), float(detail["only_champion"]), n)}
+    return {}
 
 
 _NO_SPREAD = Spread(0.0, 0.0, 0.0, 0)
@@ -159,12 +167,8 @@ def _tested(finding: Finding, decided: Decided, kept: Mapping[str, Any], require
         float(kept["units"]),
         uneven=kept.get("uneven", False),
         rare=(rare[0], rare[1]) if rare else None,
+        **_counts(finding, decided),
     )
-    n = float(decided.n_eff or 0.0)
-    if decided.method.startswith(CLOPPER_PEARSON):
-        summary = replace(summary, counts=(value * n, n))
-    elif decided.method.startswith(TANGO):
-        summary = replace(summary, disagree=(float(detail["only_candidate"]), float(detail["only_champion"]), n))
     fewest = kept.get("fewest")
     return Tested(metric, requirement, summary, finding.rows, None if fewest is None else (fewest[0], fewest[1]))
 
