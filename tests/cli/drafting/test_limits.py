@@ -30,7 +30,8 @@ def predictions(*, spread: float, largest: float = 0.0) -> dict[str, Any]:
 def limits_of(columns: dict[str, Any], on_slices: str = "mae") -> Limits:
     reading = Reading("regression", Output(), False, pa.table(columns), "score", (), None, None)
     spec = DatasetSpec.model_validate({"path": "d.csv", "label": "price", "slices": ["region"]})
-    return limits(reading, spec, "rmse", on_slices, "<=", compared=f"{on_slices} <= champion * 1.1 on each slice")
+    overall = ["rmse <= champion * 1.05", "mae <= champion * 1.05"]
+    return limits(reading, spec, overall, f"{on_slices} <= champion * 1.1 on each slice")
 
 
 def test_a_better_version_passes_the_lines_on_slices_that_were_drafted_of_a_worse_one() -> None:
@@ -68,3 +69,12 @@ def test_the_tolerance_on_slices_is_that_of_the_smallest_one() -> None:
     assert even.tolerance is not None
     assert uneven.tolerance is not None
     assert 0.03 < even.tolerance < 0.1 < uneven.tolerance < 0.2
+
+
+def test_the_tolerances_of_all_rows_are_those_of_the_losses_that_there_are() -> None:
+    """One large error widens that of an rmse by as much as it widens its interval, and that of an mae less."""
+    even, heavy = (limits_of(predictions(spread=16, largest=largest)).tolerances for largest in (0.0, 140.0))
+
+    assert all(tolerance is not None for tolerance in (*even, *heavy))
+    assert (heavy[0] or 0) > 1.1 * (even[0] or 0)
+    assert (heavy[1] or 0) < 1.1 * (even[1] or 0)

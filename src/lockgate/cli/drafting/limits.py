@@ -15,6 +15,7 @@ from lockgate.evaluation.judging.number_format import interval_text, rounded_up,
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.outlook import outlooks
 from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.testing import run_gate
@@ -47,24 +48,25 @@ class Limits:
     """Those of all rows and of the weakest slice, None where the rows show none. weak: slices that have no value.
 
     tolerance: the smallest that lets a version as good as this one pass `compared`, a line on each slice, as it would be beside
-    the champion; a factor's distance from 1. None where these rows decide none.
+    the champion; a factor's distance from 1. None where these rows decide none. tolerances: likewise of the lines overall.
     """
 
     overall: Limit | None = None
     each_slice: Limit | None = None
     weak: frozenset[str] = frozenset()
     tolerance: float | None = None
+    tolerances: tuple[float | None, ...] = ()
 
 
-def limits(reading: Reading, spec: DatasetSpec, overall: str, on_slices: str, op: str, *, compared: str) -> Limits:
-    """What the answers reach by the gate `metrics`, overall and on each slice of the data.
+def limits(reading: Reading, spec: DatasetSpec, overall: Sequence[str], on_slices: str) -> Limits:
+    """What the answers reach by the gate `metrics`, overall by the first line's subject, and on each slice of the data.
 
-    overall, on_slices: subjects. compared: the line on each slice that is to compare `on_slices` with the champion.
+    overall, on_slices: lines that are to compare with the champion, the last one on each slice.
     """
-    lines = [f"{overall} {op} {_FAR[op]}"]
+    compared = [parse(line) for line in (*overall, on_slices)]
     slices = [entry.model_dump(exclude_none=True, by_alias=True) for entry in spec.slices]
-    if slices:
-        lines.append(f"{on_slices} {op} {_FAR[op]} on each slice")
+    far = [f"{line.subject_text} {line.op} {_FAR[line.op]}" for line in compared]
+    lines = [*far[:-1], *([f"{far[-1]} on each slice"] if slices else [])]
     scores: Mapping[str, Any] = {"candidate": reading.scores}
     try:
         result = run_gate(
@@ -74,13 +76,19 @@ def limits(reading: Reading, spec: DatasetSpec, overall: str, on_slices: str, op
         )  # fmt: skip
     except LockgateError:
         return Limits()
-    whole = [limit for finding in result.findings if not finding.slice and (limit := _limit(finding, op))]
+    op = compared[-1].op
+    whole = [finding for finding in result.findings if not finding.slice]
     sliced = [(finding, _limit(finding, op)) for finding in result.findings if finding.slice]
     weak = frozenset(name for finding, limit in sliced if limit is None for name in finding.slice)
     kept = [(finding, limit) for finding, limit in sliced if limit is not None and not weak & set(finding.slice)]
     weakest = (min if op == ">=" else max)([limit for _, limit in kept], key=lambda limit: limit.limit, default=None)
-    tolerance = _smallest_tolerance(compared, [finding for finding, _ in kept])
-    return Limits(whole[0] if whole else None, weakest, weak, tolerance)
+    return Limits(
+        _limit(whole[0], op) if whole else None,
+        weakest,
+        weak,
+        _smallest_tolerance(compared[-1], [finding for finding, _ in kept]),
+        tuple(_smallest_tolerance(line, [finding]) for line, finding in zip(compared, whole, strict=False)),
+    )
 
 
 def _limit(finding: Finding, op: str) -> Limit | None:
@@ -100,10 +108,14 @@ def _limit(finding: Finding, op: str) -> Limit | None:
     return Limit(finding.observed, decided.low, decided.high, limit, words) if limit > 0 else None
 
 
-def _smallest_tolerance(compared: str, findings: Sequence[Finding]) -> float | None:
+def _smallest_tolerance(line: Requirement, findings: Sequence[Finding]) -> float | None:
     """The largest of what the slices need, as `gate plan --score` would say it of this version as champion."""
-    line = parse(compared)
-    own = {estimate.slice: estimate for estimate in map(_estimate, findings)}
+    own = {
+        estimate.slice: estimate
+        for estimate in map(
+            _estimate, (each for each in findings if each.observed is not None and each.decided is not None)
+        )
+    }
     needed = [math.inf]
     for outlook in outlooks("r1", line, SUBJECTS[line.subject], list(own.values()), own=own):
         value = abs(own[outlook.slice].candidate or 0.0) if line.limit.sign == "*" else 1.0

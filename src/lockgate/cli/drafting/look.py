@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lockgate.cli.drafting.pipeline_text import Draft
+from lockgate.cli.drafting.pipeline_text import Draft, with_tolerance
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.output import show
 from lockgate.errors import LockgateError
@@ -40,12 +40,11 @@ def look(
         show(f"it could not be asked, and gate run will not do better: {error}")
         return replace(draft, refused=True)
     draft = replace(draft, reading=reading, task=reading.task)
-    subject, op = draft.subject
+    subject = draft.subject[0]
 
     def measure() -> Limits:
-        line, usual = draft.on_slices
-        compared = draft.compared_on_slices(usual)
-        return limits(reading, pipeline.data["holdout"], subject, line.split()[0], op, compared=compared)
+        overall = [with_tolerance(line, draft.task, usual) for line, usual in draft.lines.values()]
+        return limits(reading, pipeline.data["holdout"], overall, draft.compared_on_slices(draft.on_slices[1]))
 
     measured = measure()
     overall = measured.overall

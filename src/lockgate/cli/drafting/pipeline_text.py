@@ -343,7 +343,10 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
                 subject, rows=counts.rows, positives=counts.positives, classes=by_class, slices=together
             )
         decided = decided and smallest is not None
-        tolerance = default if smallest is None else rounded_up(smallest)
+        measured = (
+            None if draft.limits is None else dict(zip(draft.lines, draft.limits.tolerances, strict=False)).get(subject)
+        )
+        tolerance = default if smallest is None else rounded_up(max(smallest, measured or 0.0))
         lines.append(with_tolerance(line, draft.task, tolerance))
     if decided:
         return (
