@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SliceSpec
+from lockgate.evaluation.estimation import calibration_sums, segment_sums, slice_rank_sums
 from lockgate.evaluation.estimation import from_sums as sliced
 from lockgate.evaluation.estimation import in_memory_sums as tally
 from lockgate.evaluation.estimation import rank_sums as ranked
@@ -213,9 +214,10 @@ def test_one_line_is_answered_as_among_others(line: str) -> None:
 def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows in many blocks, on one thread or three, give the same bits, and those of the rows."""
     monkeypatch.setattr(tally, "_FEW_ROWS", 1000)
-    monkeypatch.setattr(ranked, "BLOCK", 1 << 12)
-    monkeypatch.setattr(ranked, "_RUNS", 1 << 10)
-    rows = table(5, 150_000, kind=kind, prevalence=0.2)
+    for module in (tally, ranked, calibration_sums, segment_sums, slice_rank_sums):
+        monkeypatch.setattr(module, "BLOCK", 1 << 10)
+    monkeypatch.setattr(ranked, "_RUNS", 1 << 8)
+    rows = table(5, 30_000, kind=kind, prevalence=0.2)
     lines = [line + scope for line in LINES[::4] for scope in SCOPES[:2]]
     one, exact = both(rows, lines, threads=1)
     three, _ = both(rows, lines, threads=3)
