@@ -27,13 +27,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 @pytest.fixture(scope="module")
 def played(stage: Checkout, warm_python: str, warm_gate: str) -> Answer:
     """The demo, in a folder where it had been broken off when it was under way."""
-    begun = stage.start("demo", PYTHONUNBUFFERED="1")  # each line is seen when it is said
+    stage.command[0] = warm_gate
+    begun = stage.start("demo")
     assert begun.stdout is not None
     assert any("The first candidate" in line for line in begun.stdout)
     os.killpg(begun.pid, signal.SIGINT)
     begun.communicate(timeout=120)
     assert begun.returncode == 130
-    stage.command[0] = warm_gate
     return stage.call("demo", **{OWN: warm_python})
 
 
