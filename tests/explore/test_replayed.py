@@ -31,7 +31,7 @@ def explored() -> dict[int, Explorer]:
     explorers = {}
     with remembered():
         for number, scenario in enumerate((NIGHT, MOVES, MIRROR)):
-            explorers[number] = Explorer(scenario, seconds=2)
+            explorers[number] = Explorer(scenario, seconds=0.7)
             explorers[number].explore()
     return explorers
 
