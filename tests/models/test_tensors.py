@@ -177,14 +177,26 @@ def test_images_are_read_in_the_mode_of_the_shape() -> None:
         ("image", b"no picture", r"cannot be decoded in row 1 \(UnidentifiedImageError\)"),
         ("image", encoded(PIXELS)[:50], "cannot be decoded in row 1"),
         ("image", None, "has no bytes in row 1"),
-        ("npy", b"junk", r"cannot be decoded in row 1 \(ValueError\)"),
+        (
+            "image",
+            b"\x93NUMPY and more",
+            "cannot be decoded in row 1: it is an array that numpy.save wrote, and no image",
+        ),
+        ("npy", encoded(PIXELS), "cannot be decoded in row 1: numpy.save did not write it"),
+        ("npy", b"\x93NUMPYjunk", r"cannot be decoded in row 1 \(ValueError\)"),
     ],
-    ids=["size", "text", "cut", "missing", "npy"],
+    ids=["size", "text", "cut", "missing", "array", "picture", "npy"],
 )
 def test_an_image_that_does_not_fit_is_named_by_its_row(how: str, cell: Any, reason: str) -> None:
-    """Nothing is resized."""
-    with pytest.raises(BadInput, match=reason):
+    """Nothing is resized; what is of the other kind is told with the line to write."""
+    with pytest.raises(BadInput, match=reason) as refused:
         tensors(decoded(how, [cell], pa.binary()), [spec(-1, 4, 5, 3)])
+    remedies = {
+        "and no image": "write decode: npy for this column",
+        "did not write it": "write decode: image where the column holds images",
+    }
+
+    assert refused.value.remedy == next((remedy for end, remedy in remedies.items() if reason.endswith(end)), None)
 
 
 def hint(kind: Any, name: str | None = None) -> list[Any]:

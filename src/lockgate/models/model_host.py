@@ -58,6 +58,7 @@ TYPES = {
 WHOLE = ("integer", "long")
 OFFSET = r"T.*[+-]\d\d(:?\d\d)?$"  # of a time as text; Z and +00:00 are UTC
 NO_OFFSET = r"[+-]00(:?00)?$"
+_SAVED_ARRAY = b"\x93NUMPY"  # how a file of numpy.save begins
 TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a column: its tensor, and how its cells are read
 PLAIN_KINDS = "biufcmMSU"  # of numpy: numbers, times and texts, which lie in an array themselves
 LIBRARIES = (
@@ -1136,7 +1137,7 @@ def _read_cell(name: str, row: int, cell: bytes, read: Any, dtype: Any, rest: tu
     except ImportError:
         raise
     except BadInput as error:
-        raise BadInput("column %r cannot be decoded in row %d: %s" % (name, row + 1, error))
+        raise BadInput("column %r cannot be decoded in row %d: %s" % (name, row + 1, error), remedy=error.remedy)
     except Exception as error:  # whatever a reader makes of broken bytes
         raise BadInput("column %r cannot be decoded in row %d (%s)" % (name, row + 1, type(error).__name__))
     if len(values.shape) != len(rest) or any(want not in (-1, size) for size, want in zip(values.shape, rest)):
@@ -1156,6 +1157,8 @@ def _image(data: bytes, rest: tuple[int, ...]) -> Any:
     import numpy
     from PIL import Image  # type: ignore[import-not-found,unused-ignore]
 
+    if data.startswith(_SAVED_ARRAY):
+        raise BadInput("it is an array that numpy.save wrote, and no image", remedy="write decode: npy for this column")
     modes = {1: "L", 3: "RGB", 4: "RGBA"}
     first = len(rest) == 3 and rest[2] not in modes and rest[0] in modes
     channels = 1 if len(rest) == 2 else rest[0 if first else 2] if len(rest) == 3 else None
@@ -1178,6 +1181,8 @@ def _npy(data: bytes, rest: tuple[int, ...]) -> Any:
 
     import numpy
 
+    if not data.startswith(_SAVED_ARRAY):
+        raise BadInput("numpy.save did not write it", remedy="write decode: image where the column holds images")
     return numpy.load(io.BytesIO(data), allow_pickle=False)
 
 
