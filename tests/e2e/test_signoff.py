@@ -200,15 +200,20 @@ def test_what_is_undecided_may_be_accepted_by_the_owner(desk: Checkout) -> None:
     digest = desk.digest
     without = approve(desk, digest)
     too_many = approve(desk, digest, "--accepting", 2)
-    waiting = desk.gate("promote", digest)
-    accepted = approve(desk, digest, "--accepting", 1)
-    promoted = desk.gate("promote", digest)
+    waiting = desk.gate("promote")
+    shown = desk.gate("status", "fraud").stdout
+    accepted = desk.gate("approve", "--key", desk.key, "--accepting", 1)
+    promoted = desk.gate("promote")
 
     evidence = desk.evidence
     assert ended.code == 3, ended.stderr
     assert (evidence["verdict"], evidence["opens"]) == ("inconclusive", "by_owner")
     assert evidence["asks"] == ["metrics/r2/region=far"]
+    assert "fraud version 2 is Staging since" in ended.stderr
     assert f"gate approve {digest} --accepting 1" in ended.stderr
+    assert "and accepts what is undecided: metrics/r2/region=far" in " ".join(ended.stderr.split())
+    assert "1 finding of metrics/r2 is undecided, and accepted by whoever approves" in " ".join(shown.split())
+    assert f"gate approve {digest[:19]} --accepting 1" in shown
     assert (without.code, too_many.code, waiting.code) == (1, 1, 3)
     assert "1 undecided findings to accept, not 0\n  metrics/r2/region=far" in without.stderr
     assert (accepted.code, promoted.code) == (0, 0), accepted.stderr + promoted.stderr

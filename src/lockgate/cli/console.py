@@ -141,12 +141,17 @@ class Screen:
         self.show(run_page(evidence, self.medium, observed=observed))
         self.say(f"report   {path / 'report.html'}")
 
-    def show_next(self, commands: Sequence[str]) -> None:
-        """The next commands, each whole on its line so that it can be copied, and what it does."""
+    def show_next(self, commands: Sequence[str], *, accepting: Sequence[str] = ()) -> None:
+        """The next commands, each whole on its line so that it can be copied, and what it does.
+
+        accepting: what is undecided, where an approval accepts it.
+        """
         medium = self.medium
         for call in commands:
             lines = medium.unfolded.sentence(call, first=("next     ", ""), style="cyan")
             purpose = _PURPOSES.get(call.split()[1], "") + (_NAMED_LATER if "NAME" in call.split() else "")
+            if accepting and "--accepting" in call.split():
+                purpose += f", and accepts what is undecided: {', '.join(map(one_line, accepting))}"
             lines += medium.sentence(purpose, first=(" " * _LABEL, ""), hang=_LABEL, style="dim") if purpose else []
             self.show(assembled(lines))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.cli.evidence_lookup import evidence_commit
 from lockgate.cli.output import masked
 from lockgate.errors import DataMisfits, LockgateError, PipelineError
+from lockgate.signoff.decision import accepting_option
 from lockgate.signoff.outlook import comment_way
 from lockgate.signoff.policy import SignoffPolicy
 
@@ -60,8 +61,7 @@ def next_commands(finished: FinishedRun) -> list[str]:
         return [finished.staging_command]
     if signoff.nobody_signs:
         return [f"gate promote {evidence.digest}"] if evidence.opens == "yes" else []
-    accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
-    return [f"gate approve {evidence.digest}{accept}"]
+    return [f"gate approve {evidence.digest}{accepting_option(evidence)}"]
 
 
 def lacks_authors(finished: FinishedRun) -> list[str]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.cli.notifications import notify_waiting
 from lockgate.cli.run_document import comment_step, lacks_authors, next_commands
 from lockgate.data.dataset import Dataset
+from lockgate.data.slices.names import id_words
 from lockgate.errors import RegistryError, UsageError, Waiting, machine_fault
 from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.evidence.evidence import Evidence
@@ -76,7 +77,7 @@ class FinishedRun:
         return self.session.pipeline
 
     def stage(self) -> FinishedRun:
-        """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
+        """Publish; where it can be approved record Staging. An observed or partial run is published and can promote nothing."""
         try:
             production = self.session.stage(self.evidence, self.folder)
         except (RegistryError, Waiting) as error:  # what was measured is kept
@@ -90,7 +91,7 @@ class FinishedRun:
         screen = self.session.screen
         for line in lacks_authors(self) or comment_step(self):
             screen.say(line)
-        screen.show_next(next_commands(self))
+        screen.show_next(next_commands(self), accepting=[id_words(finding) for finding in self.evidence.asks])
 
 
 def run_pipeline(
@@ -332,12 +333,12 @@ class _RunSession:
         raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
 
     def stage(self, evidence: Evidence, folder: RunFolder) -> str | None:
-        """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing.
+        """Publish; where it can be approved record Staging. An observed or partial run is published and can promote nothing.
 
         Returns the version that is Production, None where it was not looked at.
         """
         production = None
-        if evidence.opens != "yes":
+        if not evidence.can_be_approved:
             publish(self.registry, evidence, folder.path, now=registry_clock(self.registry, now)())
             self.screen.say(f"published as {evidence.digest}; nothing was staged")
         else:

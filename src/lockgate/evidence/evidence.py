@@ -178,6 +178,13 @@ class Evidence:
         return {str(waiver["finding"]) for waiver in self.document.get("waivers") or () if not waiver.get("expired")}
 
     @property
+    def can_be_approved(self) -> bool:
+        """Whether approvals can promote it: a pass, or what is undecided alone by lines that say `if_inconclusive: ask`."""
+        if self.opens == "by_owner":
+            return self.verdict is Verdict.INCONCLUSIVE and bool(self.asks)
+        return self.opens == "yes" and self.verdict is Verdict.PASS
+
+    @property
     def asks(self) -> tuple[str, ...]:
         """Ids of the inconclusive findings that the owner may accept; an approval must say how many there are."""
         return tuple(self.document["asks"])

@@ -88,8 +88,8 @@ def promote(
 
 
 def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> Outcome:
-    """Publish the evidence of a pass and record its candidate as Staging. Raises Refused for any other verdict."""
-    if evidence.verdict is not Verdict.PASS or evidence.opens != "yes":
+    """Publish evidence that can be approved and record its candidate as Staging. Raises Refused for any other."""
+    if not evidence.can_be_approved:
         raise Refused(
             f"the verdict is {evidence.verdict} and the evidence blocks promotion (opens: {evidence.opens}), so nothing is staged",
             code="not_open",
@@ -102,7 +102,10 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     version = placed_version(state.chain, evidence, source)
     if source is not None and (version is None or version != before.production):
         version = str(source)  # which version that will be here is known once it is copied
-    passed_since = override is not None and override.target == version and finished_after_entry(evidence, override)
+    passed = evidence.verdict is Verdict.PASS
+    passed_since = (
+        passed and override is not None and override.target == version and finished_after_entry(evidence, override)
+    )
     if (before.production == version and not passed_since) or (
         version is not None
         and before.staging == version
@@ -119,11 +122,18 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
         target=version,
         copied=source,
         evidence=evidence.digest,
-        reason="every requirement was met"
+        reason=("every requirement was met" if passed else _undecided_words(evidence))
         + (f", of those too that {override.label} had gone over" if override and passed_since else ""),
     )
     state = carry_out(operator, state, draft)
     return Outcome(operator.model, draft, state.standing, forwarded=forwarded, notes=(*adopted, *state.warnings))
+
+
+def _undecided_words(evidence: Evidence) -> str:
+    """`1 finding of latency/r2 is undecided, and accepted by whoever approves`: by their lines, as slices name data."""
+    count, lines = len(evidence.asks), dict.fromkeys("/".join(finding.split("/")[:2]) for finding in evidence.asks)
+    findings = f"{count} finding{'' if count == 1 else 's'} of {', '.join(lines)}"
+    return f"{findings} {'is' if count == 1 else 'are'} undecided, and accepted by whoever approves"
 
 
 def _admitting_entry(chain: Chain, version: str | None) -> Entry:

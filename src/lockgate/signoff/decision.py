@@ -10,7 +10,6 @@ from functools import partial
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of, seats, unfilled
 from lockgate.signoff.unclear_words import UnclearWords, still_unclear, unclear_reason
@@ -146,7 +145,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         counted=hashes_of(counted.values()),
         missing=missing,
         ignored=tuple(ignored),
-        remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)}",
+        remedy=f"ask an owner for gate approve {evidence.digest}{accepting_option(evidence)}",
         unclear=unclear,
     )
 
@@ -250,10 +249,7 @@ def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) ->
     if (early := refuse_future(evidence, now)) is not None:
         return early
     opens = evidence.opens
-    fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (
-        opens == "by_owner" and evidence.verdict is Verdict.INCONCLUSIVE and bool(evidence.asks)
-    )
-    if not fits:
+    if not evidence.can_be_approved:
         return SignoffDecision(
             "refused",
             "not_open",
@@ -394,5 +390,6 @@ def missing_text(
     return f"{counts} missing{lines}"
 
 
-def _accepting(evidence: Evidence) -> str:
+def accepting_option(evidence: Evidence) -> str:
+    """What `gate approve` takes behind the digest of the evidence: ` --accepting 2`, or nothing."""
     return f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""

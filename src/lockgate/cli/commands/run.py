@@ -28,7 +28,7 @@ class _Run(click.Command):
 
 @click.command("run", cls=_Run)
 @click.argument("pipeline", required=False, type=click.Path(path_type=Path))
-@click.option("--stage", is_flag=True, help="Publish the evidence and, on a pass, record Staging.")
+@click.option("--stage", is_flag=True, help="Publish the evidence and, where owners may approve it, record Staging.")
 @click.option(
     "--candidate",
     metavar="VERSION",

@@ -96,7 +96,8 @@ class Waiting:
 def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Waiting | None:
     """None where nothing waits, or no pipeline says who signs."""
     from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, short_digest
-    from lockgate.signoff.decision import decide
+    from lockgate.data.slices.names import id_words
+    from lockgate.signoff.decision import accepting_option, decide
     from lockgate.signoff.outlook import comment_way
     from lockgate.signoff.policy import SignoffPolicy
 
@@ -120,4 +121,8 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
     way = comment_way(lookup.pipeline.signoff or SignoffPolicy(), lookup.pipeline.version_file)
     if way is not None:
         return Waiting(f"it waits: {decision.reason}; {way[0]}: {way[1]}")
-    return Waiting(f"it waits: {decision.reason}", [(f"gate approve {short}", f"approves version {version}")])
+    accepting, asks = accepting_option(lookup.evidence), lookup.evidence.asks
+    accepts = f", and accepts what is undecided: {', '.join(map(id_words, asks))}" if accepting else ""
+    return Waiting(
+        f"it waits: {decision.reason}", [(f"gate approve {short}{accepting}", f"approves version {version}{accepts}")]
+    )

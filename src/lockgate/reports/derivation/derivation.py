@@ -14,6 +14,7 @@ from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import number
 from lockgate.reports.derivation.flip_words import flip_sentences
 from lockgate.reports.derivation.method_words import Method, method_of
+from lockgate.signoff.decision import accepting_option
 
 SCHEMA = "lockgate/explanation/v1"
 
@@ -103,7 +104,9 @@ class Derivation:
             return advice
         where = "" if self.position is None else f" ({self.position})"
         if self.finding.id in self.evidence.asks:
-            advice.append(f"or an owner accepts it: gate approve {self.evidence.digest}")
+            advice.append(
+                f"or an owner accepts it: gate approve {self.evidence.digest}{accepting_option(self.evidence)}"
+            )
         if self.verdict is Verdict.FAIL:
             advice += [
                 "find out what changed here, and bring a candidate that is better",
