@@ -117,6 +117,9 @@ def test_a_classifier_that_answers_classes_is_asked_for_probabilities() -> None:
     ]  # fmt: skip
     assert 0.8 < limit(pipeline, 3) <= limit(pipeline, 2) < 0.92
     assert lines(pipeline, "latency") == ["errors <=", "p95_ms <="]
+    assert not any(line.if_inconclusive for line in pipeline.gate("latency").lines), (
+        "as nobody signs who could accept it"
+    )
     assert "it answers with classes; the pipeline asks for its probabilities, output: {method: predict_proba}\n" in told
     assert Path("models/income.version").read_text() == "1\n"
     assert "soak" not in Path("gates/income.yaml").read_text()

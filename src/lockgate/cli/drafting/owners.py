@@ -50,6 +50,11 @@ class Signers:
     elsewhere: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def signs(self) -> bool:
+        """Whether somebody can approve as it is written."""
+        return self.key is not None or any(number is not None for number in self.logins.values())
+
+    @property
     def text(self) -> str:
         entries = [
             _account(login, number)

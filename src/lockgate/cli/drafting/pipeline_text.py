@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lockgate.cli.drafting.columns import Outline
+from lockgate.cli.drafting.latency_lines import latency_gate
 from lockgate.cli.drafting.owners import Signers
 from lockgate.cli.drafting.slice_lines import class_lines, slice_lines
 from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
@@ -17,7 +18,7 @@ from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.spec import free_name, is_fixed
 from lockgate.errors import LockgateError
-from lockgate.evaluation.judging.number_format import rounded_up, short
+from lockgate.evaluation.judging.number_format import rounded_up
 
 if TYPE_CHECKING:
     from lockgate.cli.drafting.answers import Reading
@@ -55,17 +56,6 @@ _CHAMPION = (
     "champion: {alias: production, else: none}  # before a first promotion there is none, and comparisons are left out"
 )
 _NO_CHAMPION = "champion: none  # only the candidate's scores were recorded"
-_NO_LATENCY = """\
-  # - gate: latency
-  #   require: [errors <= 0, p95_ms <= 100]"""
-_LATENCY = """\
-  - gate: latency
-    require:
-      - errors <= 0
-      - p95_ms <= {limit:g}  # {note}
-      # - p95_ms <= champion * 2  # for answers in a few milliseconds, noise of the machine is more than versions differ by"""
-_SLACK = 10  # times as slow as here a request may be: other machines are slower, and a limit is for people to set
-_LEAST_MS = 100.0
 _WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
 _OF_ONE_MODEL = {"binary": "auc >= 0.7"}
 ComparedLines = Mapping[str, tuple[str, float]]
@@ -193,7 +183,11 @@ def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) 
         about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
         tolerances=tolerances,
         lines="\n".join(f"      {'' if line.startswith('#') else '- '}{line}" for line in lines),
-        latency=_latency(draft),
+        latency=""
+        if draft.recorded
+        else latency_gate(
+            None if draft.reading is None else draft.reading.p95_ms, version=draft.version, signed=signers.signs
+        ),
     )
 
 
@@ -255,16 +249,6 @@ def _signature(draft: Draft) -> str:
     if lacks == "signature":
         return f"  # - gate: signature{note}\n"
     return f"  - gate: signature\n    require: [data_mismatches <= 0, breaking_changes <= 0]{note}\n"
-
-
-def _latency(draft: Draft) -> str:
-    if draft.recorded:
-        return ""
-    if draft.reading is None or draft.reading.milliseconds is None:
-        return _NO_LATENCY
-    slow = draft.reading.milliseconds
-    note = f"version {draft.version} took {short(slow)} ms here for one row; write what your users can wait for"
-    return _LATENCY.format(limit=rounded_up(max(_SLACK * slow, _LEAST_MS)), note=note)
 
 
 def _inputs(draft: Draft) -> str:

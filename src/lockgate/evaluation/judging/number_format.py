@@ -58,11 +58,11 @@ def loosened(bound: float, value: float) -> float:
     return float(f"{near:.12g}") if near else bound
 
 
-def rounded_up(tolerance: float) -> float:
-    """A tolerance with two figures, never a smaller one."""
+def rounded_up(tolerance: float, *, figures: int = 2) -> float:
+    """A tolerance with so many figures, never a smaller one."""
     if tolerance <= 0:
         return 0.0
-    step = 10.0 ** (math.floor(math.log10(tolerance)) - 1)
+    step = 10.0 ** (math.floor(math.log10(tolerance)) - figures + 1)
     return float(f"{math.ceil(tolerance / step - 1e-9) * step:.12g}")
 
 
