@@ -123,9 +123,12 @@ class Load(Config):
         fields.pop("closed", None)
         return _flow({"rate": rate, **{name: value for name, value in fields.items() if name != "rate"}})
 
-    def with_requests(self, requests: int) -> str:
-        """The load as a pipeline writes it, with a number of requests."""
-        return _flow({**self._written, "requests": requests})
+    def with_fields(self, **fields: int) -> str:
+        """The load as a pipeline writes it, with other fields; a number of requests goes in the place of a duration."""
+        written = {
+            name: value for name, value in self._written.items() if "requests" not in fields or name != "duration"
+        }
+        return _flow({**written, **fields})
 
     @property
     def _written(self) -> dict[str, Any]:

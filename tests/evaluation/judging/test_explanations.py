@@ -157,12 +157,11 @@ REMEDIES: list[tuple[Any, Any, str | None]] = [
     ),
     (
         "p99_ms <= champion * 1.1", replace(RATIO, p_fail=1.0, p_pass=1.0, too_few="this runner is too noisy", few_code="too_noisy"),
-        "measure on a machine that does nothing else, with more requests; a model that computes on several threads steadies with "
-        "OMP_NUM_THREADS=1 before gate run",
+        "measure on a machine that does nothing else, with more requests",
     ),
     (
         "p99_ms <= 15", replace(OWN, required=("<=", 15.0), value=12.1, high=16.31, p_pass=0.2, p_fail=0.8, variance=None, pooled_variance=None),
-        "more of them, or a limit of 17 ms, would decide",
+        "more rows, or a limit of 17 ms, would decide",
     ),
     (
         {"metric": "auc", "at_least": "champion * 0.99", "on": "each geo"}, replace(WORSE, value=0.0, p_pass=0.1, p_fail=0.9),

@@ -25,9 +25,8 @@ from lockgate.evidence.finding import Claim, Finding, Verdict
 
 # What helps where the way of measuring kept a requirement from being decided.
 _MEASUREMENT_REMEDIES = {
-    "too_noisy": "measure on a machine that does nothing else, with more requests; a model that computes on several threads "
-    "steadies with OMP_NUM_THREADS=1 before gate run",
-    "not_steady": "raise load.warmup, or measure longer on a machine that does nothing else",
+    "too_noisy": "measure on a machine that does nothing else, with more requests",
+    "not_steady": "measure longer on a machine that does nothing else",
     "load_generator": "lower load.rate, or measure on a machine with a free core",
     "saturated": "lower load.rate",
 }
@@ -267,7 +266,9 @@ class Explanation:
             rows = f"its value is at the limit, which hardly any number of {self.estimate.counted_in} decides"
             return f"{rows}; a limit of {self._value(loosened(bound, value))} would be met"
         fresh = (
-            "more of them" if self.needed is None else f"about {rounded(self.needed)} fresh {self.estimate.counted_in}"
+            f"more {self.estimate.counted_in}"
+            if self.needed is None
+            else f"about {rounded(self.needed)} fresh {self.estimate.counted_in}"
         )
         return f"{fresh}, or a limit of {self._value(loosened(bound, value))}, would decide"
 

@@ -1,4 +1,4 @@
-"""Block schedule: size of the next block of a load, from the load and how long the last blocks took.
+"""Block schedule: size of the next block of a load, from the load and how long the last blocks took, and how far it is.
 
 A block must fit in memory, and must be short, so that the runner is the same for both models of a pair.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from lockgate.models.load_spec import BLOCK, Load
@@ -14,6 +15,10 @@ from lockgate.models.model import Drive
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lockgate.evaluation.case import Case
+
+_REPEAT_S = 1.0
 
 
 class BlockSchedule:
@@ -88,3 +93,31 @@ class BlockSchedule:
 def later_warmup(load: Load, requests: int) -> int:
     """Unrecorded requests before a block of so many, after the first one: a twentieth of them at most."""
     return max(1, min(load.warmup, requests // 20))
+
+
+class Progress:
+    """How far a run is, said after every step, and every second between two: a block of slow requests takes long."""
+
+    def __init__(self, case: Case, text: str) -> None:
+        self.done = self.total = 0
+        self._case, self._text, self._ended = case, text, Event()
+        self._thread = Thread(target=self._repeat, daemon=True)
+
+    def __enter__(self) -> Progress:
+        self._thread.start()
+        return self
+
+    def step(self) -> None:
+        self.done += 1
+        self._case.progress(self._text, self.done, self.total)
+
+    def _repeat(self) -> None:
+        while not self._ended.wait(_REPEAT_S):
+            if self.done < self.total:
+                self._case.progress(self._text, self.done, self.total)
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self.done < self.total:  # ended early
+            self._case.progress(self._text, self.total, self.total)

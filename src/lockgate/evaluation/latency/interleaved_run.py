@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from threading import Event, Thread
 from typing import Any
 
 import pyarrow as pa
@@ -16,9 +15,15 @@ import pyarrow as pa
 from lockgate import units
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.estimation.estimate import Estimate, counted
-from lockgate.evaluation.latency.block_schedule import BlockSchedule
+from lockgate.evaluation.latency.block_schedule import BlockSchedule, Progress
 from lockgate.evaluation.latency.capacity import Capacity, fitted, foretold_seconds, measure_capacity, shortened
-from lockgate.evaluation.latency.machine_info import describe_machine, machine_name, read_processor_times
+from lockgate.evaluation.latency.machine_info import (
+    ONE_THREAD,
+    busy_words,
+    describe_machine,
+    machine_name,
+    read_processor_times,
+)
 from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, without_value
 from lockgate.evaluation.latency.rate_estimates import failed_pairs
 from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, RecordedTimes, Stretch
@@ -41,37 +46,9 @@ from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.target_spec import Target
 from lockgate.text import cut
 
-_REPEAT_S = 1.0
-_BUSY = 0.05  # share of the machine's processor time of other programs, from which on they are named
+_SEVERAL = 1.3  # processors in use while a request is computed
+_LONGER, _LEAST_WARMUP = 4, 100  # times as many requests as were too unsteady to tell
 _OF_A_MACHINE = ("ms", "s", "requests/s")
-
-
-class _Progress:
-    """How far a run is, said after every step, and every second between two: a block of slow requests takes long."""
-
-    def __init__(self, case: Case, text: str) -> None:
-        self.done = self.total = 0
-        self._case, self._text, self._ended = case, text, Event()
-        self._thread = Thread(target=self._repeat, daemon=True)
-
-    def __enter__(self) -> _Progress:
-        self._thread.start()
-        return self
-
-    def step(self) -> None:
-        self.done += 1
-        self._case.progress(self._text, self.done, self.total)
-
-    def _repeat(self) -> None:
-        while not self._ended.wait(_REPEAT_S):
-            if self.done < self.total:
-                self._case.progress(self._text, self.done, self.total)
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        if self.done < self.total:  # ended early
-            self._case.progress(self._text, self.total, self.total)
 
 
 class PreparedLoad:
@@ -125,7 +102,7 @@ class PreparedLoad:
     def _capacities(self) -> dict[tuple[int, str], Capacity]:
         """What a few requests show of each model; they are not counted."""
         rate, capacities = self.load.arrival_rate or RATE, dict[tuple[int, str], Capacity]()
-        with _Progress(self.case, f"{self.title}: a few requests beforehand") as progress:
+        with Progress(self.case, f"{self.title}: a few requests beforehand") as progress:
             progress.total = len(self.load.sizes) * len(self.models)
             for size in self.load.sizes:
                 for role, model in self.models.items():
@@ -187,7 +164,7 @@ class InterleavedRun(PreparedLoad):
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
         with (
             RequestLog(self.case.folder / "latency", self.title) as raw,
-            _Progress(self.case, f"{self.title}: block") as progress,
+            Progress(self.case, f"{self.title}: block") as progress,
         ):
             for index, size in enumerate(self.load.sizes):
                 schedule, watch = BlockSchedule(self.load), QueueWatch()
@@ -304,19 +281,49 @@ class InterleavedRun(PreparedLoad):
             reason += f"; the first: {cut(str(first), 200)}"
         if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
             reason += f"; measured on {machine_name(self.machine)}"
-        decided = finding.decided if finding.verdict is Verdict.INCONCLUSIVE else None
-        fewer = None if decided is None or decided.confidence is None else self._fewer_requests()
+        undecided = finding.verdict is Verdict.INCONCLUSIVE
+        estimated = finding.decided is not None and finding.decided.confidence is not None
+        fewer = self._fewer_requests() if undecided and estimated else None
         if fewer is not None:
             reason += f"; {fewer[0]}"
-        busy = float(self.meanwhile.get("others_share", 0)) >= _BUSY
-        if busy and (fewer is not None or finding.code in ("too_noisy", "not_steady", "load_generator")):
-            names = ", ".join(self.meanwhile.get("others", ()))
-            share = float(self.meanwhile["others_share"])
-            reason += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
-        remedy = self._bearable_load() if finding.code == "saturated" else finding.remedy
-        if fewer is not None and finding.code == "not_shown" and decided is not None and decided.met:
-            remedy = f"run again when the machine is quiet, or {fewer[1]}" if busy else fewer[1]
-        return replace(finding, reason=reason, remedy=remedy)
+        timed = estimated and subject.unit in _OF_A_MACHINE and finding.verdict is not Verdict.PASS
+        timed = timed or finding.code in ("too_noisy", "not_steady", "load_generator")
+        busy = busy_words(self.meanwhile) if timed or fewer is not None else None
+        reason += "" if busy is None else f"; {busy}"
+        load = self._bearable_load() if finding.code == "saturated" else finding.remedy
+        if not timed or finding.code == "saturated":
+            return replace(finding, reason=reason, remedy=load)
+        if finding.code in ("too_noisy", "not_steady"):
+            load = f"{self._longer_load()}{'; or allow a larger factor' * str(load).endswith('a larger factor')}"
+        elif fewer is not None and finding.code == "not_shown" and finding.decided is not None and finding.decided.met:
+            load = fewer[1]
+        quiet = None if busy is None else "run again when the machine is quiet"
+        remedies = [
+            ", or ".join(filter(None, (quiet, load))),
+            self._thread_remedy(maybe=busy is not None or finding.code == "too_noisy"),
+        ]
+        return replace(finding, reason=reason, remedy="; ".join(filter(None, remedies)) or None)
+
+    def _thread_remedy(self, *, maybe: bool) -> str | None:
+        """What steadies a model that computes on several threads, where this one surely does, or maybe."""
+        spent, sent = self.cpu_seconds["candidate"], self.sent["candidate"]
+        if spent is None or "OMP_NUM_THREADS" in self.facts["candidate"].threads:
+            return None
+        timed = [recorded for (_, role), recorded in self.recorded.items() if role == "candidate"]
+        took_s = sum(stretch.times.total for recorded in timed for stretch in recorded.stretches) / 1000
+        processors = spent / sent * sum(recorded.requests for recorded in timed) / took_s if took_s else 0.0
+        if processors >= _SEVERAL:
+            return f"the model computes on several threads ({processors:.2g} processors): {ONE_THREAD}"
+        words = "a model that computes on several threads waits for the slowest of them"
+        return f"{words}: {ONE_THREAD}" if maybe else None
+
+    def _longer_load(self) -> str:
+        """The line to write where the run was too unsteady: a longer warm-up, and more requests."""
+        longer = {"warmup": max(_LONGER * self.load.warmup, _LEAST_WARMUP)}
+        longer |= {} if self.load.planned is None else {"requests": _LONGER * self.load.planned}
+        takes = foretold_seconds(self.load.model_copy(update=longer), self.capacities)
+        line = f"write load: {self.written.with_fields(**longer)}"
+        return f"{line}, which takes about {units.rough_time(takes)}" if takes else line
 
     def _fewer_requests(self) -> tuple[str, str] | None:
         """(how many fewer requests than usual were sent, the load to write) where the models were too slow for more."""
@@ -327,7 +334,7 @@ class InterleavedRun(PreparedLoad):
         takes = foretold_seconds(self.load.model_copy(update={"requests": self.usual}), self.capacities)
         return (
             f"only {sent:,} of {self.usual:,} requests were sent, because one took {slowest * 1000:.3g} ms beforehand",
-            f"write load: {self.written.with_requests(self.usual)}, which takes about {units.rough_time(takes)}",
+            f"write load: {self.written.with_fields(requests=self.usual)}, which takes about {units.rough_time(takes)}",
         )
 
     def _bearable_load(self) -> str | None:

@@ -18,6 +18,7 @@ PROC, SYS = Path("/proc"), Path("/sys")
 GPU_TIMEOUT_S = 5.0
 BUSY_SHARE = 0.05
 MOST_NAMED = 3
+ONE_THREAD = "OMP_NUM_THREADS=1 gate run measures it on one"
 _GPU_FIELDS = "name,driver_version,memory.total,utilization.gpu"
 
 
@@ -40,6 +41,14 @@ def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
         "gpus": _gpus(),
     }
     return {name: value for name, value in facts.items() if value not in (None, [], "")}
+
+
+def busy_words(meanwhile: Mapping[str, Any]) -> str | None:
+    """`meanwhile other programs used 90 % of the machine (python 150 %)`; None where they used little."""
+    share, names = float(meanwhile.get("others_share", 0)), ", ".join(meanwhile.get("others", ()))
+    if share < BUSY_SHARE:
+        return None
+    return f"meanwhile other programs used {share * 100:.0f} % of the machine" + (f" ({names})" if names else "")
 
 
 def machine_name(facts: Mapping[str, Any]) -> str:

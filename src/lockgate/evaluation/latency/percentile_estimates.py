@@ -208,7 +208,10 @@ def _unsteady(values: Sequence[float], quantity: str) -> tuple[str, str] | None:
         return None
     half = len(values) // 2
     way = "rose" if sum(values[-half:]) > sum(values[:half]) else "fell"
-    return "not_steady", f"{quantity} was not steady: from block to block it {way}"
+    return (
+        "not_steady",
+        f"{quantity} was not steady: it {way} all through the run, so that a longer one would give another number",
+    )
 
 
 def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, candidate: float) -> Estimate:
