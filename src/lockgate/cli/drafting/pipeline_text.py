@@ -327,10 +327,9 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
                 subject, rows=counts.rows, positives=counts.positives, classes=by_class, slices=together
             )
         decided = decided and smallest is not None
-        measured = (
-            None if draft.limits is None else dict(zip(draft.lines, draft.limits.tolerances, strict=False)).get(subject)
-        )
-        tolerance = default if smallest is None else rounded_up(max(smallest, measured or 0.0))
+        measured = {} if draft.limits is None else dict(zip(draft.lines, draft.limits.tolerances, strict=False))
+        needed = [each for each in (smallest, measured.get(subject)) if each is not None]
+        tolerance = rounded_up(max(needed)) if needed else default
         lines.append(with_tolerance(line, draft.task, tolerance))
     if decided:
         return (
