@@ -37,7 +37,7 @@ def decisions(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[Fl
 
 
 def fixes_and_breaks(gate: str, scored: Scored, threshold: Mapping[str, float | None]) -> Iterator[Exhibit]:
-    """Rows by which of the two models decides them rightly, overall and by slice; the slice that loses most first.
+    """Rows by which of the two models decides them rightly, overall and by slice; the slice that surely loses most first.
 
     net: fixes minus breaks as a share of the rows, by weight; its interval is Tango's, of effective rows.
     Source: Tango 1998; McNemar 1947 for the table.
@@ -63,7 +63,7 @@ def fixes_and_breaks(gate: str, scored: Scored, threshold: Mapping[str, float | 
             points.append((names[code], *counts, *ends))
     if points:
         overall, *slices = points
-        slices.sort(key=lambda point: (point[6], point[0]))
+        slices.sort(key=lambda point: (point[8], point[0]))
         yield Exhibit(f"{gate}/fixes_and_breaks", "table", _FIXES, (overall, *slices[:MOST_SLICES]))
 
 
