@@ -78,13 +78,26 @@ def test_fixes_and_breaks_say_the_net_overall_and_by_slice(tmp_path: Path) -> No
     assert "amount_band=[50,200) +20 −190 −18.9 % −21.5 % to −16.3 % 900" in said
 
 
+def test_many_slices_are_drawn_in_part_and_listed_in_full(tmp_path: Path) -> None:
+    """Those that surely lose most first; a net that differs from the counts says that it is by weight."""
+    overall = ("all rows", 5000, 4200, 150, 320, 330, -0.05, -0.06, -0.04)
+    slices = tuple((f"shop=S{n:02}", 100, 80, 5, 5, 10, 0.0, -0.05, 0.05) for n in range(50))
+    document = page(tmp_path, replace(FIXES, points=(overall, *slices)))
+    said = words(tmp_path, replace(FIXES, points=(overall, *slices)))
+
+    assert "−5 % net by weight (90 % interval" in said
+    assert "… and 30 more slices in the table below." in said
+    assert document.count("shop=S49") == 1
+    assert document.count("shop=S01") == 2
+
+
 def test_flips_say_from_which_class_to_which_and_where(tmp_path: Path) -> None:
     """As a matrix and by slice."""
     said = words(tmp_path, FLIPS, RATES)
 
     assert "80 of 1,000 requests that both answered are decided otherwise (8 %)" in said
     assert "champion negative 900 90 % 70 7 % champion positive 10 1 % 20 2 %" in said
-    assert "country=BR 40 40 % 31–49 % 100" in said
+    assert "country=BR 40 40 % 31 % to 49 % 100" in said
 
 
 def test_many_classes_are_listed_by_flips(tmp_path: Path) -> None:

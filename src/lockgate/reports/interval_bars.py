@@ -42,6 +42,11 @@ def value_range(compared: Sequence[Decided], width: int) -> tuple[float, float]:
     ends = [
         end for decided in compared for end in (decided.low, decided.high) if end is not None and math.isfinite(end)
     ]
+    return number_range(points, ends, width)
+
+
+def number_range(points: Sequence[float], ends: Sequence[float], width: int) -> tuple[float, float]:
+    """The same of numbers that are always on the scale, and of ends that are where they are not far off."""
     reach = _FAR * (max(points) - min(points)) or math.inf
     near = [end for end in ends if min(points) - reach <= end <= max(points) + reach]
     low, high = min([*points, *near]), max([*points, *near])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lockgate.evaluation.judging.number_format import NOTHING, interval_text, number_cell, percent, short
+from lockgate.evaluation.judging.number_format import NOTHING, number_cell, percent, short
 from lockgate.reports.html.figures import Figure, Forest, ForestRow, Matrix, Scale, Table
 from lockgate.reports.html.source import MODELS, Source
+from lockgate.reports.interval_bars import number_range
 from lockgate.text import cut
 
 _WIDTH, _EDGE, _ROOM, _NAME, _MOST = 260, 6, 16, 44, 20
 _MOST_ROWS, _MOST_CLASSES = 100, 12
 _DISCOVERY = 0.05
+_ROUNDING = 1e-5
 _SIGNS = {"removed": "−", "added required": "+", "added optional": "+"}
 
 
@@ -25,9 +27,10 @@ def fixes_and_breaks(source: Source) -> Iterator[Figure]:
     def cell(count: int, tone: str) -> tuple[str, str, str]:
         return f"{count:,}", _share(count, rows), tone
 
+    weighed = " by weight" if abs(net - (mended - broken) / rows) > _ROUNDING else ""
     yield Matrix(
         "Fixes and breaks",
-        f"The candidate mends {mended:,} and breaks {broken:,} of {rows:,} rows: {_signed(net)} net "
+        f"The candidate mends {mended:,} and breaks {broken:,} of {rows:,} rows: {_signed(net)} net{weighed} "
         f"(90 % interval {_signed(low)} to {_signed(high)})",
         "candidate",
         "champion",
@@ -40,7 +43,9 @@ def fixes_and_breaks(source: Source) -> Iterator[Figure]:
             (str(name), int(count), f"+{int(fixed):,} −{int(lost):,}", float(value), float(below), float(above))
             for name, count, _, fixed, lost, _, value, below, above in slices
         ]
-        yield _forest("Fixes and breaks by slice", "mends, breaks", "net share of rows", entries, zero="no change")
+        yield from _by_slice(
+            "Fixes and breaks by slice", "mends, breaks", "net share of rows", entries, zero="no change"
+        )
 
 
 def flips(source: Source) -> Iterator[Figure]:
@@ -73,7 +78,7 @@ def flips_by_slice(source: Source) -> Iterator[Figure]:
         for name, requests, count, rate, low, high in source.exhibit.points
     ]
     if len(entries) > 1:
-        yield _forest("Flips by slice", "flips", "share of requests that flip", entries, counted_in="requests")
+        yield from _by_slice("Flips by slice", "flips", "share of requests that flip", entries, counted_in="requests")
 
 
 def signature_changes(source: Source) -> Iterator[Figure]:
@@ -121,7 +126,7 @@ def table(source: Source) -> Iterator[Figure]:
     yield Table(exhibit.name.rpartition("/")[2].replace("_", " "), exhibit.columns, tuple(rows))
 
 
-def _forest(
+def _by_slice(
     caption: str,
     second: str,
     contrast: str,
@@ -129,26 +134,37 @@ def _forest(
     *,
     zero: str = "",
     counted_in: str = "rows",
-) -> Forest:
-    """Slices with a share and its interval. entries: name, rows, text, share, low, high. zero: what no difference means."""
+) -> Iterator[Figure]:
+    """Shares of slices with their intervals, the first ones drawn, all of them as a table where there are more.
+
+    entries: name, rows, text, share, low, high. zero: what no difference means, where shares are differences.
+    """
     listed = entries[:_MOST]
-    ends = [end for entry in listed for end in entry[3:]] + ([0.0] if zero else [])
-    scale = Scale(min(ends), max(ends) if max(ends) > min(ends) else min(ends) + 0.01, _EDGE, _WIDTH - _EDGE)
+    points = [entry[3] for entry in listed] + ([0.0] if zero else [])
+    scale = Scale(*number_range(points, [end for entry in listed for end in entry[4:]], 60), _EDGE, _WIDTH - _EDGE)
+    written = _signed if zero else _unsigned
+    texts = [(written(value), f"{written(low)} to {written(high)}") for *_, value, low, high in entries]
     rows = tuple(
         ForestRow(
             slice=cut(name, _NAME), rows=f"{count:,}", count=count, verdict=text, rank=-number, low=scale(low), high=scale(high),
-            estimate=scale(value), limit=scale(0.0) if zero else None, value=_signed(value) if zero else percent(float(f"{value:.3g}")),
-            interval=f"{_signed(low)} to {_signed(high)}" if zero else interval_text(*(100 * float(f"{end:.3g}") for end in (low, high))) + " %", number=value,
+            estimate=scale(value), limit=scale(0.0) if zero else None, value=texts[number][0], interval=texts[number][1], number=value,
         )
         for number, (name, count, text, value, low, high) in enumerate(listed)
     )  # fmt: skip
-    hidden = f"{len(entries) - len(listed):,} more slices" if len(entries) > len(listed) else ""
     ticks = tuple(
         (scale(at), percent(at).replace("-", "−")) for at in scale.steps if _ROOM < scale(at) < _WIDTH - _ROOM
     )
-    return Forest(
-        caption, "net" if zero else "rate", f"{contrast} with its 90 % interval", ticks, rows, _WIDTH, hidden, second, zero, counted_in
+    column, hidden = "net" if zero else "rate", len(entries) - len(listed)
+    yield Forest(
+        caption, column, f"{contrast} with its 90 % interval", ticks, rows, _WIDTH, f"{hidden:,} more slices in the table below" if hidden else "",
+        second, zero, counted_in,
     )  # fmt: skip
+    if hidden:
+        lines = tuple(
+            (name, text, *numbers, f"{count:,}")
+            for (name, count, text, *_), numbers in zip(entries, texts, strict=True)
+        )
+        yield Table(f"{caption}, all of them", ("slice", second, column, "90 % interval", counted_in), lines)
 
 
 def _signed(share: float) -> str:
@@ -157,8 +173,12 @@ def _signed(share: float) -> str:
     return text if not share else f"{'+' if share > 0 else '−'}{text}"
 
 
+def _unsigned(share: float) -> str:
+    return percent(float(f"{share:.3g}"))
+
+
 def _share(count: int, total: int) -> str:
-    return percent(float(f"{count / total:.3g}")) if total else NOTHING
+    return _unsigned(count / total) if total else NOTHING
 
 
 def _cell(value: Any) -> str:
