@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test fuzz check locks bench bench-decisions bench-latency soak explore clean
+.PHONY: demo test fuzz check docs locks bench bench-decisions bench-latency soak explore clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
@@ -16,14 +16,18 @@ test: $(VENV)/.servers
 fuzz: $(VENV)/.dev
 	LOCKGATE_EXAMPLES=fresh $(BIN)/python -m pytest -n 2 -m hypothesis $(LAWS)
 
-check: $(VENV)/.dev
-	$(BIN)/ruff check src tests metrics
-	$(BIN)/ruff format --check src tests metrics
+check: $(VENV)/.dev docs
+	$(BIN)/ruff check src tests metrics docs
+	$(BIN)/ruff format --check src tests metrics docs
 	$(BIN)/mypy
 	$(BIN)/gate check gates/*.yaml
 	$(BIN)/zizmor --offline --quiet action.yml .github/workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+# The pages as a site in .site, of files alone. A link that leads nowhere, or anything that a page would fetch, is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 bench: $(VENV)/.dev
 	for file in tests/bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
@@ -40,6 +44,10 @@ $(VENV)/.runtime: $(VENV)/.base pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base pyproject.toml
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group docs
 	touch $@
 
 # Servers and other programs that tests start for real, each in an environment of its own.
@@ -76,4 +84,4 @@ explore: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m explore
 
 clean:
-	rm -rf $(VENV) .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .site .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache
