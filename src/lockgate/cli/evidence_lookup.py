@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -106,33 +106,36 @@ def run_record(source: str | None, path: Path | None, scratch: Path) -> RunRecor
     return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))
 
 
-def all_evidence(pipeline: Pipeline, scratch: Path) -> tuple[list[Evidence], list[str]]:
-    """The evidence of a model, in the runs of this checkout and published; and what could not be read, a sentence each.
+def all_evidence(pipeline: Pipeline, scratch: Path, unread: list[str]) -> Iterator[Evidence]:
+    """The evidence of a model, in the runs of this checkout and published, each once; one at a time, as there may be thousands.
 
-    scratch: where published evidence is downloaded to that no run of this checkout has.
+    scratch: where published evidence is downloaded to that no run of this checkout has. unread: gets a sentence for each that
+    could not be read.
     """
-    evidence, unread = dict[str, Evidence](), list[str]()
+    digests = set[str]()
 
-    def take(read: Callable[[], Evidence]) -> None:
+    def taken(read: Callable[[], Evidence]) -> Iterator[Evidence]:
         try:
-            each = read()
+            evidence = read()
         except LockgateError as error:
             unread.append(error.message)
-        else:
-            evidence.update({each.digest: each} if each.model == pipeline.model else {})
+            return
+        if evidence.model == pipeline.model and evidence.digest not in digests:
+            digests.add(evidence.digest)
+            yield evidence
 
     for run in runs(runs_root()):
         if (run.path / EVIDENCE).is_file():
-            take(run.evidence)
+            yield from taken(run.evidence)
     try:
         store = open_registry(pipeline).evidence(pipeline.model)
         published = [facts["digest"] for facts in store.all()]
     except RegistryError as error:
-        return list(evidence.values()), [*unread, f"what is published could not be read: {error.message}"]
+        unread.append(f"what is published could not be read: {error.message}")
+        return
     for digest in published:
-        if digest not in evidence:
-            take(partial(_published, store, digest, scratch / digest.removeprefix("sha256:")))
-    return list(evidence.values()), unread
+        if digest not in digests:
+            yield from taken(partial(_published, store, digest, scratch / digest.removeprefix("sha256:")))
 
 
 def _published(store: EvidenceStore, digest: str, folder: Path) -> Evidence:

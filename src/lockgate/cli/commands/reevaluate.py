@@ -6,17 +6,18 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lockgate.cli.output import masked, show_encoded
+from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
+    from lockgate.evidence.evidence import Evidence
     from lockgate.pipeline.pipeline import Pipeline
-    from lockgate.runs.reevaluation.reevaluate import Reevaluation
 
 SCHEMA = "lockgate/reevaluation/v1"
 
@@ -38,21 +39,19 @@ def command(sources: tuple[str, ...], path: Path, *, as_json: bool) -> None:
     rows would say is not guessed: such a run cannot be judged anew, and it says why.
     """
     from lockgate.cli.evidence_lookup import all_evidence, run_record
-    from lockgate.errors import UsageError
     from lockgate.pipeline.loader import load
     from lockgate.runs.reevaluation.reevaluate import reevaluate
 
     pipeline = load(path, environ=os.environ)
+    unread: list[str] = []
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        unread: list[str] = []
-        evidence = [run_record(source, path, Path(scratch)).evidence for source in dict.fromkeys(sources)]
-        if not sources:
-            evidence, unread = all_evidence(pipeline, Path(scratch))
-    other = next((each.model for each in evidence if each.model != pipeline.model), None)
-    if other is not None:
-        raise UsageError(f"{path} is about {pipeline.model}, and evidence that is named about {other}")
-    evidence.sort(key=lambda each: (str((each.document.get("run") or {}).get("finished_at")), each.digest))
-    document = _document(pipeline, path, [reevaluate(pipeline, each) for each in evidence], unread)
+        named = (run_record(source, path, Path(scratch)).evidence for source in dict.fromkeys(sources))
+        entries = [
+            reevaluate(pipeline, _of_model(pipeline, evidence, path)).to_json()
+            for evidence in (named if sources else all_evidence(pipeline, Path(scratch), unread))
+        ]
+    entries.sort(key=lambda entry: (str(entry["finished_at"]), entry["digest"]))
+    document = _document(pipeline, path, entries, unread)
     if as_json:
         show_encoded(json.dumps(document, indent=1, ensure_ascii=False))
         return
@@ -63,18 +62,27 @@ def command(sources: tuple[str, ...], path: Path, *, as_json: bool) -> None:
     screen.show(reevaluation_page(masked(document), screen.medium))
 
 
-def _document(pipeline: Pipeline, path: Path, again: Sequence[Reevaluation], unread: Sequence[str]) -> dict[str, Any]:
-    outcomes = Counter(each.outcome for each in again)
-    turned = Counter((each.before == "blocked", each.outcome) for each in again if each.before != each.outcome)
+def _of_model(pipeline: Pipeline, evidence: Evidence, path: Path) -> Evidence:
+    """The evidence. Raises UsageError where it is about another model."""
+    if evidence.model != pipeline.model:
+        raise UsageError(f"{path} is about {pipeline.model}, and evidence that is named about {evidence.model}")
+    return evidence
+
+
+def _document(
+    pipeline: Pipeline, path: Path, entries: Sequence[Mapping[str, Any]], unread: Sequence[str]
+) -> dict[str, Any]:
+    turns = Counter((entry["before"]["outcome"], entry["after"]["outcome"]) for entry in entries)
+    outcomes = ("passes", "by_owner", "blocked", "unknown")
     return {
         "schema": SCHEMA,
         "model": pipeline.model,
         "pipeline": str(path),
         "policy": pipeline.policy_digest,
-        "runs": len(again),
-        "counts": {name: outcomes[name] for name in ("passes", "by_owner", "blocked", "unknown")},
-        "newly_blocked": turned[False, "blocked"],
-        "no_longer_blocked": turned[True, "passes"] + turned[True, "by_owner"],
-        "evidence": [each.to_json() for each in again],
+        "runs": len(entries),
+        "counts": {name: sum(turns[before, name] for before in outcomes) for name in outcomes},
+        "newly_blocked": turns["passes", "blocked"] + turns["by_owner", "blocked"],
+        "no_longer_blocked": turns["blocked", "passes"] + turns["blocked", "by_owner"],
+        "evidence": list(entries),
         "unread": list(unread),
     }

@@ -59,10 +59,6 @@ class Reevaluation:
         return "passes" if self.evidence.verdict is Verdict.PASS else _OUTCOMES[self.evidence.opens]
 
     @property
-    def changed(self) -> bool:
-        return (self.outcome, self.verdict) != (self.before, self.evidence.verdict)
-
-    @property
     def unknown(self) -> list[str]:
         """What could not be judged anew, each with its gate."""
         return [f"{gate.result.name}: {reason}" for gate in self.gates for reason in gate.unknown]
