@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
@@ -309,6 +310,27 @@ def test_a_folder_of_mlflow_is_compared_with_its_signature_too(two_models: Path)
 
     assert lines(document)["data_mismatches <= 0"] == "pass"
     assert document["verdict"] == "pass"
+
+
+def test_cells_of_bytes_are_decoded_for_a_model_whose_signature_is_a_tensor() -> None:
+    """The label is the column that the tensor leaves, and the pipeline that is written says how they are decoded."""
+    draw = np.random.default_rng(5)
+    values, kind = draw.normal(size=(200, 4)), np.repeat([0, 1], 100)
+    values[kind == 1] -= 1
+    cells = []
+    for row in values:
+        file = io.BytesIO()
+        np.save(file, row)
+        cells.append(file.getvalue())
+    pd.DataFrame({"scan": cells, "finding": kind}).to_parquet("scans.parquet")
+    model = LogisticRegression().fit(values, kind)
+    signature = mlflow.models.infer_signature(values, model.predict(values))
+    mlflow.sklearn.save_model(model, "model", signature=signature, pip_requirements=[])
+
+    document = judge("model", "--data", "scans.parquet", "--write", "gates/scans.yaml")
+
+    assert document["verdict"] == "pass"
+    assert 'inputs: {"scan": {column: "scan", decode: npy}}' in Path("gates/scans.yaml").read_text()
 
 
 ATTEMPTS = """

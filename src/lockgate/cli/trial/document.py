@@ -55,7 +55,8 @@ def complete(document: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
     if subject.task == "binary":
         more |= {"positive": subject.positive, "threshold": _threshold(subject, lines)}
     more |= {"output": output} if (output := _output(subject)) else {}
-    more |= {"inputs": sources} if (sources := subject.sources()) else {}
+    decoded = {name: {"column": each.columns[0], "decode": each.decode} for name, each in subject.decoded.items()}
+    more |= {"inputs": sources} if (sources := subject.sources() or decoded) else {}
     return {**document, **more}
 
 

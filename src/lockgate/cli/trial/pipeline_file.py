@@ -67,6 +67,7 @@ def _draft(subject: Subject, version: str) -> Draft:
         replace(subject.outline, slices=slices),
         positive=subject.positive if subject.task == "binary" else 1,
         guessed=subject.guessed_positive,
+        inputs=subject.decoded,
         version=version,
         reading=reading,
     )

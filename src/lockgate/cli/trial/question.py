@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.cli.drafting.columns import Outline, column_list, first_rows, outline, truth_of
 from lockgate.cli.drafting.pipeline_text import Draft, guess_task
+from lockgate.cli.drafting.tensor_inputs import tensor_inputs
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.trial.requirements import LabelCounts
 from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.errors import UsageError, guess
 from lockgate.models import signature_diff
-from lockgate.models.input_plan import lightgbm_name
+from lockgate.models.input_plan import InputSource, lightgbm_name
 from lockgate.models.model import LoadFacts
 from lockgate.registries.ports import VersionFacts
 
@@ -245,6 +246,14 @@ class Subject:
         return not self.question.features and any(
             not model.files.signature and not model.inputs for model in self.models.values()
         )
+
+    @cached_property
+    def decoded(self) -> dict[str, InputSource]:
+        """`inputs:` of tensors that are fed by cells of bytes, by how these begin."""
+        decoded: dict[str, InputSource] = {}
+        for model in self.models.values():
+            decoded |= tensor_inputs(self.rows, (model.files.signature or {}).get("inputs")).sources
+        return decoded
 
     def sources(self) -> dict[str, str]:
         """`inputs:` of models without a signature: the names that they know, else the columns of the data, in order.
