@@ -14,7 +14,7 @@ _MAX_SLICES = 6  # of a line that are named one by one
 _UNFORETOLD = {
     "gain": "it passes only if the candidate is shown to be better, and how much better it is shows in the run",
     "point": "measured numbers are compared as they are, without allowing for chance",
-    "counts_only": "row counts alone do not tell how much it varies; with --score the champion answers the rows first",
+    "counts_only": "row counts alone do not tell how much it varies; with --score a model answers the rows first",
     "blocks": "it depends on how steadily both models answer on the machine of the run",
     "closed_loop": "how many requests are sent depends on how fast the models answer",
     "text": "this gate's lines are read when it runs",

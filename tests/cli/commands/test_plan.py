@@ -126,8 +126,7 @@ metrics
   auc >= champion - 0.05
     enough rows (3,000): an allowance of 0.013 would do, yours is 0.05
   log_loss <= champion + 0.02
-    cannot be foretold: row counts alone do not tell how much it varies; with --score the champion answers the rows \
-first
+    cannot be foretold: row counts alone do not tell how much it varies; with --score a model answers the rows first
   auc >= champion
     cannot be foretold: it passes only if the candidate is shown to be better, and how much better it is shows in \
 the run; a gain of 0.013 would show
@@ -385,8 +384,7 @@ for harm
     enough rows (3,000): for geo=AT and geo=BR a gap of 0.057 would do, yours is 0.2; 1 smaller slice only watched \
 for harm
   log_loss gap over geo <= 0.2
-    cannot be foretold: row counts alone do not tell how much it varies; with --score the champion answers the rows \
-first
+    cannot be foretold: row counts alone do not tell how much it varies; with --score a model answers the rows first
   accuracy >= 0.5
     cannot be foretold: measured numbers are compared as they are, without allowing for chance
 

@@ -21,7 +21,9 @@ from lockgate.cli.output import masked, show_encoded
     metavar="VERSION",
     help="Another candidate: 8, MODEL@alias, or KEY=VALUE: version=8, alias=x, tag=key:value, …",
 )
-@click.option("--score", is_flag=True, help="Let the champion score the data, and plan with its scores.")
+@click.option(
+    "--score", is_flag=True, help="Let the champion, or a first candidate, score the data, and plan with its scores."
+)
 @click.option("--probe", is_flag=True, help="Let both models answer a few requests, and say how long latency takes.")
 @click.option(
     "--disagreement",
@@ -70,8 +72,9 @@ def _next_commands(document: Mapping[str, Any], arguments: str, *, score: bool, 
     bases = {each["basis"] for gate in document["gates"] for line in gate["lines"] for each in line["outlook"]}
     plan, run = (f"gate {verb} {arguments}".rstrip() for verb in ("plan", "run"))
     commands = []
-    if not score and "counts_only" in bases and document["champion"] is not None:
-        commands.append((f"{plan} --score", "lets the champion answer the rows, and foretells what counts cannot"))
+    if not score and "counts_only" in bases:
+        who = "the candidate" if document["champion"] is None else "the champion"
+        commands.append((f"{plan} --score", f"lets {who} answer the rows, and foretells what counts cannot"))
     if not probe and any(gate["requests"] is not None for gate in document["gates"]):
         commands.append((f"{plan} --probe", "sends both models a few requests, and says how long latency takes"))
     return [*commands, (run, "runs the gates: nothing is published or promoted by it")]
