@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from helpers.fakes import ask, case_of
-from lockgate.cli.main import COMMANDS
 from lockgate.gates.gate import Gate
 from lockgate.pipeline import loader
 
@@ -109,14 +108,6 @@ def test_the_gate_that_the_readme_of_the_release_before_showed_still_works(check
         "lockgate.requirement goes with the next release; write: from lockgate import Subject",
         "Size.asked is called requirements_for now; the former name goes with the next release",
     }
-
-
-def test_every_command_that_it_names_exists() -> None:
-    """`gate WORD`, in a sentence or on a line of a block."""
-    named = set(re.findall(r"(?:`|^)gate ([a-z]+)", README, re.MULTILINE))
-
-    assert named >= {"try", "init", "plan", "run", "approve", "promote", "rollback"}
-    assert named <= set(COMMANDS)
 
 
 def test_the_workflow_that_it_shows_is_eight_lines_that_the_action_takes() -> None:
