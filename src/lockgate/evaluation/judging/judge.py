@@ -56,11 +56,13 @@ def judge(
     subjects: Mapping[str, Subject],
     *,
     small: SmallSlices | None = None,
+    advise: bool = True,
 ) -> tuple[Finding, ...]:
     """Findings of one gate, in the order of its estimates.
 
     gate: its name in the evidence. requirements: (rN, requirement) that the estimates belong to. subjects: of the gate, for
-    units and bounds. small: the policy for small slices; None holds every slice to the full claim.
+    units and bounds. small: the policy for small slices; None holds every slice to the full claim. advise: whether it is also
+    worked out what would decide, and which loss would go unseen.
     Source: intersection-union test (Berger 1982) for pass; Holm 1979 over all findings of the gate for fail.
     """
     by_id = dict(requirements)
@@ -86,6 +88,7 @@ def judge(
             tested=len(tested) + (index not in tested),
             slices=slices[estimate.requirement],
             small=small,
+            advise=advise,
         )
         for index, estimate in enumerate(estimates)
     )
@@ -101,6 +104,7 @@ def _finding(
     tested: int,
     slices: int,
     small: SmallSlices | None,
+    advise: bool,
 ) -> Finding:
     no_harm_check = is_no_harm_check(estimate, requirement, small)
     claim = _claim(requirement, no_harm_check=no_harm_check)
@@ -111,13 +115,13 @@ def _finding(
         **({"counted_in": estimate.counted_in} if estimate.counted_in != "rows" else {}),
         **(_tests(estimate, decided, few, p_fail_holm, no_harm_check=no_harm_check) if decided is not None else {}),
     }
-    if decided is not None and claim == "no_harm":
+    if advise and decided is not None and claim == "no_harm":
         loss = smallest_loss(estimate, requirement, findings=tested)
         detail["smallest_loss_seen"] = number(loss)
         if loss == math.inf:
             detail["no_power"] = True
     verdict = verdict_of(decided, detail)
-    undecided = verdict is Verdict.INCONCLUSIVE
+    undecided = advise and verdict is Verdict.INCONCLUSIVE
     needed = rows_to_decide(estimate, requirement, slices, small=small) if undecided else None
     if undecided and estimate.problem is None and detail.get("too_few") is None:
         detail |= _power(estimate, requirement, slices)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Literal
 
-from lockgate.evaluation.judging.gate_summary import summary, worst_first
+from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.opening import acceptable, opening
 from lockgate.evaluation.judging.stored_estimate import DecidedByItsGate, NotJudgedAnew, StoredEstimate
@@ -204,7 +204,9 @@ class _Judging:
                 unknown += [] if kept else [f"{requirement_text(line)}: {reason}"]
             except NotJudgedAnew as reason:
                 unknown.append(f"{requirement_text(line)}: {reason}")
-        again = judge(gate.title, lines, [each.estimate for each in estimates], gate.subjects, small=small)
+        again = judge(
+            gate.title, lines, [each.estimate for each in estimates], gate.subjects, small=small, advise=False
+        )
         uncertain = any(each.surely_no_pass for each in estimates)
         beyond = frozenset(
             finding.id
@@ -222,7 +224,6 @@ class _Judging:
             blank,
             counts=blank.counts and (bool(counted) or bool(unknown) or not waived),
             verdict=Verdict.worst(finding.verdict for finding in counted) if findings else Verdict.INCONCLUSIVE,
-            reason=summary(counted),
             findings=findings,
         )
         return GateReevaluation(result, tuple(unknown), beyond)
