@@ -1,6 +1,7 @@
 """The points of pictures: exhibits that show what verdicts rest on, and decide nothing.
 
-Every point is a mean, a count or a share of at least ten rows, at numbers that no row needs to have: no row can be read from them.
+Every point is a mean, a count or a share of at least ten rows, at numbers that no row needs to have: no row can be read from
+them. Curves of ranks alone step by single rows, in the order of their scores and without these.
 """
 
 from __future__ import annotations
