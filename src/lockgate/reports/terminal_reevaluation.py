@@ -1,4 +1,4 @@
-"""The page of `gate reevaluate`: what another policy would have made of the runs, those first for which it is another answer."""
+"""The page of `gate reevaluate`: what another policy would have made of the runs, those first for which the answer is another one."""
 
 from __future__ import annotations
 
@@ -37,13 +37,18 @@ def reevaluation_page(document: Mapping[str, Any], medium: Medium) -> Text:
     lines += _turned(document, medium)
     for unread in document["unread"]:
         lines += medium.sentence(unread, first=("warning  ", "yellow"), hang=9)
-    changed = [run for run in runs if run["before"]["outcome"] != run["after"]["outcome"]]
-    for run in changed[:_LISTED]:
+    listed = [run for run in runs if _turns(run) or run["after"]["outcome"] != "passes"]
+    listed.sort(key=lambda run: not _turns(run))
+    for run in listed[:_LISTED]:
         lines += [[], *_run(run, medium)]
-    hidden = len(changed) - _LISTED
+    hidden = len(listed) - _LISTED
     if hidden > 0:
-        lines += [[], *medium.sentence(f"… and {hidden:,} more with another answer; --json lists all", style="dim")]
+        lines += [[], *medium.sentence(f"… and {hidden:,} more; --json lists all", style="dim")]
     return assembled(lines)
+
+
+def _turns(run: Run) -> bool:
+    return bool(run["before"]["outcome"] != run["after"]["outcome"])
 
 
 def _turned(document: Mapping[str, Any], medium: Medium) -> Lines:
@@ -52,14 +57,15 @@ def _turned(document: Mapping[str, Any], medium: Medium) -> Lines:
     if document["newly_blocked"]:
         sentences.append(f"{document['newly_blocked']:,} of those that it would block passed, or waited for an owner")
     if document["no_longer_blocked"]:
-        sentences.append(f"{document['no_longer_blocked']:,} that were blocked would not be")
+        freed = document["no_longer_blocked"]
+        sentences.append(f"{freed:,} that {'was' if freed == 1 else 'were'} blocked would not be")
     if not sentences and document["runs"] and not document["counts"]["unknown"]:
         sentences.append("every run would have come to what it did")
     return medium.sentence("; ".join(sentences), style="bold") if sentences else []
 
 
 def _run(run: Run, medium: Medium) -> Lines:
-    """One run with another answer: which, from what to what, and the lines that decide."""
+    """One run: which, from what to what, and the lines that decide."""
     before, after = run["before"], run["after"]
     verdict = after["verdict"] or {"blocked": "no pass", "unknown": "unknown"}.get(after["outcome"], after["outcome"])
     style = STYLES[_OUTCOMES[after["outcome"]][1]]

@@ -86,12 +86,15 @@ def test_the_page_says_what_the_policy_would_have_blocked(runs: list[Evidence]) 
         "\n"
         f"pass → fail  version 45, 2026-11-21, {runs[1].digest[:19]}\n"
         "  metrics/r1/overall: mae is 4.5; at most 4 is allowed (a point comparison, without an error rate)\n"
+        "\n"
+        f"fail → fail  version 55, 2026-11-21, {runs[2].digest[:19]}\n"
+        "  metrics/r1/overall: mae is 5.5; at most 4 is allowed (a point comparison, without an error rate)\n"
     )
 
 
 def test_a_looser_policy_says_what_it_lets_through(runs: list[Evidence]) -> None:
     """And the same one that nothing changes."""
-    assert "1 that were blocked would not be\n" in call(6).stdout
+    assert "1 that was blocked would not be\n" in call(6).stdout
     assert "fail → pass  version 55" in call(6).stdout
     assert "every run would have come to what it did\n" in call(5).stdout
 
