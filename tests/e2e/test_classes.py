@@ -59,6 +59,7 @@ def fill(folder: Path) -> None:
         mlflow.sklearn.save_model(
             model, folder / "models" / str(number), input_example=frame[FEATURES].head(3),
             pyfunc_predict_fn="predict" if number == 4 else "predict_proba", pip_requirements=["mlflow", "scikit-learn"],
+            serialization_format="cloudpickle",
         )  # fmt: skip
         client.create_model_version(MODEL, source=str(folder / "models" / str(number)))
     client.set_registered_model_alias(MODEL, "production", "1")

@@ -43,6 +43,7 @@ def _saved(path: Path, model: Any, inputs: Any, method: str) -> Path:
         input_example=inputs[:3],
         pyfunc_predict_fn=method,
         pip_requirements=["mlflow", "scikit-learn"],
+        serialization_format="cloudpickle",
     )
     return path
 
