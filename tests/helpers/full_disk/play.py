@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from helpers.full_disk import Ended
-from helpers.warm_python import GATE, import_all, keep_from_the_collector
+from helpers.warm_python import keep_from_the_collector
 from lockgate.cli import main as cli
 
 ENDLESS = 10**9
@@ -89,5 +89,4 @@ def main(library: str, checkout: str, folder: str, command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    import_all(list(GATE))
     main(*sys.argv[1:4], sys.argv[4:])
