@@ -201,6 +201,26 @@ def test_a_digest_that_is_short_ambiguous_or_nobodys_is_wrong_usage(
         assert elsewhere.digest in said
 
 
+def test_where_nothing_is_staged_the_last_run_is_named_and_why_it_staged_nothing(desk: Desk) -> None:
+    """By approve, promote and status alike; what became Production is no longer spoken of."""
+    version = desk.register()
+    failed = desk.evaluate(version, verdict="fail", opens="no")
+
+    refused = [str(desk.gate(command).exception) for command in (approve, promote.command)]
+    shown = " ".join(desk.gate(status.command).stdout.split())
+    passed = desk.evaluate(version)
+    unstaged = str(desk.gate(approve).exception)
+    desk.gate(approve, passed.digest, "--key", desk.key)
+    desk.gate(promote.command, passed.digest)
+    after = desk.gate(status.command).stdout
+
+    reason = f"the last run ({failed.run_id}) staged nothing: {desk.model} version 1 does not pass"
+    assert all(f"has nothing in Staging: {reason}" in each for each in refused), refused
+    assert f"Staging nothing {reason}" in shown
+    assert "gate run --resume --stage" in unstaged
+    assert "last run" not in after
+
+
 def test_without_a_digest_what_is_staged_is_signed_and_shown(desk: Desk) -> None:
     """Model, version, verdict and digest; where nothing is staged, nothing is."""
     about = desk.evaluate(desk.register())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+from lockgate.cli.last_run import last_run
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
@@ -20,6 +21,7 @@ from lockgate.integrations import git
 from lockgate.integrations.default_branch import SQUASHED, not_merged
 from lockgate.pipeline.loader import load, pipelines, project_root, root_of
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.operator import read_state
 from lockgate.registries.ports import EvidenceStore, Registry
 from lockgate.runs.lookup import find_pipeline, only_pipeline, open_registry
@@ -213,7 +215,7 @@ class _Staged:
 def _staged(path: Path | None) -> _Staged:
     """What alone is staged, of the pipeline or of all in `gates/`. Raises UsageError."""
     paths = [path] if path is not None else pipelines(project_root()) or [only_pipeline(project_root())]
-    entries, models = list[_Staged](), list[str]()
+    entries, models, standings = list[_Staged](), list[str](), dict[str, Standing]()
     for each in paths:
         try:
             pipeline = load(each, environ=os.environ)
@@ -229,7 +231,7 @@ def _staged(path: Path | None) -> _Staged:
             error.message = error.message if each.name in error.message else f"{each.name}: {error.message}"
             error.remedy = "; ".join(filter(None, (error.remedy, "name the pipeline that is meant with --pipeline")))
             raise
-        digest = standing.evidence.get(standing.staging or "")
+        standings[pipeline.model], digest = standing, standing.evidence.get(standing.staging or "")
         if standing.staging is not None and digest is not None:
             since = standing.staged_at
             when = "" if since is None else f" since {utc_text(since)}"
@@ -241,10 +243,10 @@ def _staged(path: Path | None) -> _Staged:
         raise UsageError(
             f"no digest is named, and several versions are staged:{listed}", remedy="name the digest that is meant"
         )
-    raise UsageError(
-        f"no digest is named, and the ledger of {', '.join(dict.fromkeys(models))} has nothing in Staging",
-        remedy="name the digest that the report of a run shows; gate run --stage stages what passes",
-    )
+    problem = f"no digest is named, and the ledger of {', '.join(dict.fromkeys(models))} has nothing in Staging"
+    if (last := last_run(runs_root(), standings)) is not None:
+        raise UsageError(f"{problem}: {last.reason}", remedy=last.remedy)
+    raise UsageError(problem, remedy="evaluate a candidate with gate run --stage, which stages what can be approved")
 
 
 def read_ballot(

@@ -95,7 +95,8 @@ class Waiting:
 
 def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Waiting | None:
     """None where nothing waits, or no pipeline says who signs."""
-    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, short_digest
+    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, runs_root, short_digest
+    from lockgate.cli.last_run import last_run
     from lockgate.data.slices.names import id_words
     from lockgate.signoff.decision import accepting_option, decide
     from lockgate.signoff.outlook import comment_way
@@ -103,6 +104,9 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
 
     version = state.standing.staging
     digest = state.standing.evidence.get(version or "")
+    if ledger.pipeline is not None and version is None:
+        last = last_run(runs_root(), {ledger.pipeline.model: state.standing})
+        return None if last is None else Waiting(f"{last.reason}: {last.remedy}")
     if ledger.pipeline is None or digest is None:
         return None
     try:
