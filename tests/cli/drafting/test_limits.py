@@ -78,3 +78,22 @@ def test_the_tolerances_of_all_rows_are_those_of_the_losses_that_there_are() -> 
     assert all(tolerance is not None for tolerance in (*even, *heavy))
     assert (heavy[0] or 0) > 1.1 * (even[0] or 0)
     assert (heavy[1] or 0) < 1.1 * (even[1] or 0)
+
+
+def test_slices_that_decide_too_little_are_left_out_of_the_lines_on_slices() -> None:
+    """By their positive rows; the limit is that of the weakest of the others, and so is the tolerance."""
+    draw = np.random.default_rng(8)
+    group = np.repeat(["north", "south", "west"], [8000, 8000, 500])
+    label = draw.random(len(group)) < np.where(group == "west", 0.04, 0.3)
+    table = pa.table({"label": label.astype(int), "group": group, "score": label + draw.normal(0, 1, len(group))})
+    reading = Reading("binary", Output(), False, table, "score", (), 1, None)
+    spec = DatasetSpec.model_validate({"path": "d.csv", "label": "label", "slices": ["group"]})
+
+    drafted = limits(reading, spec, ["auc >= champion - 0.03"], "auc >= champion - 0.06 on each slice")
+
+    assert drafted.small is not None
+    assert (drafted.small.key, drafted.small.count, drafted.small.total) == ("min_positives", 1, 3)
+    assert drafted.small.least > 500 * 0.1
+    assert drafted.each_slice is not None
+    assert drafted.each_slice.limit > 0.7
+    assert (drafted.tolerance or 1) <= 0.06

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.cli.drafting.columns import MOST_ROWS, first_batches
+from lockgate.cli.drafting.latency_lines import RowTime
 from lockgate.cli.drafting.registered import Registered
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import in_order, plain_number
@@ -25,10 +26,15 @@ from lockgate.models.model import LoadPlan, Model, Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.case_builder import temporary_case
 
-_FIRST, _MOST = 50, 5000  # rows: that show how long the others take, and that are sent
+_FIRST, _MOST = 50, 50_000  # rows: that show how long the others take, and that are sent
 _SECONDS = 15.0  # for all rows, about
 _PATIENCE_S = 60.0  # for one answer; a run has more
-_REQUESTS, _PROBES, _PROBES_S = 30, 5, 6.0  # so that no single busy moment of the machine says how fast a version is
+_REQUESTS, _WARMUP, _PROBES, _PROBES_S = (
+    30,
+    5,
+    5,
+    6.0,
+)  # so that no single busy moment of the machine says how fast a version is
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class Reading:
 
     output: what the pipeline has to say of the answer, labels_only: whether they are classes without scores. table: truth,
     slices and scores of the rows that were sent. scores: the column of the scores, or one for each class. classes: of
-    several. positive: the label that scores speak for, of two. p95_ms: of requests of one row, in the quietest of a few
-    moments; None where some failed in each. lacks: what whoever logged the version left out that the gate `signature` asks for, if anything.
+    several. positive: the label that scores speak for, of two. row_time: of requests of one row, None where some failed.
+    lacks: what whoever logged the version left out that the gate `signature` asks for, if anything.
     """
 
     task: str
@@ -48,7 +54,7 @@ class Reading:
     scores: str | Mapping[str, str]
     classes: tuple[str, ...]
     positive: Any
-    p95_ms: float | None
+    row_time: RowTime | None
     lacks: str | None = None
 
 
@@ -100,7 +106,7 @@ class _Asked:
                 scores,
                 classes,
                 self.pipeline.positive,
-                self._p95_ms(model, sent),
+                self._row_time(model, sent),
                 self._lacks,
             )
         raise faults[-1]
@@ -166,15 +172,16 @@ class _Asked:
             )
         return table, names, classes
 
-    def _p95_ms(self, model: Model, rows: pa.Table) -> float | None:
+    def _row_time(self, model: Model, rows: pa.Table) -> RowTime | None:
         batch, began = next(self._batches(rows.slice(0, _REQUESTS))), time.monotonic()
-        quietest = np.inf
-        for _ in range(_PROBES):
-            drive = model.drive(LoadPlan(requests=_REQUESTS, warmup=5), batch)
-            quietest = min(quietest, float(np.quantile(drive.latency_ms, 0.95, method="inverted_cdf")))
-            if time.monotonic() - began > _PROBES_S:
-                break
-        return quietest if np.isfinite(quietest) else None
+        spent, p95 = list[float](), list[float]()
+        while len(p95) < _PROBES and (not p95 or time.monotonic() - began < _PROBES_S):
+            before = model.usage().cpu_seconds
+            drive = model.drive(LoadPlan(requests=_REQUESTS, warmup=_WARMUP), batch)
+            after = model.usage().cpu_seconds
+            p95.append(float(np.quantile(drive.latency_ms, 0.95, method="inverted_cdf")))
+            spent.append(0.0 if before is None or after is None else 1000 * (after - before) / (_REQUESTS + _WARMUP))
+        return RowTime(min(spent), min(p95)) if np.isfinite(min(p95)) else None
 
 
 def likely_task(guess: str, answer: pa.RecordBatch, labels: Sequence[Any]) -> str:

@@ -12,6 +12,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.number_format import interval_text, rounded_up, short, slice_words
+from lockgate.evaluation.judging.rows_needed import stated_tolerance
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.outlook import outlooks
 from lockgate.evaluation.requirements.grammar import parse
@@ -49,6 +50,7 @@ class Limits:
 
     tolerance: the smallest that lets a version as good as this one pass `compared`, a line on each slice, as it would be beside
     the champion; a factor's distance from 1. None where these rows decide none. tolerances: likewise of the lines overall.
+    small: slices that these two leave out, since they decide no tolerance that is usual; None where all do, or hardly any.
     """
 
     overall: Limit | None = None
@@ -56,6 +58,17 @@ class Limits:
     weak: frozenset[str] = frozenset()
     tolerance: float | None = None
     tolerances: tuple[float | None, ...] = ()
+    small: SmallOnes | None = None
+
+
+@dataclass(frozen=True)
+class SmallOnes:
+    """Slices that decide too little. key, least: what of `small_slices` tells them from the others; count: of them, of total."""
+
+    key: str
+    least: int
+    count: int
+    total: int
 
 
 def limits(reading: Reading, spec: DatasetSpec, overall: Sequence[str], on_slices: str) -> Limits:
@@ -81,6 +94,8 @@ def limits(reading: Reading, spec: DatasetSpec, overall: Sequence[str], on_slice
     sliced = [(finding, _limit(finding, op)) for finding in result.findings if finding.slice]
     weak = frozenset(name for finding, limit in sliced if limit is None for name in finding.slice)
     kept = [(finding, limit) for finding, limit in sliced if limit is not None and not weak & set(finding.slice)]
+    small = _small_ones(compared[-1], [finding for finding, _ in kept])
+    kept = [(finding, limit) for finding, limit in kept if small is None or _size(finding, small.key) >= small.least]
     weakest = (min if op == ">=" else max)([limit for _, limit in kept], key=lambda limit: limit.limit, default=None)
     return Limits(
         _limit(whole[0], op) if whole else None,
@@ -88,7 +103,23 @@ def limits(reading: Reading, spec: DatasetSpec, overall: Sequence[str], on_slice
         weak,
         _smallest_tolerance(compared[-1], [finding for finding, _ in kept]),
         tuple(_smallest_tolerance(line, [finding]) for line, finding in zip(compared, whole, strict=False)),
+        small,
     )
+
+
+def _small_ones(line: Requirement, findings: Sequence[Finding]) -> SmallOnes | None:
+    """The smallest slices, without which the others decide the line's own tolerance; None where none or one would be left."""
+    rare = all(each.positives is not None and 2 * each.positives <= each.rows for each in findings)
+    key = "min_positives" if rare else "min_rows"
+    held = sorted(findings, key=lambda finding: _size(finding, key))
+    while len(held) > 1 and (_smallest_tolerance(line, held) or math.inf) > stated_tolerance(line):
+        held = [finding for finding in held if _size(finding, key) > _size(held[0], key)]
+    few = len(findings) - len(held)
+    return SmallOnes(key, _size(held[0], key), few, len(findings)) if few and len(held) > 1 else None
+
+
+def _size(finding: Finding, key: str) -> int:
+    return finding.rows if key == "min_rows" else finding.positives or 0
 
 
 def _limit(finding: Finding, op: str) -> Limit | None:

@@ -186,7 +186,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) 
         latency=""
         if draft.recorded
         else latency_gate(
-            None if draft.reading is None else draft.reading.p95_ms, version=draft.version, signed=signers.signs
+            None if draft.reading is None else draft.reading.row_time, version=draft.version, signed=signers.signs
         ),
     )
 
@@ -277,6 +277,9 @@ def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
         keys.append(f"scores: {{{pairs}}}  # recorded: no model is started for them")
     slices = f"slices: {text(draft.slices)}" if draft.slices else "# slices: [country]"
     keys.append(f"{slices}  # lines `on each slice` judge each value of these columns on its own")
+    if draft.limits is not None and (small := draft.limits.small) is not None and draft.slices:
+        note = f"{small.count} of these {small.total} slices have fewer: they fail where they are surely worse, and prove no more"
+        keys.append(f"small_slices: {{{small.key}: {small.least}, below: watch}}  # {note}")
     return [f"    {key}" for key in keys]
 
 

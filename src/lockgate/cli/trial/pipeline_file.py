@@ -55,7 +55,7 @@ def _draft(subject: Subject, version: str) -> Draft:
     model, question = subject.models["candidate"], subject.question
     output = Output(method=model.scoring if subject.kind in ("binary", "multiclass") else None)
     reading = Reading(
-        subject.task, output, subject.kind == "labels", subject.rows, "", (), subject.positive, p95_ms=None
+        subject.task, output, subject.kind == "labels", subject.rows, "", (), subject.positive, row_time=None
     )
     slices = question.slices or subject.outline.slices
     rows = Dataset("holdout", subject.data.spec.model_copy(update={"label": subject.label}), subject.data.root)
