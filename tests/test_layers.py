@@ -44,6 +44,7 @@ WALLS = {
 # What runs as a process of its own knows nothing of ours.
 APART = (
     "models.model_host",
+    "runs.selftest.planted_model",
     "models.isolation.launcher",
     "models.isolation.limits",
     "models.isolation.namespaces",

@@ -365,7 +365,7 @@ class Host:
             raw = self.raw_model()
             flavors = getattr(getattr(self.model, "metadata", None), "flavors", None) or {}
             python_function = flavors.get("python_function") or {}
-            loader = str(python_function.get("loader_module") or "")
+            loader = str(python_function.get("wrapped_loader") or python_function.get("loader_module") or "")
             known_flavor = loader.startswith("mlflow.") and not loader.startswith("mlflow.pyfunc")
             known_flavor = known_flavor or isinstance(self.model, FileModel)
             default = (python_function.get("predict_fn") or "predict") if known_flavor else None

@@ -1,0 +1,1 @@
+"""Defects planted into copies of a candidate, and which gates stop them."""
