@@ -30,6 +30,7 @@ GROUPS = {
     "Evaluate": {
         "try": "Judge model files at once: no registry, no pipeline.",
         "run": "Run every gate on a candidate and write the evidence.",
+        "selftest": "Plant defects into copies of your model, and show which gate stops which.",
         "report": "Show evidence as a document.",
         "explain": "Show how a verdict came about, and what would flip it.",
         "reevaluate": "Judge stored evidence under another policy.",

@@ -1,0 +1,139 @@
+"""Defects planted into copies of a candidate, on a pipeline of each task: what stops them, and what nothing stops."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import tasks
+from helpers.checkout import Checkout
+from helpers.shelf import alone, once
+from lockgate.models.isolation.box import kernel
+
+ROOT = Path(__file__).parents[3]
+ANSWERS = ("labels", "constant", "nan", "slice")
+LOOSE = "gates: [{gate: signature}, {gate: metrics, data: holdout, require: [accuracy >= 0.3]}]\n"
+ALONE = "gates: [{gate: signature, require: [missing <= 0, example_errors <= 0]}]\n"
+FILES = ("renamed-column", "dropped-column", "requirements")
+
+
+@pytest.fixture
+def project(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str
+) -> Checkout:
+    """A project with the pipelines and functions of this repository, and models of its own."""
+    shelf = once(tmp_path_factory, "tasks", tasks.fill)
+    alone(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    made = Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=warm_python)
+    for folder, place in (("gates", "shipped"), ("metrics", "metrics")):
+        shutil.copytree(ROOT / folder, tmp_path / place)
+    return made
+
+
+def self_test(project: Checkout, name: str, *only: str, more: str = "") -> dict[str, Any]:
+    """The document of a self-test of the candidate that is as good as the champion. more: keys of the pipeline."""
+    path = project.folder / "gates" / f"{name}.yaml"
+    path.parent.mkdir(exist_ok=True)
+    text = f"extends: ../shipped/{name}.yaml\n"
+    if more == ALONE:
+        shipped = (project.folder / "shipped" / f"{name}.yaml").read_text()
+        text = shipped.partition("gates:")[0].replace("champion: {alias: production, else: none}", "champion: none")
+    path.write_text(f"{text}environment: {{python: {project.python}}}\n{more}")
+    options = [word for each in only for word in ("--only", each)]
+    answer = project.gate("selftest", "--json", "--candidate", f"version={tasks.GOOD}", *options)
+    assert answer.stdout, answer.stderr
+    document: dict[str, Any] = json.loads(answer.stdout)
+    assert answer.code == document["exit_code"]
+    return document | {"by": {each["name"]: each for each in document["defects"]}}
+
+
+@pytest.mark.parametrize("name", ["ranking", "regression", "multiclass", "super-resolution"])
+def test_answers_that_are_spoilt_are_stopped_in_every_task(project: Checkout, name: str) -> None:
+    """Turned round, all alike, without numbers, and on one slice those of other rows."""
+    document = self_test(project, name, *ANSWERS)
+
+    assert {key: each["outcome"] for key, each in document["by"].items()} == dict.fromkeys(ANSWERS, "stopped")
+    assert (document["exit_code"], document["silent_gates"], document["beside_itself"]) == (0, {}, False)
+    assert document["by"]["slice"]["line"].endswith(")"), "the slice is named behind the line that fails there"
+
+
+def test_a_gate_and_a_slice_line_that_are_gone_are_named_as_holes(project: Checkout) -> None:
+    """With the line to write; nothing is kept of it, and the data were not evaluated by it."""
+    document = self_test(project, "multiclass", "slice", *FILES, "slow", "environment", more=LOOSE)
+    found = {key: (each["outcome"], each["gate"]) for key, each in document["by"].items()}
+
+    assert document["exit_code"] == 1
+    assert found == {
+        "slice": ("not stopped", None),
+        "renamed-column": ("stopped", "signature"),
+        "dropped-column": ("stopped", "signature"),
+        "requirements": ("not stopped", None),
+        "environment": ("does not apply", None),
+        "slow": ("not stopped", None),
+    }
+    assert (
+        document["by"]["slice"]["remedy"] == "write accuracy >= champion - 0.02 on each slice into require of metrics"
+    )
+    assert "gate: metadata" in document["by"]["requirements"]["remedy"]
+    assert "gate: latency" in document["by"]["slow"]["remedy"]
+    assert {path.name for path in (project.folder / ".gate").iterdir()} <= {".gitignore", "tmp", "salt"}
+    assert list((project.folder / ".gate" / "tmp").glob("selftest-*")) == []
+
+
+@pytest.mark.skipif(not kernel().landlock, reason="this machine has no box")
+def test_a_payload_is_stopped_by_the_box_and_seen(project: Checkout) -> None:
+    """It is denied, and does not go on in silence; without a box it gets through, and the remedy says so."""
+    names = ("payload-connects", "payload-writes", "payload-reads")
+    bare = self_test(project, "regression", *names, more=ALONE)  # what is forked for the warm python is in no box
+    project.python = sys.executable
+    boxed = self_test(project, "regression", *names, more=ALONE)
+
+    assert {each["gate"] for each in boxed["by"].values()} == {"signature"}
+    assert "Permission denied" in boxed["by"]["payload-reads"]["reason"]
+    assert {each["outcome"] for each in bare["by"].values()} == {"not stopped"}
+    assert "isolation: {require: box}" in bare["by"]["payload-reads"]["remedy"]
+
+
+def test_each_request_that_takes_longer_is_stopped_by_a_latency_gate_with_few_requests(project: Checkout) -> None:
+    """However many the pipeline names."""
+    gates = "gates:\n  - {gate: latency, load: {closed: {concurrency: 1}, requests: 100000}, require: [mean_ms <= champion * 3]}\n"
+    document = self_test(project, "regression", "slow", more=gates)
+
+    assert [(each["outcome"], each["gate"]) for each in document["defects"]] == [("stopped", "latency")]
+
+
+def test_a_gate_that_fails_the_copy_as_it_is_shows_nothing(project: Checkout) -> None:
+    """It is named, and what only it could see is neither stopped nor a hole."""
+    document = self_test(
+        project,
+        "regression",
+        "labels",
+        "renamed-column",
+        more="gates: [{gate: signature}, {gate: metrics, data: holdout, require: [mae <= 0.001]}]\n",
+    )
+
+    assert document["exit_code"] == 3
+    assert list(document["silent_gates"]) == ["metrics"]
+    assert [each["outcome"] for each in document["defects"]] == ["not shown", "stopped"]
+
+
+def test_the_page_names_the_gate_the_hole_and_what_to_write(project: Checkout) -> None:
+    """For people; a wrong name of a defect is said at once."""
+    path = project.folder / "gates" / "regression.yaml"
+    path.parent.mkdir()
+    path.write_text(f"extends: ../shipped/regression.yaml\nenvironment: {{python: {project.python}}}\n")
+    answer = project.gate("selftest", "--candidate", "2", "--only", "renamed-column", "--only", "requirements")
+    wrong = project.gate("selftest", "--only", "lables")
+
+    assert "renamed-column  stopped      signature: " in answer.stdout
+    assert "warning  nothing stops it: its files do not say which packages it needs" in answer.stdout
+    assert "1 of 2 defects that apply are stopped." in answer.stdout
+    assert "gate: requirements: not stopped" in answer.stderr
+    assert (answer.code, wrong.code) == (1, 2)
+    assert "there is no defect 'lables'; did you mean 'labels'?" in " ".join(wrong.stderr.split())
