@@ -78,6 +78,30 @@ def head_commit(root: Path) -> str | None:
     return text.strip() if text else None
 
 
+def commit_of(ref: str, root: Path) -> str | None:
+    """The commit that a branch, a tag or another name stands for here, on the remote where no branch of this clone has it."""
+    names = [ref] if (name := remote(root)) is None else [ref, f"{name}/{ref}"]
+    if ref.startswith("-"):
+        return None
+    commits = (ask(["rev-parse", "--verify", "--quiet", f"{each}^{{commit}}"], root) for each in names)
+    return next((commit.strip() for commit in commits if commit), None)
+
+
+def names_in(commit: str, folder: str, root: Path) -> list[str]:
+    """Paths, relative to the root, of what a folder holds in a commit; none where there is no such folder."""
+    return (ask(["ls-tree", "--name-only", "-z", commit, f"{folder}/"], root) or "").split("\0")[:-1]
+
+
+def content(commit: str, path: str, root: Path) -> bytes | None:
+    """The bytes of a file in a commit, links inside of it followed; None where it has no such file."""
+    if "\n" in path:
+        return None
+    feed = f"{commit}:{path}\n".encode("utf-8", "surrogateescape")
+    head, _, rest = _git(["cat-file", "--batch", "--follow-symlinks"], root, feed=feed).data.partition(b"\n")
+    kind = head.split(b" ")
+    return rest[: int(kind[2])] if len(kind) == 3 and kind[1] == b"blob" else None
+
+
 def checkout_state(root: Path) -> dict[str, str | bool | None]:
     """The commit that is checked out, and whether tracked files differ from it (`dirty`); None for each outside a checkout.
 
@@ -175,24 +199,28 @@ def ask(arguments: list[str], root: Path) -> str | None:
 class _Answer:
     """Of one call. failed: git could not do it, which is another thing than a no."""
 
-    def __init__(self, code: int, out: str = "", error: str = "") -> None:
-        self.code, self.out, self.error = code, out if code == 0 else "", error.strip()
+    def __init__(self, code: int, data: bytes = b"", error: str = "") -> None:
+        self.code, self.data, self.error = code, data if code == 0 else b"", error.strip()
+
+    @property
+    def out(self) -> str:
+        return self.data.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
     @property
     def failed(self) -> bool:
         return self.code >= 128
 
 
-def _git(arguments: list[str], root: Path, *, remote: bool = False, program: tuple[str, ...] = ("git",)) -> _Answer:
-    """Every call of git. What git replaces by `git replace` is looked at as it was."""
+def _git(
+    arguments: list[str], root: Path, *, remote: bool = False, program: tuple[str, ...] = ("git",), feed: bytes = b""
+) -> _Answer:
+    """Every call of git. feed: what it reads. What git replaces by `git replace` is looked at as it was."""
     try:
         answer = subprocess.run(
             [*program, "--no-replace-objects", *arguments],
             cwd=root,
-            stdin=subprocess.DEVNULL,
+            input=feed,
             capture_output=True,
-            text=True,
-            errors="replace",
             check=False,
             timeout=_REMOTE_SECONDS if remote else _SECONDS,
             start_new_session=remote,  # without a terminal nobody is asked for a password
@@ -201,7 +229,7 @@ def _git(arguments: list[str], root: Path, *, remote: bool = False, program: tup
         return _Answer(1, error=f"git {arguments[0]} did not end within {error.timeout:.0f} s")
     except OSError as error:
         return _Answer(128, error=f"git cannot be called: {error.strerror}")
-    return _Answer(answer.returncode, answer.stdout, answer.stderr)
+    return _Answer(answer.returncode, answer.stdout, answer.stderr.decode(errors="replace"))
 
 
 def _looks_like_checkout(root: Path) -> bool:

@@ -125,7 +125,7 @@ def _validated(
             draft.title: tuple((names.index(entry.at.file), entry.at.line) for entry in draft.node.entries("require"))
             for draft in drafts
         },
-        positions={path: str(node.at) for path, node in tree.walk() if path[:1] in (("data",), ("inputs",))},
+        positions={path: str(node.at) for path, node in tree.walk()},
     )
     return pipeline
 

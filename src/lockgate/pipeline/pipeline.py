@@ -331,7 +331,7 @@ class Pipeline(Config):
         )
 
     def position(self, *path: str | int) -> str:
-        """`file:line:col` of a value below `data` or `inputs`, or of the last one on the way to it; the file's name elsewhere."""
+        """`file:line:col` of a value, or of the last one on the way to it that is written; the file's name else."""
         ends = (path[:length] for length in range(len(path), 0, -1))
         return next((at for end in ends if (at := self._origin.positions.get(end))), str(self.path))
 

@@ -14,6 +14,7 @@ import click
 from lockgate.cli.github.existing_workflows import hears_comments
 from lockgate.cli.github.workflow_check import python_notes, workflow_notes
 from lockgate.cli.output import show, show_json
+from lockgate.cli.policy_comparison import Earlier
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline import gate_outline
 from lockgate.pipeline.loader import load, pipelines, project_root
@@ -30,13 +31,19 @@ if TYPE_CHECKING:
 @click.option(
     "--github", is_flag=True, help="Ask the registry too whether the jobs on GitHub have the Python of the model."
 )
+@click.option(
+    "--against", metavar="REF", help="Say what of each pipeline got looser, or stricter, since a branch, tag or commit."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(paths: tuple[Path, ...], with_data: bool, github: bool, as_json: bool) -> None:
+def command(paths: tuple[Path, ...], with_data: bool, github: bool, against: str | None, as_json: bool) -> None:
     """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one.
+
+    With --against main it says what got looser since then, place by place; a change is no fault, and exits with 0.
 
     Its workflows of GitHub Actions are looked at, too: what their jobs lack is a note.
     """
     entries: list[dict[str, Any]] = []
+    earlier = None if against is None else Earlier.of_ref(against)
     for path in paths or _of_the_project():
         try:
             pipeline = load(path, environ=None)
@@ -54,10 +61,16 @@ def command(paths: tuple[Path, ...], with_data: bool, github: bool, as_json: boo
         entries.append(entry | (_data_entry(pipeline, misfits, notes) if with_data else {}))
         if not as_json and entries[-1]["ok"]:
             show(f"{path}: ok ({_contents(pipeline, misfits, with_data=with_data)})")
-    if not entries:
+        if earlier is not None:
+            entries[-1] |= _compared(path, pipeline, earlier, as_json=as_json)
+    removed = earlier.removed if earlier is not None and not paths else []
+    if not entries and not removed:
         raise UsageError("there is no pipeline in gates/", remedy="name one, or write one with gate init")
     if as_json:
-        show_json({"pipelines": entries})
+        show_json({"pipelines": entries} | ({"removed": removed} if earlier is not None else {}))
+    else:
+        for name in removed:
+            show(f"{name}: looser: the pipeline itself is gone since {against}, so nothing is judged by it")
     if not all(entry["ok"] for entry in entries):
         invalid = any(entry["policy"] is None for entry in entries)
         raise click.exceptions.Exit(PipelineError.exit_code if invalid else DataMisfits.exit_code)
@@ -73,6 +86,19 @@ def _entry(
 ) -> dict[str, Any]:
     ok = policy is not None
     return {"path": str(path), "ok": ok, "policy": policy, "complaints": list(complaints), "notes": list(notes)}
+
+
+def _compared(path: Path, pipeline: Pipeline, earlier: Earlier, *, as_json: bool) -> dict[str, Any]:
+    """What `--against` adds to the entry of a pipeline, and says of it."""
+    try:
+        changes = earlier.changes(pipeline)
+    except PipelineError as error:
+        show("\n".join(error.complaints), err=True)
+        return {"ok": False, "policy": None, "complaints": error.complaints}
+    if not as_json:
+        show("\n".join(earlier.lines(path, changes)))
+    compared = None if changes is None else [change.to_json() for change in changes]
+    return {"against": {"ref": earlier.ref, "commit": earlier.commit, "changes": compared}}
 
 
 def _misfits(path: Path, pipeline: Pipeline) -> list[Misfit]:
