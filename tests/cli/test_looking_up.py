@@ -208,6 +208,7 @@ def test_where_nothing_is_staged_the_last_run_is_named_and_why_it_staged_nothing
 
     refused = [str(desk.gate(command).exception) for command in (approve, promote.command)]
     shown = " ".join(desk.gate(status.command).stdout.split())
+    shutil.rmtree(desk.folder_of(failed))  # of two in one second either may be the last
     passed = desk.evaluate(version)
     unstaged = str(desk.gate(approve).exception)
     desk.gate(approve, passed.digest, "--key", desk.key)

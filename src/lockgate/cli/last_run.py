@@ -20,8 +20,9 @@ _MOST = 300  # characters of a reason
 
 @dataclass(frozen=True)
 class LastRun:
-    """A run that left nothing in Staging. reason: its verdict, and why. remedy: what leads on."""
+    """A run that left nothing in Staging. verdict: what came of it. reason: with what stops it most. remedy: what leads on."""
 
+    verdict: str
     reason: str
     remedy: str
 
@@ -49,13 +50,14 @@ def unstaged(evidence: Evidence) -> LastRun:
     """Why nothing of this evidence is in Staging."""
     run = f"the last run ({evidence.run_id})"
     if evidence.can_be_approved:
-        return LastRun(f"{run} was not staged: {verdict_sentence(evidence)}", "stage it with gate run --resume --stage")
+        verdict = f"{run} was not staged: {verdict_sentence(evidence)}"
+        return LastRun(verdict, verdict, "stage it with gate run --resume --stage")
     stops = [stop for gate in evidence.gates if gate.counts for stop in unwaived_blockers(gate, evidence.waived)]
     worst = max(stops, key=lambda stop: stop.verdict.rank, default=None)
-    reason = f"{run} staged nothing: {verdict_sentence(evidence)}"
+    verdict = f"{run} staged nothing: {verdict_sentence(evidence)}"
     if worst is None:
-        return LastRun(reason, "gate report shows it; run every gate with gate run --stage")
+        return LastRun(verdict, verdict, "gate report shows it; run every gate with gate run --stage")
     remedy = (
         f"{worst.remedy}; then gate run --stage" if worst.remedy else "bring a better candidate; gate report shows all"
     )
-    return LastRun(f"{reason}; {cut(worst.reason, _MOST)}", remedy)
+    return LastRun(verdict, f"{verdict}; {cut(worst.reason, _MOST)}", remedy)

@@ -106,7 +106,7 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
     digest = state.standing.evidence.get(version or "")
     if ledger.pipeline is not None and version is None:
         last = last_run(runs_root(), {ledger.pipeline.model: state.standing})
-        return None if last is None else Waiting(f"{last.reason}: {last.remedy}")
+        return None if last is None else Waiting(f"{last.verdict}; gate report shows it")
     if ledger.pipeline is None or digest is None:
         return None
     try:
