@@ -132,7 +132,8 @@ def before(count: int) -> Any:
         (before(0), "Evaluation no. 1 of holdout, or a later one", "with this one alone it stays at most 7.8 %."),
         (
             before(2), "Evaluation no. 3 of holdout, or a later one",
-            "over the 3 evaluations that are counted (published, or in this checkout) it is at most 23.4 %.",
+            "over the 3 evaluations that are counted it is at most 23.4 %. Counted is each published run, also of the same models, and of unpublished "
+            "ones in this checkout each pair of models once.",
         ),
         (before(30), "Evaluation no. 31 of holdout, or a later one", "over so many nothing is promised."),
         (

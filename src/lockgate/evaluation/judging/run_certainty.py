@@ -153,14 +153,15 @@ def _evaluations(name: str, number: int | None, detail: Mapping[str, Any], budge
     if budget is not None:
         title = f"Evaluation no. {number} of the {budget} allowed on {name}"
         return title, f"{luck}; over all {budget}, as far as they are counted, it is at most {percent(budget * alpha)}."
-    again = " (these models again, which count once)" if detail.get("repeats") else ""
+    again = " (these models again)" if detail.get("repeats") else ""
     title = f"Evaluation no. {number} of {name}, or a later one{again}"
     if number * alpha >= 1:
         return title, f"{luck}; over so many nothing is promised."
     if number == 1:
         return title, f"{luck}; with this one alone it stays at most {percent(alpha)}."
-    over = f"{counted(number, 'evaluation')} that are counted (published, or in this checkout)"
-    return title, f"{luck}; over the {over} it is at most {percent(number * alpha)}."
+    over = f"{counted(number, 'evaluation')} that are counted"
+    what = "Counted is each published run, also of the same models, and of unpublished ones in this checkout each pair of models once"
+    return title, f"{luck}; over the {over} it is at most {percent(number * alpha)}. {what}."
 
 
 def _uncovered(gate: GateResult, finding: Finding, waived: set[str]) -> str | None:
