@@ -38,7 +38,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  
 @click.option(
     "--task", type=click.Choice(TASKS), help="What the model does; by default what its answers and the label say."
 )
-@click.option("--data", help="The rows to judge it on; by default what alone is in data/, else in this folder.")
+@click.option(
+    "--data",
+    help="The rows to judge it on; by default what alone is in data/ and not called train, else in this folder.",
+)
 @click.option(
     "--label", help="The column that holds the truth; by default what is called like one, or alone is no input."
 )

@@ -44,7 +44,13 @@ def likely_paths(root: Path, folder: Path, model: str, signature: Sequence[Colum
         paths = fitting or paths
     likely = _likely(paths)
     own = [path for path in likely if Path(path).name.partition(".")[0].casefold() == model.casefold()]
-    return own if len(own) == 1 else likely
+    chosen = own if len(own) == 1 else likely
+    if len(chosen) == 1:
+        folder = (root / chosen[0]).parent
+        trained = [path for path in _data_paths(root, folder, trained=True) if file_format(path) is not None]
+        if others := [path for path in dict.fromkeys([*paths, *trained]) if path not in chosen]:
+            show(f"of the data here {chosen[0]} is taken, by its name, not {_first(others)}: --data names others")
+    return chosen
 
 
 def lone_truths(schema: pa.Schema, index: Collection[str], signature: Sequence[Column]) -> list[str]:
@@ -56,11 +62,13 @@ def lone_truths(schema: pa.Schema, index: Collection[str], signature: Sequence[C
     return [name for name in tried if _feeds(schema, index, signature, truth=name)]
 
 
-def _data_paths(root: Path, folder: Path) -> list[str]:
-    """What may be data in a folder, from the root: the files that can be read, and folders."""
+def _data_paths(root: Path, folder: Path, *, trained: bool = False) -> list[str]:
+    """What may be data in a folder, from the root: the files that can be read, and folders. trained: of training data instead."""
     visible = [path for path in sorted(folder.iterdir()) if path.name[0] not in "._"] if folder.is_dir() else []
     data = [path for path in visible if file_format(path.name) is not None or path.is_dir()]
-    return [Path(os.path.relpath(path, root)).as_posix() for path in data if "train" not in path.stem.casefold()]
+    return [
+        Path(os.path.relpath(path, root)).as_posix() for path in data if ("train" in path.stem.casefold()) is trained
+    ]
 
 
 def _likely(paths: Sequence[str]) -> list[str]:

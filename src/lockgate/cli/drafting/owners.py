@@ -13,8 +13,8 @@ from lockgate.signoff import ssh
 
 _KINDS = ("ed25519", "ecdsa", "rsa")  # in the order in which ssh-keygen makes them by default today
 NO_KEY = (
-    "nobody can approve yet, as there is no SSH key in ~/.ssh: make one with ssh-keygen -t ed25519, and write the line of "
-    "its .pub file into signoff"
+    "nobody can approve yet, as there is no SSH key in ~/.ssh: mkdir -p ~/.ssh && ssh-keygen -t ed25519 makes one; then "
+    "call gate init --force, or write the line of its .pub file into signoff"
 )
 _DUTIES = (
     "  # separation_of_duties: false  # where one person is all there is: who made a version then approves it, too"
