@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,13 @@ from lockgate.evaluation.planning.outlook import Outlook, as_absolute, outlooks
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.scoring.scored_table import Scored
 
+# By enumeration (docs/internals/decisions.md): rows, slices, smallest tolerance; rows, what must be observed.
+TOLERANCES = [
+    (300, 1, 0.0405), (300, 20, 0.0594), (300, 130, 0.0682), (1000, 1, 0.0212), (1000, 20, 0.0307), (1000, 130, 0.0352),
+    (3000, 1, 0.0121), (3000, 20, 0.0174), (3000, 130, 0.0199), (10000, 1, 0.0066), (10000, 20, 0.0094), (10000, 130, 0.0108),
+]  # fmt: skip
+OBSERVED = [(100, 0.960), (300, 0.930), (1000, 0.916), (3000, 0.909), (10000, 0.905)]
+
 
 def counted(rows: int, positives: int | None = None, *, geo: str = "BR") -> Estimate:
     return Estimate("r1", (("geo", geo),), rows, positives, (">=", 0.0), "value", "point")
@@ -29,13 +37,7 @@ def planned(line: Any, *counts: Estimate, **more: Any) -> list[Outlook]:
     return outlooks("r1", asked, SUBJECTS[asked.subject], counts, **more)
 
 
-@pytest.mark.parametrize(
-    ("rows", "slices", "tolerance"),
-    [
-        (300, 1, 0.0405), (300, 20, 0.0594), (300, 130, 0.0682), (1000, 1, 0.0212), (1000, 20, 0.0307), (1000, 130, 0.0352),
-        (3000, 1, 0.0121), (3000, 20, 0.0174), (3000, 130, 0.0199), (10000, 1, 0.0066), (10000, 20, 0.0094), (10000, 130, 0.0108),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("rows", "slices", "tolerance"), TOLERANCES)
 def test_the_smallest_tolerance_is_that_of_the_enumeration(rows: int, slices: int, tolerance: float) -> None:
     """Accuracy, models that disagree on 5 % of rows, 90 % power for all slices (docs/internals/decisions.md): never less, at most 4 % more."""
     counts = [counted(rows, geo=str(place)) for place in range(slices)]
@@ -45,14 +47,26 @@ def test_the_smallest_tolerance_is_that_of_the_enumeration(rows: int, slices: in
     assert 0.99 * tolerance <= first.smallest <= 1.04 * tolerance
 
 
-@pytest.mark.parametrize(
-    ("rows", "observed"), [(100, 0.960), (300, 0.930), (1000, 0.916), (3000, 0.909), (10000, 0.905)]
-)
+@pytest.mark.parametrize(("rows", "observed"), OBSERVED)
 def test_what_must_be_observed_is_that_of_the_published_table(rows: int, observed: float) -> None:
     """Accuracy of at least 0.90."""
     [found] = planned("accuracy >= 0.90", counted(rows))
 
     assert found.observed == pytest.approx(observed, abs=0.0006)
+
+
+def test_the_page_for_people_has_these_numbers() -> None:
+    """Both tables of *In plain words*, rounded."""
+    page = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    rows = dict.fromkeys(rows for rows, *_ in TOLERANCES)
+    of_slices = {rows: [f"{tolerance:.3f}" for known, _, tolerance in TOLERANCES if known == rows] for rows in rows}
+
+    assert [line for line in (f"| {rows:,} | {value:.3f} |\n" for rows, value in OBSERVED) if line not in page] == []
+    assert [
+        line
+        for line in (f"| {rows:,} | {' | '.join(cells)} |\n" for rows, cells in of_slices.items())
+        if line not in page
+    ] == []
 
 
 @pytest.mark.parametrize(
