@@ -61,11 +61,12 @@ def obstacle(defect: Defect, pipeline: Pipeline, gates: Mapping[str, Gate]) -> s
     """Why a defect cannot be planted for this pipeline, None where it can. gates: those that are run."""
     if defect.part in ("answers", "payload") and isinstance(pipeline.target, Server):
         return "the models answer on servers that you run, where nothing is planted"
-    if defect.part == "answers":
-        if not any(gate.uses_models and gate.own_load is None for gate in gates.values()) and not pipeline.data:
-            return "the pipeline has no data"
-        if pipeline.data and all(data.scores for data in pipeline.data.values()):
-            return "the answers are recorded in the data, and no model is asked"
+    if defect.part == "answers" and not pipeline.data:
+        return "the pipeline has no data, so that no answer is judged"
+    if defect.part == "answers" and all(data.scores for data in pipeline.data.values()):
+        return "the answers are recorded in the data, and no model is asked"
+    if defect.part == "payload" and not any(gate.uses_models for gate in gates.values()):
+        return "no gate lets the model answer, so that nothing of it is ever loaded"
     if defect.part == "time" and any(isinstance(gate.own_target or pipeline.target, Server) for gate in gates.values()):
         return "the models answer on servers that you run, where nothing is planted"
     if defect.name == "slice" and not any(data.slices for data in pipeline.data.values()):
