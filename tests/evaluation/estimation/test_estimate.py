@@ -289,6 +289,16 @@ def test_what_was_counted_is_exact() -> None:
     assert (none.value, none.low, none.problem) == (None, None, ("nothing_counted", "nothing was there to be counted"))
 
 
+@pytest.mark.parametrize("line", ["mae <= 0.2", "rmse <= 0.2", "mae <= champion + 0.1"])
+@pytest.mark.parametrize("rows", [2, 3, 5, 8])
+def test_a_handful_of_rows_shows_nothing_of_rows_that_may_be_anything(line: str, rows: int) -> None:
+    """Where one row in ten is lost by far, eight are all near in two samples of five: no pass, and no fail, rests on that."""
+    near = 0.1 + 0.01 * np.random.default_rng(1).normal(size=rows)
+    for scores in (near, near + 5):
+        table = {"y": np.zeros(rows), "candidate": scores, "champion": near[::-1].copy()}
+        assert ask([line], table, task="regression")[0].too_few is not None
+
+
 @pytest.mark.parametrize("line", ["mae <= 0.5", "mae <= champion + 0.5", "rmse <= 0.9"])
 def test_one_row_that_carries_the_variance_shows_what_rows_ten_times_as_bad_would_leave(line: str) -> None:
     """Where nothing bounds a loss, ends are far away and no number of fifty digits; of what has a largest loss, that stands."""

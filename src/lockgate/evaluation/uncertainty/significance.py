@@ -29,6 +29,8 @@ Minority = tuple[int, str] | None
 _WORSE = 10.0
 """How many times as far as any row that came one that did not is taken to move a value that nothing bounds. With 10, means of losses
 at their limit pass about as often as by t alone where that shows anything, and far below it nearly always (docs/internals/decisions.md)."""
+_MIN_ROWS = 30
+"""Below, what came says nothing of what did not, where nothing bounds it: of ten rows one in three times none is of a tenth."""
 
 
 def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: float, confidence: float) -> Comparison:
@@ -81,11 +83,16 @@ def _by_influence(
             return unvaried(value.value, value.units, null=null, confidence=confidence, method=method)
         return floored(_nothing_varies(value, method, null), rare, null=null, confidence=confidence)
     method = f"{metric.method} paired" if paired else metric.method
-    by_t = _by_t(value, method, scale, null=null, confidence=confidence, few=_too_few(value.error, fewest))
-    if by_t.method == NONE:
+    by_score = bounded or value.error.n_eff >= MIN_EFFECTIVE_ROWS or value.units >= _MIN_ROWS
+    few = _too_few(value.error, fewest)
+    if few is None and not by_score:
+        carried = f"{value.error.n_eff:.1f} {metric.counted_in} carry the variance"
+        few = f"{carried}; below {_MIN_ROWS} {metric.counted_in} the test needs {MIN_EFFECTIVE_ROWS:g}"
+    by_t = _by_t(value, method, scale, null=null, confidence=confidence, few=few)
+    if by_t.method == NONE and by_score:
         by_t = replace(by_t, method=f"{method}, score")
     ends = widened(by_t, value.error, rare, null=null, confidence=confidence)
-    return ends if bounded else _open_ends(ends, value, scale, rare, null=null, confidence=confidence)
+    return ends if bounded or not by_score else _open_ends(ends, value, scale, rare, null=null, confidence=confidence)
 
 
 def _open_ends(
