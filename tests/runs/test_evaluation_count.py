@@ -103,6 +103,15 @@ def test_a_version_beside_itself_is_no_evaluation(pipeline: Pipeline, tmp_path: 
     assert after["holdout"].number == 2
 
 
+def test_a_version_beside_itself_counts_where_the_champion_need_not_be_production(tmp_path: Path) -> None:
+    """By such evidence a version can be promoted, and its values are no longer unseen when it is evaluated beside another."""
+    path = tmp_path / "p.yaml"
+    path.write_text(TEXT.replace("{alias: production, else: none}", "{version: 7}"))
+    itself = counted(load(path, environ={}, root=tmp_path), "r1", "holdout", inputs=inputs("7", "7", holdout=BYTES))
+
+    assert itself["holdout"].number == 1
+
+
 def test_two_names_of_the_same_bytes_are_one_set(pipeline: Pipeline, tmp_path: Path) -> None:
     """Here and in what is published; other bytes under another name are another set."""
     record = EvaluationRecord(tmp_path, "fraud")

@@ -39,7 +39,7 @@ from lockgate.runs.case_builder import open_case
 from lockgate.runs.circumstances import leaves_no_record, read_circumstances
 from lockgate.runs.data_check import require_data
 from lockgate.runs.lookup import only_pipeline
-from lockgate.runs.promotion_hooks import follows_production, make_operator, promotion_obstacles, repeated_production
+from lockgate.runs.promotion_hooks import make_operator, promotion_obstacles, repeated_production
 from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.version_selection import require_candidate
 from lockgate.signoff.outlook import comment_way
@@ -148,7 +148,7 @@ def run_pipeline(
     session.screen.show_run(evidence, folder.path, observed=observing)
     call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]
     call += [] if candidate is None else ["--candidate", candidate]
-    repeated = follows_production(pipeline) and evidence.is_of_champion
+    repeated = pipeline.follows_production and evidence.is_of_champion
     return FinishedRun(evidence, folder, observing, session, shlex.join(call), in_production=repeated)
 
 

@@ -275,6 +275,11 @@ class Pipeline(Config):
         return self._origin.variables
 
     @property
+    def follows_production(self) -> bool:
+        """Whether it compares with whoever holds Production."""
+        return isinstance(self.champion, ChampionSelector) and self.champion.alias == "production"
+
+    @property
     def has_champion(self) -> bool:
         """Whether a version can hold Production; before a first promotion none may."""
         return self.champion != "none"

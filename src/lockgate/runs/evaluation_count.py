@@ -71,10 +71,11 @@ def begin(
     """Count what a run is about to evaluate, by data name, and put it on record before anything is shown of it.
 
     inputs: digests of policy, models, data and functions (`CaseBuilder.digests`). published: facts of everything that is
-    published of the model; None where nobody can say. unrecorded: a later run will not learn of this one. A version beside
-    itself is none: nothing can be promoted by that, and so nothing by luck.
+    published of the model; None where nobody can say. unrecorded: a later run will not learn of this one. Production beside
+    itself is none: nothing can be promoted by that, and so nothing by luck. By a champion of another name a version can.
     """
-    if (champion := inputs.get("champion")) is not None and champion == inputs["candidate"]:
+    champion = inputs.get("champion")
+    if pipeline.follows_production and champion is not None and champion == inputs["candidate"]:
         return {}
     names = judged_data(pipeline, gates)
     these = [_evaluation(pipeline, gates, name, run_id, inputs) for name in names]

@@ -24,7 +24,7 @@ from lockgate.promotion.rollback_consent import rollback_owners
 from lockgate.promotion.rollback_proof import RollbackAnswer
 from lockgate.promotion.traffic_switch import switch_traffic
 from lockgate.registries.ports import ModelVersion, Registry
-from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.run import now
@@ -63,15 +63,9 @@ def make_terms(pipeline: Pipeline) -> PromotionTerms:
     return PromotionTerms(
         pipeline.signoff or SignoffPolicy(),
         pipeline.policy_digest,
-        follows_production=follows_production(pipeline),
+        follows_production=pipeline.follows_production,
         gates=policy_gates(pipeline),
     )
-
-
-def follows_production(pipeline: Pipeline) -> bool:
-    """Whether the pipeline compares with whoever holds Production."""
-    champion = pipeline.champion
-    return isinstance(champion, ChampionSelector) and champion.alias == "production"
 
 
 def policy_gates(pipeline: Pipeline) -> PolicyGates:
@@ -127,7 +121,7 @@ def repeated_production(
     before the pipeline's.
     """
     candidate, champion = versions[0], versions[-1]
-    if len(versions) < 2 or not follows_production(pipeline) or not _are_same(candidate, champion):
+    if len(versions) < 2 or not pipeline.follows_production or not _are_same(candidate, champion):
         return []
     newer = _registered_since(candidate, registry)
     reason = f"{candidate} is Production already, so this run promotes nothing new"
