@@ -39,6 +39,8 @@ class Trickster(mlflow.pyfunc.PythonModel):
         elif do == "ignore SIGTERM and hang":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(600)
+        elif do == "script":
+            sys.modules["__main__"].flatten  # noqa: B018  # as a pickle asks for a function of the script that wrote it
         elif do == "exit":
             sys.exit(0)
         elif do == "exit at once":

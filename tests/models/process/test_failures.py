@@ -178,6 +178,7 @@ def test_one_request_of_a_load_that_hangs_ends_the_block(
     ("what", "sentence"),
     [
         ("raise", "candidate could not be loaded: ValueError: no such merchant"),
+        ("script", "candidate could not be loaded: AttributeError: module '__main__' has no attribute 'flatten'"),
         ("import", "candidate needs the module 'surely_absent', which"),
         ("exit", "candidate ended its process with exit code 0 while loading"),
         ("hang", "candidate did not answer within 6 s while loading, and was killed"),
@@ -191,6 +192,7 @@ def test_a_model_that_cannot_be_loaded_says_why(trickster: Open, what: str, sent
         model.load()
 
     assert fault.value.message.startswith(sentence)
+    assert (what == "script") == ("log the model with code_paths=[that file]" in (fault.value.remedy or ""))
     assert model.pid not in survivors()
     with pytest.raises(ModelFault) as again:
         model.usage()

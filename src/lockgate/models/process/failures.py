@@ -81,6 +81,9 @@ def model_error(attempt: Attempt, error: Reported, stderr: str) -> ModelFault:
         message = f"{name} could not be loaded: {text}"
         remedy = f"try mlflow.pyfunc.load_model on it under {attempt.python}; where it was logged under other versions of its "
         remedy += "libraries, environment: declared installs those"
+        if error.type == "AttributeError" and "__main__" in error.text:
+            remedy = "a function or class of the script or notebook that trained it is part of it: move that into a file of its "
+            remedy += "own, import it from there, and log the model with code_paths=[that file]"
     else:
         message = f"{name} raised {text}, while {doing}"
         remedy = _REMEDIES.get(str(error.fault), _REMEDIES["code"])
