@@ -25,9 +25,10 @@ check: $(VENV)/.dev docs
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# The pages as a site in .site, of files alone. A link that leads nowhere, or anything that a page would fetch, is an error.
+# The pages as a site in .site, of files alone. A link that leads nowhere, or anything that a page would fetch, is an
+# error (with --quiet none would be).
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 bench: $(VENV)/.dev
 	for file in tests/bench/bench_*.py; do $(BIN)/python $$file || exit 1; done

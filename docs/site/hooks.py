@@ -10,10 +10,12 @@ import logging
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
-from mkdocs.structure.files import File, Files
+
+if TYPE_CHECKING:
+    from mkdocs.structure.files import Files
 
 LOG = logging.getLogger("mkdocs.hooks.lockgate")
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +30,8 @@ SHAPES = ("h1", "h2", "h3", "ol", "ul", "li", "table", "tr", "pre", "blockquote"
 
 def on_files(files: Files, config: Any) -> None:
     """Add README, changelog and contributing, and one page of the pipelines and functions that the repository ships."""
+    from mkdocs.structure.files import File
+
     for source, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))
     files.append(File.generated(config, EXAMPLES, content=examples()))
@@ -64,6 +68,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             target, anchor = EXAMPLES, "" if path == "gates" else "#" + re.sub(r"[^\w-]", "", path)
         if not target:
             LOG.warning("%s links to %s, which the site does not have", source, path)
+            return match[0]
         return f"{match[1]}{posixpath.relpath(target, posixpath.dirname(here) or '.')}{anchor}"
 
     return "".join(part if place % 2 else LINK.sub(link, part) for place, part in enumerate(FENCE.split(markdown)))
