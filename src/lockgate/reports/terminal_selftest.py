@@ -11,7 +11,7 @@ from lockgate.reports.terminal_layout import Medium, Span, assembled, columns
 
 _STYLES = {"stopped": "green", "not stopped": "bold yellow", "not shown": "yellow", "does not apply": "dim"}
 _HEAD = ("defect", "outcome", "by")
-_NOTHING_KEPT = "Nothing was registered or published, and no evaluation of the data was counted."
+_NOTHING_KEPT = "Nothing was registered or published."
 
 Lines = list[list[Span]]
 

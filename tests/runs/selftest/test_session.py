@@ -13,6 +13,7 @@ import pytest
 from helpers import tasks
 from helpers.checkout import Checkout
 from helpers.shelf import alone, once
+from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.models.isolation.box import kernel
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +65,7 @@ def test_answers_that_are_spoilt_are_stopped_in_every_task(project: Checkout, na
 
 
 def test_a_gate_and_a_slice_line_that_are_gone_are_named_as_holes(project: Checkout) -> None:
-    """With the line to write; nothing is kept of it, and the data were not evaluated by it."""
+    """With the line to write; nothing is kept of it but that the data were evaluated, which the copy as it is shows."""
     document = self_test(project, "multiclass", "slice", *FILES, "slow", "environment", more=LOOSE)
     found = {key: (each["outcome"], each["gate"]) for key, each in document["by"].items()}
 
@@ -82,7 +83,8 @@ def test_a_gate_and_a_slice_line_that_are_gone_are_named_as_holes(project: Check
     )
     assert "gate: metadata" in document["by"]["requirements"]["remedy"]
     assert "gate: latency" in document["by"]["slow"]["remedy"]
-    assert {path.name for path in (project.folder / ".gate").iterdir()} <= {".gitignore", "tmp", "salt"}
+    assert {path.name for path in (project.folder / ".gate").iterdir()} <= {".gitignore", "tmp", "salt", "evaluations"}
+    assert len(EvaluationRecord(project.folder, document["model"]).of_others(("", None))) == 1
     assert list((project.folder / ".gate" / "tmp").glob("selftest-*")) == []
 
 

@@ -23,7 +23,7 @@ from lockgate.cli.output import masked, show_encoded
 def command(path: Path | None, candidate: str | None, only: tuple[str, ...], *, as_json: bool) -> int:
     """Plant defects into copies of the candidate, and run the gates on each until one stops it.
 
-    Nothing is registered or published, and no evaluation of the data is counted. Exit 0 where every defect that applies is
+    Nothing is registered or published; a candidate other than Production is evaluated on the data by it. Exit 0 where every defect that applies is
     stopped, 1 where one is not, 3 where nothing can be shown, as gates do not pass the candidate as it is.
     """
     from lockgate.cli.console import Screen

@@ -31,6 +31,7 @@ from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.selftest.copy_source import CopySource
 from lockgate.runs.selftest.defects import DEFECTS, Defect, obstacle, planted_words, remedy
 from lockgate.runs.selftest.planting import Copies, NoPlace
+from lockgate.runs.selftest.recorded_evaluation import on_record
 from lockgate.runs.selftest.slice_rows import PlantedSlice, choose_slice
 from lockgate.runs.version_selection import select_candidate, select_champion
 
@@ -120,17 +121,18 @@ def self_test(
     """Plant defects into copies of the candidate, and run gates on each until one stops it.
 
     The candidate is Production where nothing names one. It stands for the champion where there is none yet. Nothing is
-    written into the registry, and no evaluation of the data is counted: nothing can be promoted by it. scratch: a folder
-    that is gone afterwards. show: told a line at each step. Nothing is planted where no gate passes the copy without a
+    written into the registry; which gates pass a copy as it is says as much as a run of another candidate than Production,
+    and counts as an evaluation of the data. scratch: a folder that is gone afterwards. show: told a line at each step. Nothing is planted where no gate passes the copy without a
     defect. Raises LockgateError.
     """
     defects = chosen_defects(only)
-    source, itself = _source(pipeline, registry, scratch, candidate)
+    champion = select_champion(pipeline, registry)
+    source, itself = _source(pipeline, registry, scratch, candidate, champion)
     gates = {gate.title: gate for gate in pipeline.gates}
     test = _Test(source.choosing(pipeline), source, scratch, environ, gates)
     with ExitStack() as stack:
         began = time.monotonic()
-        test.measure_copy(stack, loaded=any(defect.part == "time" for defect in defects))
+        test.measure_copy(stack, pipeline, champion, loaded=any(defect.part == "time" for defect in defects))
         show(f"the copy as it is: {_passing(test.passing)} ({time.monotonic() - began:.0f} s)")
         tried = list[Tried]()
         for defect in defects if test.passing else ():
@@ -140,10 +142,13 @@ def self_test(
 
 
 def _source(
-    pipeline: Pipeline, registry: ModelSource, scratch: Path, selector: CandidateSelector | None
+    pipeline: Pipeline,
+    registry: ModelSource,
+    scratch: Path,
+    selector: CandidateSelector | None,
+    champion: ModelVersion | None,
 ) -> tuple[CopySource, bool]:
     """(the two models, fetched; whether the champion is the candidate itself)."""
-    champion = select_champion(pipeline, registry)
     if selector is None and pipeline.candidate is None and champion is not None:
         candidate = champion
     else:
@@ -182,26 +187,26 @@ class _Test:
     def copies(self) -> Copies:
         return Copies(self.source.files, self.pipeline.task in ("binary", "multiclass"))
 
-    def measure_copy(self, stack: ExitStack, *, loaded: bool) -> None:
-        """Run the gates on the copy without a defect. loaded: also those that send a load."""
+    def measure_copy(self, stack: ExitStack, judging: Pipeline, champion: ModelVersion | None, *, loaded: bool) -> None:
+        """Run the gates on the copy without a defect. judging, champion: of a run. loaded: also those that send a load."""
         pipeline = self._with_loads(_MANY)
         source = replace(self.source, files=self._unspoilt())
         builder, run = stack.enter_context(self._run(pipeline, source, started={}))
-        for gate in pipeline.gates:
-            if not loaded and gate.own_load is not None:
-                continue
-            result = run.run_gate(gate)
-            self.results.append(result)
-            run.results.append(result)
-            if not result.counts:
-                self.idle.append(gate.title)
-            elif not _is_stop(gate, result) and (result.verdict is Verdict.PASS or result.findings):
-                self.passing[gate.title] = result
-            else:
-                self.silent[gate.title] = f"{result.verdict} on the copy without a defect: {_decisive(result)[1]}"
-        champion = builder.case.champion
-        if champion is not None and champion.load_facts(None) is not None:
-            self._champion = {"champion": champion.model}
+        gates = [gate for gate in pipeline.gates if loaded or gate.own_load is None]
+        with on_record(judging, gates, builder, self.source, champion, self.results):
+            for gate in gates:
+                result = run.run_gate(gate)
+                self.results.append(result)
+                run.results.append(result)
+                if not result.counts:
+                    self.idle.append(gate.title)
+                elif not _is_stop(gate, result) and (result.verdict is Verdict.PASS or result.findings):
+                    self.passing[gate.title] = result
+                else:
+                    self.silent[gate.title] = f"{result.verdict} on the copy without a defect: {_decisive(result)[1]}"
+        beside = builder.case.champion
+        if beside is not None and beside.load_facts(None) is not None:
+            self._champion = {"champion": beside.model}
         if any(data.slices for data in self.pipeline.data.values()):
             self.slice = choose_slice(pipeline, builder.case, self.results)
 
