@@ -339,7 +339,9 @@ class _RunSession:
         """
         production = None
         if not evidence.can_be_approved:
-            publish(self.registry, evidence, folder.path, now=registry_clock(self.registry, now)())
+            unset = publish(self.registry, evidence, folder.path, now=registry_clock(self.registry, now)())
+            for warning in unset:
+                self.screen.say(f"warning: {warning}")
             self.screen.say(f"published as {evidence.digest}; nothing was staged")
         else:
             operator = make_operator(self.pipeline, environ=os.environ, registry=self.registry)

@@ -22,7 +22,7 @@ from lockgate.promotion.preconditions import (
     check_preconditions,
     check_signoff,
 )
-from lockgate.promotion.publish import finished_after_entry, metric_tags, publish
+from lockgate.promotion.publish import finished_after_entry, metric_tags, publish, value_tags
 from lockgate.promotion.version_copy import copy_version, placed_version, source_of
 from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
@@ -62,7 +62,7 @@ def promote(
     if overridden:
         decision = decide_override(terms.signoff, evidence, request.ballot, operator.clock())
         check_signoff(decision)
-    publish(
+    unset = publish(
         operator.registry, evidence, request.folder, now=operator.clock(), votes=request.votes,
         evaluations=request.evaluations,
     )  # fmt: skip
@@ -81,9 +81,10 @@ def promote(
         copied=source,
         reason="; ".join([decision.reason, *notes]),
     )
-    state = carry_out(operator, state, draft, tags=metric_tags(evidence))
+    tags = metric_tags(evidence) | value_tags(evidence, operator.registry.storable_tags)
+    state = carry_out(operator, state, draft, tags=tags)
     state, late = revert_late_write(operator, state, draft)
-    notes += [*adopted, *serving_notes(draft, state)]
+    notes += [*adopted, *(unset if source is not None else ()), *serving_notes(draft, state)]
     return Outcome(operator.model, draft, state.standing, forwarded=(*forwarded, *late), notes=tuple(notes))
 
 
@@ -96,7 +97,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
             remedy="see gate report for what stopped it",
         )
     state, forwarded = settle(operator)
-    publish(operator.registry, evidence, folder, now=operator.clock())
+    unset = publish(operator.registry, evidence, folder, now=operator.clock())
     state, adopted = adoption(operator, state).carry_out(operator, state)
     before, override, source = state.standing, state.chain.override, source_of(operator, evidence)
     version = placed_version(state.chain, evidence, source)
@@ -113,7 +114,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
         and before.aliases.get("staging") == state.aliases.get("staging")
     ):
         entry, state = _admitting_entry(state.chain, version), decorate(operator, state)
-        notes = (*adopted, *state.warnings)
+        notes = (*adopted, *unset, *state.warnings)
         return Outcome(operator.model, entry, before, already=True, forwarded=forwarded, notes=notes)
     draft = operator.draft(
         state.chain,
@@ -126,7 +127,9 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
         + (f", of those too that {override.label} had gone over" if override and passed_since else ""),
     )
     state = carry_out(operator, state, draft)
-    return Outcome(operator.model, draft, state.standing, forwarded=forwarded, notes=(*adopted, *state.warnings))
+    return Outcome(
+        operator.model, draft, state.standing, forwarded=forwarded, notes=(*adopted, *unset, *state.warnings)
+    )
 
 
 def _undecided_words(evidence: Evidence) -> str:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from lockgate import hashing
 from lockgate.errors import Edited, LockgateError, Refused
+from lockgate.evaluation.judging.number_format import slice_words
 from lockgate.evidence.evaluations import Evaluation, evaluations_of, written
 from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.operator import stored_chain
+from lockgate.promotion.registry_writes import REFUSALS, refusal_text, show_tags
 from lockgate.registries.ports import Registry
 from lockgate.signoff.decision import refuse_future
 from lockgate.units import utc, utc_text
+
+METRIC_TAG = "lockgate.metric."
+SLICES_TAG = "lockgate.metrics_by_slice"
+_NEXT = "the evidence has the values; the next one that is published sets them again"
 
 
 def publish(
@@ -27,13 +35,14 @@ def publish(
     now: datetime,
     votes: Sequence[tuple[bytes, bytes]] = (),
     evaluations: Sequence[Evaluation] = (),
-) -> None:
+) -> list[str]:
     """Store the evidence and the votes on it beside the version; what is stored already stays as it is.
 
+    The values of its metrics go onto the version as tags then, as well as can be: returns a warning for what was not set.
     folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry. evaluations:
     those before it that are on record nowhere else. Raises Refused for evidence from the future.
     """
-    store = registry.evidence(evidence.model)
+    store, warnings = registry.evidence(evidence.model), list[str]()
     if folder is not None:
         if (early := refuse_future(evidence, now)) is not None:
             raise Refused(early.reason, code=early.code, remedy=early.remedy)
@@ -42,11 +51,15 @@ def publish(
             raise LockgateError(
                 f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
             )
+        tags = {} if store.published(evidence.digest) else value_tags(evidence, registry.storable_tags)
         store.publish(
             evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence, evaluations)
         )
+        if tags:
+            warnings = show_values(registry, evidence.model, str(evidence.candidate["version"]), tags)
     for vote, signature in votes:
         store.add_vote(evidence.digest, vote, signature)
+    return warnings
 
 
 def published_facts(evidence: Evidence, evaluations: Sequence[Evaluation] = ()) -> dict[str, str]:
@@ -130,5 +143,55 @@ def metric_tags(evidence: Evidence) -> dict[str, str]:
         for finding in gate.findings:
             observed = hashing.number(finding.observed)
             if not finding.slice and observed is not None:
-                tags.setdefault(f"lockgate.metric.{finding.subject}", observed)
+                tags.setdefault(f"{METRIC_TAG}{finding.subject}", observed)
     return tags
+
+
+def value_tags(evidence: Evidence, storable: Callable[[Mapping[str, str]], Mapping[str, str]]) -> dict[str, str]:
+    """What the metrics gates measured of the candidate: a tag for each value overall, and one for those of all slices.
+
+    Counts are no values. storable: of the registry. Nothing where no metrics gate measured anything.
+    """
+    tags, slices = dict[str, str](), dict[tuple[str, str], Finding]()
+    for finding in (finding for gate in evidence.gates if gate.kind == "metrics" for finding in gate.findings):
+        observed = hashing.number(finding.observed)
+        if observed is None or (finding.decided is not None and finding.decided.on == "count"):
+            continue
+        if finding.slice:
+            slices.setdefault((finding.subject, slice_words(tuple(sorted(finding.slice.items())))), finding)
+        else:
+            tags.setdefault(f"{METRIC_TAG}{finding.subject}", observed)
+    return tags | _slices_tag(evidence.digest, slices, storable) if tags or slices else {}
+
+
+def _slices_tag(
+    digest: str,
+    findings: Mapping[tuple[str, str], Finding],
+    storable: Callable[[Mapping[str, str]], Mapping[str, str]],
+) -> dict[str, str]:
+    """{"evidence": digest, "slices": {metric: {slice: value}}} as JSON, values of six figures.
+
+    Of the largest slices where the registry holds no longer text; `left_out` is then the number of the other values.
+    """
+    largest = sorted(findings.items(), key=lambda entry: -entry[1].rows)
+
+    def tag(count: int) -> dict[str, str]:
+        slices: dict[str, dict[str, float]] = {}
+        for (subject, name), finding in largest[:count]:
+            slices.setdefault(subject, {})[name] = float(f"{finding.observed:.6g}")
+        left_out = {"left_out": len(largest) - count} if count < len(largest) else {}
+        return {SLICES_TAG: json.dumps({"evidence": digest, "slices": slices} | left_out, separators=(",", ":"))}
+
+    def too_long(index: int) -> bool:
+        return storable(tag(index + 1)) != tag(index + 1)
+
+    return tag(bisect_left(range(len(largest)), 1, key=too_long))
+
+
+def show_values(registry: Registry, model: str, version: str, tags: Mapping[str, str]) -> list[str]:
+    """Set tags of a version that was measured; returns a warning for what could not be set. It never raises."""
+    try:
+        shown = registry.version(model, version).tags
+    except REFUSALS as error:
+        return [f"the values of version {version} were not set as tags: {refusal_text(error)}"]
+    return show_tags(registry, model, {version: tags}, shown={version: shown}, remedy=_NEXT)

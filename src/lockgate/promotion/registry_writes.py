@@ -21,7 +21,7 @@ from lockgate.text import cut
 
 _TRIES = 3  # the first one, and two in which somebody else may set an alias between our write and our read
 _MESSAGE = 300  # characters of what went wrong
-_REFUSALS = (LockgateError, OSError, ValueError)  # what a registry's own client may raise, too
+REFUSALS = (LockgateError, OSError, ValueError)  # what a registry's own client may raise, too
 _HOPELESS = (Denied, Unavailable)  # the next tag would fare no better
 _PATIENCE_S = 10.0  # for tags that are not answered
 
@@ -104,27 +104,29 @@ def storable(registry: Registry, tags: Tags) -> Tags:
     return {version: registry.storable_tags(of_version) for version, of_version in tags.items()}
 
 
-def show_tags(registry: Registry, model: str, tags: Tags, *, shown: Tags | None = None) -> list[str]:
+def show_tags(
+    registry: Registry, model: str, tags: Tags, *, shown: Tags | None = None, remedy: str | None = None
+) -> list[str]:
     """Set what differs; returns a warning for what could not be set. It never raises, and passes over versions that are gone.
 
-    shown: version → its tags, where they were read before.
+    shown: version → its tags, where they were read before. remedy: where `gate verify` does not know of these tags.
     """
     warnings: list[str] = []
-    unset, began = 0, time.monotonic()
+    unset, began, remedy = 0, time.monotonic(), remedy or _remedy(model)
     try:
         if not shown:
             shown = {version.version: version.tags for version in registry.versions(model)}
         due = differing_tags(storable(registry, tags), shown)
-    except _REFUSALS as error:
-        return [f"the tags of {model} were not set: {_text(error)}; {_remedy(model)}"]
+    except REFUSALS as error:
+        return [f"the tags of {model} were not set: {refusal_text(error)}; {remedy}"]
     for version, key, value in ((version, *tag) for version, tags in due.items() for tag in tags.items()):
         if unset:
             unset += 1
             continue
         try:
             registry.set_tags(model, version, {key: value})
-        except _REFUSALS as error:
-            warnings.append(f"the tag {key} of version {version} was not set: {_text(error)}; {_remedy(model)}")
+        except REFUSALS as error:
+            warnings.append(f"the tag {key} of version {version} was not set: {refusal_text(error)}; {remedy}")
             unset = int(isinstance(error, _HOPELESS) or time.monotonic() - began > _PATIENCE_S)
     if unset > 1:
         warnings.append(f"{unset - 1} more tags were not tried")
@@ -141,15 +143,15 @@ def remove_aliases(registry: Registry, model: str, aliases: Mapping[str, str]) -
         try:
             registry.delete_alias(model, alias)
             gone.add(alias)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             warnings.append(
                 f"the alias {alias} stands for nothing and still points to version {version}, which whoever loads it gets: "
-                f"it was not deleted: {_text(error)}; {_remedy(model)}"
+                f"it was not deleted: {refusal_text(error)}; {_remedy(model)}"
             )
     return gone, warnings
 
 
-def _text(error: Exception) -> str:
+def refusal_text(error: Exception) -> str:
     return cut(error.message if isinstance(error, LockgateError) else f"{type(error).__name__}: {error}", _MESSAGE)
 
 
