@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 from lockgate.hashing import canonical
 from lockgate.pipeline.comparison.directions import Effect
 from lockgate.signoff.policy import Owner
-from lockgate.text import cut
+from lockgate.text import cut, one_line, without_secrets
 from lockgate.units import duration_text
 
 NOTHING = "nothing"
@@ -31,15 +31,16 @@ class Change:
 
     def __str__(self) -> str:
         words = {"may_be_looser": "may be looser, judged by another yardstick"}.get(self.effect, self.effect)
-        return f"{self.at}: {words}: {self.key}: {self.before} → {self.after}"
+        return one_line(f"{self.at}: {words}: {self.key}: {self.before} → {self.after}")
 
     def to_json(self) -> dict[str, str]:
         return dict(vars(self))
 
 
 def value_text(value: Any) -> str:
-    """A value as a sentence shows it, in one line and not too long; secrets stay hidden."""
-    return cut(NOTHING if value is None else value if isinstance(value, str) and value else _json(value), _LONGEST)
+    """A value as a sentence shows it, in one line and not too long; secrets and who signs in at an address stay hidden."""
+    text = NOTHING if value is None else value if isinstance(value, str) and value else _json(value)
+    return cut(one_line(without_secrets(text)), _LONGEST)
 
 
 def _json(value: Any) -> str:
