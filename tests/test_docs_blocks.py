@@ -142,3 +142,21 @@ def test_every_document_is_json(text: str) -> None:
 def test_every_table_is_toml(text: str) -> None:
     """As a program reads it."""
     tomllib.loads(text)
+
+
+def test_the_metric_of_ones_own_is_tried_as_its_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program of docs/own-metrics.md, with the function of the same page in the file that it names."""
+    page = (ROOT / "docs" / "own-metrics.md").read_text(encoding="utf-8")
+    program, function = (
+        next(text for _, language, text in FENCE.findall(page) if language == "python" and word in text)
+        for word in ("run_gate", "def profit")
+    )
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "mine.py").write_text(function, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    exec(program, {})
+
+    assert capsys.readouterr().out.startswith('pass ["profit is 10 EUR')
