@@ -18,6 +18,7 @@ from lockgate.pipeline.loader import pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.without_champion import undecidable
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.operator import Operator, registry_clock
 from lockgate.promotion.preconditions import PromotionTerms
 from lockgate.promotion.rollback_consent import rollback_owners
@@ -133,8 +134,8 @@ def repeated_production(
     return [(reason, f"to evaluate another version: {call}")]
 
 
-def next_evaluation(pipeline: Pipeline, registry: Registry, production: str | None) -> tuple[str, str]:
-    """(call that stages a candidate which is not Production yet, what it does). production: the version that is."""
+def next_evaluation(pipeline: Pipeline, registry: Registry, standing: Standing) -> tuple[str, str]:
+    """(call that stages a candidate which is not Production and was not taken out of it, what it does)."""
     call, purpose = "gate run --stage", "evaluates a candidate, and stages it on a pass"
     if len(pipelines(pipeline.root)) > 1:
         call = f"gate run {shlex.quote(os.path.relpath(pipeline.path))} --stage"
@@ -142,18 +143,23 @@ def next_evaluation(pipeline: Pipeline, registry: Registry, production: str | No
         return f"{call} --candidate VERSION", purpose
     try:
         candidate = select_candidate(pipeline, registry, None)
-        current = None if production is None else registry.version(pipeline.production_model, production)
+        current = standing.production and registry.version(pipeline.production_model, standing.production)
     except LockgateError:  # the run says what is wrong with it
         return call, purpose
-    if current is None or not _are_same(candidate, current):
+    where = ""
+    if current and _are_same(candidate, current):
+        where = "is Production already"
+    elif candidate.name == pipeline.production_model and standing.is_withdrawn(candidate.version):
+        where = "a rollback took out of Production"
+    if not where:
         return call, f"evaluates version {candidate.version}, and stages it on a pass"
     if pipeline.candidate.newest:
-        return call, f"once there is another version: the newest, {candidate.version}, is Production already"
+        return call, f"once there is another version than {candidate.version}, the newest, which {where}"
     number, file = next(iter(_registered_since(candidate, registry)), "VERSION"), pipeline.candidate.file
     call = f"{call} --candidate {number}" if file is None else f"echo {number} > {shlex.quote(file)} && {call}"
     return (
         call,
-        f"evaluates another version than {candidate.version}, the pipeline's candidate, which is Production already",
+        f"evaluates another version than {candidate.version}, the pipeline's candidate, which {where}",
     )
 
 

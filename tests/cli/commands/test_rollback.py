@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.desk import Desk
-from helpers.promoting import ssh_key
+from helpers.promoting import CI, PROMOTION, ssh_key
 from lockgate.cli.commands import adopt, history, promote, rollback, status, verify
 from lockgate.cli.commands.vote import approve
 from lockgate.errors import NotFound, PipelineError, Refused, UsageError, Waiting
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
+from lockgate.runs.run import now
 from lockgate.signoff import ssh
 
 
@@ -41,6 +43,23 @@ def test_a_rollback_names_what_it_did(desk: Desk) -> None:
     shown = desk.gate(status.command, desk.model)
     assert shown.exit_code == 0
     assert "Withdrawn   2" in shown.stdout
+    another = "once there is another version than 2, the newest, which a rollback took out of Production"
+    assert shown.stdout.splitlines()[-1].strip() == another
+
+
+def test_a_withdrawn_version_that_is_staged_anew_is_called_that(desk: Desk) -> None:
+    """Where it waits, with the reason of the rollback."""
+    promoted(desk)
+    desk.gate(rollback.command, desk.model, "--reason", "stalls")
+    first, second = (desk.models.registry.version(desk.model, version) for version in "12")
+    about = desk.evaluate(second, champion=first)
+    moving.record_staging(
+        desk.models.registry, about, folder=desk.folder_of(about), promotion=PROMOTION, actor=CI, clock=now
+    )
+
+    [line] = [line for line in desk.gate(status.command).stdout.splitlines() if "a rollback took it out" in line]
+    assert line.strip().startswith("a rollback took it out of Production on ")
+    assert line.endswith(": stalls")
 
 
 def test_a_reason_is_needed(desk: Desk) -> None:

@@ -81,7 +81,7 @@ def _commands(ledger: ModelLedger, state: ModelStatus, *, signed: bool) -> list[
         (call + " --key FILE" * (signed and call.startswith("gate rollback")), use) for call, use in state.commands
     ]
     if EVALUATE in commands and ledger.pipeline is not None:
-        commands[-1] = next_evaluation(ledger.pipeline, ledger.registry, state.standing.production)
+        commands[-1] = next_evaluation(ledger.pipeline, ledger.registry, state.standing)
     return commands
 
 

@@ -63,7 +63,7 @@ class ModelStatus:
         gone = [("Archived", "archived"), ("Withdrawn", "withdrawn")]
         sections = [
             ("Production", [self._line(standing.production, self._let_in(standing.production))]),
-            ("Staging", [self._line(standing.staging, self._staged)]),
+            ("Staging", [self._line(standing.staging, self._staged), *self._withdrawal(standing.staging)]),
             ("Rollback", self._rollback_lines()),
             *((word, self._listed(state)) for word, state in gone),
             ("Problems", list(self.problems) or ["none"]),
@@ -110,6 +110,15 @@ class ModelStatus:
     def _staged(self) -> _Place:
         """By what the version that waits was staged last, and since when it waits."""
         return self.chain.last_of(self.standing.staging, {"staged"}), self.standing.staged_at
+
+    def _withdrawal(self, version: str | None) -> list[str]:
+        """That a rollback took a version out of Production, and why; nothing of others."""
+        if version is None or not self.standing.is_withdrawn(version):
+            return []
+        mine = (each for each in reversed(self.chain.finished) if each.kind == "rolled_back" and each.source == version)
+        entry = next(mine, None)
+        reason = f": {entry.reason}" if entry is not None and entry.reason else ""
+        return [f"a rollback took it out of Production on {minute_text(self.standing.released[version][1])}{reason}"]
 
     def _rollback_lines(self) -> list[str]:
         """To what a rollback goes, for how long, and what else is kept."""
