@@ -18,31 +18,30 @@ from lockgate.pipeline.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class Earlier:
-    """The state that pipelines are compared with. ref: as it was named; commit: its hash."""
+    """The state that pipelines are compared with, each in the repository that it lies in. ref: as it was named."""
 
     ref: str
-    commit: str
-    root: Path
 
-    @classmethod
-    def of_ref(cls, ref: str) -> Earlier:
-        """Raises UsageError where there is no such commit here."""
-        root = project_root()
-        commit = git.commit_of(ref, root)
+    def commit(self, root: Path) -> str:
+        """Its hash. Raises UsageError where there is no such commit here."""
+        commit = git.commit_of(self.ref, root)
         if commit is None:
             raise UsageError(
-                f"git has no commit {ref!r} here",
-                remedy=f"fetch it: git fetch origin {ref}; a job needs fetch-depth: 0 for that",
+                f"git has no commit {self.ref!r} here",
+                remedy=f"fetch it: git fetch origin {self.ref}; a job needs fetch-depth: 0 for that",
             )
-        return cls(ref, commit, root)
+        return commit
 
     @property
     def removed(self) -> list[str]:
-        return removed_pipelines(self.commit, self.root)
+        """Pipelines of the project that are gone."""
+        root = project_root()
+        return removed_pipelines(self.commit(root), root)
 
     def changes(self, pipeline: Pipeline) -> list[Change] | None:
-        """None where there was no such pipeline. Raises PipelineError where it was not valid."""
-        return policy_changes(pipeline, self.commit, ref=self.ref, today=datetime.now(UTC).date())
+        """None where there was no such pipeline. Raises PipelineError where it was not valid, UsageError."""
+        commit, today = self.commit(pipeline.root), datetime.now(UTC).date()
+        return policy_changes(pipeline, commit, ref=self.ref, today=today)
 
     def lines(self, path: Path, changes: Sequence[Change] | None) -> Iterator[str]:
         """The changes as a terminal shows them."""

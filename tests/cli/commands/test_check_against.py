@@ -159,6 +159,18 @@ def test_a_branch_that_only_the_remote_has_is_found_there(
     assert check("gates/a.yaml", "--against", "main").stdout.endswith("nothing changed since main\n")
 
 
+def test_a_pipeline_of_another_repository_is_compared_with_that_ones_commits(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lies in the working directory."""
+    here, elsewhere = Path.cwd(), tmp_path_factory.mktemp("elsewhere")
+    _write("policy/base.yaml", "auc >= 0.8", "auc >= 0.7")
+    monkeypatch.chdir(elsewhere)
+    result = check(str(here / "gates/a.yaml"), "--against", "main")
+
+    assert "policy/base.yaml:5:46: looser: gates.metrics.require: auc >= 0.8 → auc >= 0.7" in result.stdout
+
+
 def test_a_link_is_read_as_what_it_leads_to_in_that_commit() -> None:
     """And one that leads out of the repository is nothing."""
     Path("gates/link.yaml").symlink_to("a.yaml")

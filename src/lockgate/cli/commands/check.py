@@ -43,7 +43,7 @@ def command(paths: tuple[Path, ...], with_data: bool, github: bool, against: str
     Its workflows of GitHub Actions are looked at, too: what their jobs lack is a note.
     """
     entries: list[dict[str, Any]] = []
-    earlier = None if against is None else Earlier.of_ref(against)
+    earlier = None if against is None else Earlier(against)
     for path in paths or _of_the_project():
         try:
             pipeline = load(path, environ=None)
@@ -98,7 +98,7 @@ def _compared(path: Path, pipeline: Pipeline, earlier: Earlier, *, as_json: bool
     if not as_json:
         show("\n".join(earlier.lines(path, changes)))
     compared = None if changes is None else [change.to_json() for change in changes]
-    return {"against": {"ref": earlier.ref, "commit": earlier.commit, "changes": compared}}
+    return {"against": {"ref": earlier.ref, "commit": earlier.commit(pipeline.root), "changes": compared}}
 
 
 def _misfits(path: Path, pipeline: Pipeline) -> list[Misfit]:
