@@ -564,8 +564,10 @@ def test_23_the_owners_are_those_of_the_default_branch(world: World) -> None:
     approve(world, "mallory", world.run_gate().digest)
     assert ignored(decided(world)) == {("mallory", "not_owner")}
     world.files.append({"filename": "gates/fraud.yaml", "status": "modified"})
+    decision = decided(world)
 
-    assert said(decided(world)) == ("refused", "needs_policy_review")
+    assert said(decision) == ("refused", "needs_policy_review")
+    assert "gate check --against origin/main says what got looser" in str(decision.remedy)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,12 @@ def obstacles(
             "refused",
             "needs_policy_review",
             f"{request} changes {paths}: it could change its own evaluation, so no comment promotes it",
-            "bring these files to the default branch by a pull request of their own, then update this one",
+            "bring these files to the default branch by a pull request of their own, then update this one"
+            + (
+                f"; gate check --against origin/{pull.base.ref} says what got looser"
+                if set(changed) & set(named)
+                else ""
+            ),
         )
     yield from _other_run(pull, run, f".github/workflows/{policy.workflow}")
     yield from _other_evidence(pull, run, evidence)
