@@ -31,6 +31,15 @@ FIXES = Exhibit(
         ("country=BR", 4100, 3600, 130, 130, 240, 0.0, -0.006, 0.006),
     ),
 )  # fmt: skip
+CONFUSIONS = Exhibit(
+    "metrics/confusions", "table", ("number", "label", "answered", "rows", "candidate", "champion"),
+    (
+        ("recall", "9", "", 78, 0.5128, 0.9359), ("recall", "8", "", 81, 0.9259, 0.9136), ("recall", "10", "", 90, 1.0, 1.0),
+        ("share", "", "9", 249, 0.161, 0.293), ("share", "", "8", 249, 0.442, 0.305), ("share", "", "10", 249, 0.378, 0.382),
+        ("rows", "9", "8", 78, 35, 2), ("rows", "8", "8", 81, 75, 74), ("rows", "8", "10", 81, 6, 6), ("rows", "9", "10", 78, 3, 3),
+        ("rows", "10", "10", 90, 90, 90), ("rows", "8", "9", 81, 0, 1), ("rows", "9", "9", 78, 40, 73),
+    ),
+)  # fmt: skip
 FLIPS = Exhibit(
     "shadow/flips", "table", ("champion", "candidate", "requests"),
     (("negative", "negative", 900), ("negative", "positive", 70), ("positive", "negative", 10), ("positive", "positive", 20)),
@@ -62,4 +71,4 @@ TIMELINE = Exhibit(
     "latency/timeline-batch-1", "timeline", ("model", "block", "second", "median_ms", "longest_ms", "failed"),
     (("candidate", 0, 0.0, 1.0, 2.0, 0), ("champion", 0, 3.0, 1.0, 5.0, 0), ("candidate", 1, 1.0, 1.0, 900.0, 1)),
 )  # fmt: skip
-PICTURES = (ROC, THRESHOLDS, RELIABILITY, FIXES, FLIPS, RATES, CHANGES, FOUND, ERRORS, ECDF, TIMELINE)
+PICTURES = (ROC, THRESHOLDS, RELIABILITY, FIXES, CONFUSIONS, FLIPS, RATES, CHANGES, FOUND, ERRORS, ECDF, TIMELINE)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helpers.report_evidence import METRICS, evidence
-from helpers.report_pictures import CHANGES, FIXES, FLIPS, FOUND, RATES, RELIABILITY, ROC, THRESHOLDS
+from helpers.report_pictures import CHANGES, CONFUSIONS, FIXES, FLIPS, FOUND, RATES, RELIABILITY, ROC, THRESHOLDS
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.run_folder import RunFolder
@@ -89,6 +89,34 @@ def test_many_slices_are_drawn_in_part_and_listed_in_full(tmp_path: Path) -> Non
     assert "… and 30 more slices in the table below." in said
     assert document.count("shop=S49") == 1
     assert document.count("shop=S01") == 2
+
+
+def test_which_class_is_taken_for_which_is_named_counted_and_shaded(tmp_path: Path) -> None:
+    """Recall of both by class, each mix-up that grew, and all pairs of few classes, in the order of numbers."""
+    document, said = page(tmp_path, CONFUSIONS), words(tmp_path, CONFUSIONS)
+
+    assert "9 78 0.5128 0.9359 −0.4231 16.1 % 29.3 % 8 81 0.9259 0.9136 +0.0123 44.2 % 30.5 %" in said
+    assert "Mix-ups that grew most: 9 answered as 8: 2 → 35 rows" in said
+    assert "9 answered as 8 2 35 +33 78" in said
+    assert "8 answered as 10" not in said
+    assert "answered 8 answered 9 answered 10 class 8 75 +1 0 −1 6 ±0 class 9 35 +33 40 −33 3 ±0" in said
+    assert '<td class="bad">35 <small>+33</small>' in document
+    assert '<td class="good faint">75 <small>+1</small>' in document
+
+
+def test_of_many_classes_those_that_lost_most_stand_open_without_a_matrix(tmp_path: Path) -> None:
+    """All of them are folded below; every mix-up stands open."""
+    names = [f"c{number:02}" for number in range(40)]
+    recalls = tuple(("recall", name, "", 50, 0.5 + number / 100, 0.9) for number, name in enumerate(names))
+    shares = tuple(("share", "", name, 2000, 0.025, 0.025) for name in names)
+    pairs = tuple(("rows", name, "c39", 50, 25 - number, 1) for number, name in enumerate(names[:20]))
+    exhibit = replace(CONFUSIONS, points=(*recalls, *shares, *pairs))
+    document, said = page(tmp_path, exhibit), words(tmp_path, exhibit)
+
+    assert "Recall by class, the 12 of 40 classes that lost most" in said
+    assert '<details class="whole"><summary>Recall by class, all of them' in document
+    assert '<details class="whole" open><summary>Mix-ups that grew most: c00 answered as c39: 1 → 25 rows' in document
+    assert "Answers by class" not in said
 
 
 def test_flips_say_from_which_class_to_which_and_where(tmp_path: Path) -> None:

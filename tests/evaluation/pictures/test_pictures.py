@@ -14,6 +14,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_
 
 from helpers.mutated import examples
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.pictures.confusions import confusions
 from lockgate.evaluation.pictures.decisions import fixes_and_breaks, flips
 from lockgate.evaluation.pictures.distributions import differences, errors
 from lockgate.evaluation.pictures.of_labelled import pictures
@@ -161,6 +162,65 @@ def test_fixes_and_breaks_are_counted_on_all_rows_and_on_each_slice() -> None:
         assert (point["net"], point["low"], point["high"]) == pytest.approx(
             (interval.value, interval.low, interval.high), abs=1e-6
         )
+
+
+def classified(size: int, n: int = 2000) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Rows of classes 0, 1, …, of which the candidate answers the last but one for the last; of the first there are nine."""
+    draw = np.random.default_rng(5)
+    label = np.r_[np.zeros(9, int), draw.integers(1, size, n)]
+    champion = np.where(draw.random(label.size) < 0.8, label, draw.integers(0, size, label.size))
+    candidate = np.where((label == size - 1) & (draw.random(label.size) < 0.5), size - 2, champion)
+    table = {name: column.astype(str) for name, column in (("y", label), ("new", candidate), ("old", champion))}
+    spec = {"scores": {"candidate": "new", "champion": "old"}}
+    return table, {"task": "multiclass", "classes": tuple(map(str, range(size))), **spec}
+
+
+@pytest.mark.parametrize("size", [12, 13])
+def test_which_class_is_taken_for_which_is_what_scikit_learn_counts(size: int) -> None:
+    """Recall and share of answers of both models, what lost most first; a class of nine rows is left out, many classes show what grew."""
+    table, options = classified(size)
+    points = only(confusions("m", scored(table, **options)))
+    names = list(options["classes"])
+    matrices = {
+        role: confusion_matrix(table["y"], table[name], labels=names)
+        for role, name in (("candidate", "new"), ("champion", "old"))
+    }
+    recalls, shares, pairs = (
+        [point for point in points if point["number"] == number] for number in ("recall", "share", "rows")
+    )
+
+    assert recalls[0]["label"] == str(size - 1)
+    assert {point["label"] for point in recalls} == set(names[1:]) == {point["answered"] for point in shares}
+    for role, matrix in matrices.items():
+        for point in recalls:
+            code = int(point["label"])
+            assert point[role] == pytest.approx(matrix[code, code] / matrix[code].sum(), rel=1e-5)
+            assert point["rows"] == matrix[code].sum()
+        for point in shares:
+            assert point[role] == pytest.approx(matrix[:, int(point["answered"])].sum() / matrix.sum(), rel=1e-5)
+        assert all(point[role] == matrix[int(point["label"]), int(point["answered"])] for point in pairs)
+    assert (pairs[0]["label"], pairs[0]["answered"]) == (str(size - 1), str(size - 2))
+    assert len(pairs) == (11 * 12 if size == 12 else 1)
+
+
+def test_the_share_answered_with_a_class_is_by_weight() -> None:
+    """A row of weight 3 counts three times."""
+    table, options = classified(3, 60)
+    heavy = scored(table | {"w": np.where(table["y"] == "2", 3.0, 1.0)}, weight="w", **options)
+    points = only(confusions("m", heavy))
+    answered, weights = table["new"], np.where(table["y"] == "2", 3.0, 1.0)
+
+    share = next(point for point in points if point["number"] == "share" and point["answered"] == "1")
+    assert share["candidate"] == pytest.approx(weights[answered == "1"].sum() / weights.sum(), rel=1e-5)
+
+
+def test_two_classes_and_a_lone_model_are_not_confused() -> None:
+    """Fixes and breaks say it of two classes; alone nothing is compared."""
+    table, options = classified(4)
+    alone = {name: values for name, values in table.items() if name != "old"}
+
+    assert not list(confusions("m", scored(payments())))
+    assert not list(confusions("m", scored(alone, **options | {"scores": {"candidate": "new"}})))
 
 
 def test_without_a_threshold_or_a_champion_nobody_mends_anything() -> None:

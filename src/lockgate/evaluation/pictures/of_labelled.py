@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from lockgate.evaluation.metrics.classification import ON_SCORES
+from lockgate.evaluation.pictures.confusions import confusions
 from lockgate.evaluation.pictures.curves import curves
 from lockgate.evaluation.pictures.decisions import fixes_and_breaks
 from lockgate.evaluation.pictures.distributions import errors
@@ -17,10 +18,11 @@ _ON_SCORES = frozenset(metric.name for metric in ON_SCORES)
 
 
 def pictures(gate: str, scored: Scored, subjects: set[str], threshold: Mapping[str, float | None]) -> Iterator[Exhibit]:
-    """Curves of ranks, reliability, thresholds, fixes and breaks, errors: each where the answers are of its kind.
+    """Confusions, curves of ranks, reliability, thresholds, fixes and breaks, errors: each where the answers are of its kind.
 
     subjects: of the gate. Reliability is of those that look at scores as they are, and of numbers.
     """
+    yield from confusions(gate, scored)
     yield from curves(gate, scored, subjects)
     if subjects & _ON_SCORES or _are_numbers(scored):
         yield from reliability(gate, scored)

@@ -32,13 +32,14 @@ WHOLE, SMALL = Frame(), Frame(36, 262, 8, 142, 272, 178)
 @dataclass(frozen=True)
 class Table:
     """A table of its own, or the numbers of a picture. head: its columns; the first one names its row. tones: good, bad or dim
-    of each row, or nothing."""
+    of each row, or nothing. open: however many rows it has."""
 
     kind: ClassVar[str] = "table"
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     tones: tuple[str, ...] = ()
+    open: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.html import curve_charts, decision_figures, latency_charts
+from lockgate.reports.html.confusions import confusions
 from lockgate.reports.html.figures import Figure, Table
 from lockgate.reports.html.source import MODELS, Source
 from lockgate.reports.run_facts import cells
@@ -34,6 +35,7 @@ _NAMED: Mapping[str, Drawing] = {
     "changes": decision_figures.signature_changes,
     "flips": decision_figures.flips,
     "flips_by_slice": decision_figures.flips_by_slice,
+    "confusions": confusions,
     "roc": curve_charts.ranks,
     "precision_recall": curve_charts.ranks,
     "reliability": curve_charts.reliability,
