@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from lockgate import plugins
+from lockgate.data.slices.spec import SmallSlices
+from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.gates.gate import gate_class
 from lockgate.pipeline import loader
 from lockgate.pipeline.comparison.change import Change
@@ -227,3 +230,14 @@ def test_every_key_of_the_schema_has_a_direction_or_is_named_neutral() -> None:
     )
 
     assert (missing, stale) == ([], [])
+
+
+def test_what_is_compared_as_a_whole_has_no_part_that_is_passed_over() -> None:
+    """A new part of a line, of a limit or of `small_slices` is weighed in effect_of and small_slices, and then named here."""
+    parts = {field.name for field in fields(Requirement)}
+
+    assert parts == {
+        "subject", "op", "limit", "args", "scope", "gap", "claim", "confidence", "min_rows", "if_inconclusive",
+    }  # fmt: skip
+    assert {field.name for field in fields(RequirementLimit)} == {"relative", "number", "sign", "percent"}
+    assert set(SmallSlices.model_fields) == {"min_rows", "min_positives", "below"}
