@@ -200,7 +200,7 @@ class _Plan:
             table, threshold = self._scored_tables[data]
             own = _estimates(table, labelled, small, threshold=threshold, gaps=gaps)
         if planned:
-            self._assume(data, scored=bool(own))
+            self._assume(data, [line.subject for _, line in planned if line.limit.relative], scored=bool(own))
         listed: dict[str, list[Outlook]] = {}
         for name, requirement in planned:
             by_slice = {estimate.slice: estimate for estimate in own.get(name, ())}
@@ -224,18 +224,18 @@ class _Plan:
             }
         return listed
 
-    def _assume(self, data: str, *, scored: bool) -> None:
+    def _assume(self, data: str, compared: Sequence[str], *, scored: bool) -> None:
+        """compared: the metrics of the lines that compare with the champion."""
         self.assumptions = assumptions(self.disagreement, scored=self.scored is not None)
         if self.scored is not None and self.champion is None:
             self.assumptions += ", for which the candidate stands: there is no champion yet"
         cluster = self.pipeline.data[data].cluster
         if cluster is not None and not scored:
             self.assumptions += f"; rows of one {cluster} are counted as if each were of its own"
-        values = (
-            {}
-            if self.scored is not None
-            else {name: declared(name).plan.champion for name in ("auc", "average_precision")}
-        )
+        values = {}
+        if self.scored is None and not self._label_table(data).classes:
+            values = {name: declared(name).plan.champion for name in ("auc", "average_precision") if name in compared}
+            values = (self.assumption_figures or {}).get("champion", {}) | values
         self.assumption_figures = {
             "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values,
             "cluster": None if scored else cluster,

@@ -142,7 +142,7 @@ better one more often. With too few it is more often left undecided, however goo
 inconclusive
 allowance   how much worse than the champion a line lets the candidate be, such as 0.03 in auc >= champion - 0.03
 assumed     the two models decide differently on 5 % of rows (--disagreement changes it), and their scores are much \
-alike (correlation 0.9); the champion has auc 0.85 and average_precision 0.8 (--score measures it)
+alike (correlation 0.9); the champion has auc 0.85 (--score measures it)
 evaluation  no. 1 or later of holdout
 
 Next        gate plan --score
