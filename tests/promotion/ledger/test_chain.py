@@ -148,6 +148,23 @@ def test_retention_counts_from_the_entry_that_archived() -> None:
     assert place.retain_until("2", timedelta(days=30)) is None
 
 
+@pytest.mark.parametrize(
+    ("later", "holds"),
+    [
+        ([("staged", "2")], False),  # it was evaluated in Production, and passed
+        ([("rolled_back", "1"), ("staged", "2"), ("rolled_back", "2")], True),  # it waited, perhaps undecided
+        ([("rolled_back", "1"), ("staged", "2"), ("promoted", "2")], False),
+    ],
+)
+def test_what_an_override_let_in_came_in_by_the_rules_once_it_passed(
+    later: list[tuple[Kind, str]], holds: bool
+) -> None:
+    """To wait in Staging is no pass: an owner may yet accept what is undecided."""
+    chain = read_chain(write(("adopted", "1"), ("override", "2"), *later))
+
+    assert (chain.override is not None) is holds
+
+
 versions = st.sampled_from(["1", "2", "3", "4"])
 moves = st.lists(
     st.tuples(st.sampled_from(["staged", "promoted", "rolled_back", "override"]), versions), min_size=1, max_size=6

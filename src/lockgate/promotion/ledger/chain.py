@@ -89,10 +89,15 @@ class Chain:
     def override(self) -> Entry | None:
         """The override that let the version in which is Production; None where it came in by the rules, or passed since.
 
-        A rollback to a version changes nothing of how it was let in.
+        A rollback to a version changes nothing of how it was let in, nor does it to wait in Staging, also undecided:
+        what is staged while it is Production has passed.
         """
         production = next((entry.target for entry in self.moves), None)
-        last = self.last_of(production, MOVES - {"rolled_back"} | {"staged"})
+        last, held = None, None
+        for entry in self.finished:
+            held = entry.target if entry.kind in MOVES else held
+            if held == production == entry.target and entry.kind in MOVES - {"rolled_back"} | {"staged"}:
+                last = entry
         return last if last is not None and last.kind == "override" else None
 
     def ending(self, entry: Entry) -> Ending | None:
