@@ -324,6 +324,13 @@ def test_whatever_the_rows_are_shares_stay_within_one(data: list[Any], options: 
             assert all(-1.000001 <= value <= 1.000001 for value in numbers)
 
 
+def test_the_decisions_of_fewer_than_ten_requests_are_not_shown() -> None:
+    """A row could be read from them."""
+    rows = {name: values[:9] for name, values in payments(60).items()}
+
+    assert not list(flips("s", scored(rows), IN_USE))
+
+
 @pytest.mark.parametrize("n", [0, 1, 12])
 def test_few_rows_make_few_points_and_no_error(n: int) -> None:
     """Down to none at all."""

@@ -77,7 +77,7 @@ def flips(gate: str, scored: Scored, threshold: Mapping[str, float | None]) -> I
         return
     candidate, champion = pair
     answered = ~(np.isnan(candidate) | np.isnan(champion))
-    if not answered.any():
+    if np.count_nonzero(answered) < FEWEST:
         return
     classes = scored.classes or ("negative", "positive")
     both = champion[answered].astype(np.int64) * len(classes) + candidate[answered].astype(np.int64)
