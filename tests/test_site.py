@@ -23,8 +23,8 @@ def hooks() -> ModuleType:
     return module
 
 
-def page(path: str, markdown: str = "") -> Any:
-    return SimpleNamespace(file=SimpleNamespace(src_uri=path), markdown=markdown, meta={})
+def page(path: str, written: str = "") -> Any:
+    return SimpleNamespace(file=SimpleNamespace(src_uri=path), meta={"written": written})
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,17 @@ def test_a_link_to_what_the_site_lacks_is_refused(hooks: ModuleType, caplog: pyt
     assert caplog.messages == ["docs/faq.md links to src/lockgate/text.py, which the site does not have"]
 
 
+def test_a_list_is_written_as_mkdocs_reads_it(hooks: ModuleType) -> None:
+    """Set off from the paragraph above it; what belongs to an item by four signs, also a table or a block of code."""
+    written = "so:\n1. this\n   goes on\n\n   | a |\n   |---|\n2. that\n   - below\n     it\n\n> * quoted\n"
+
+    assert hooks.as_lists_are_read(written) == (
+        "so:\n\n1. this\n    goes on\n\n    | a |\n    |---|\n\n2. that\n    - below\n        it\n\n> * quoted\n"
+    )
+
+
 def test_a_page_that_github_reads_otherwise_is_refused(hooks: ModuleType, caplog: pytest.LogCaptureFixture) -> None:
-    """A list right below a paragraph is one on GitHub alone."""
+    """By the number of its lists, tables, blocks and headings."""
     hooks.on_page_content("<p>so: * this</p>", page("faq.md", "so:\n* this\n"))
 
     assert caplog.messages == [f"faq.md has 0 <{shape}> on the site and 1 on GitHub" for shape in ("ul", "li")]

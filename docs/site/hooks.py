@@ -25,6 +25,8 @@ LINK = re.compile(r"(\]\()(?!https?:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 FENCE = re.compile(r"(^ *```.*?^ *```)", re.DOTALL | re.MULTILINE)
 FETCHED = re.compile(r"""<(?!a\b)[^>]*?\s(?:src|srcset|href|poster|data|action)=["']?((?:https?:)?//[^"'\s>]+)""")
 IMPORTED = re.compile(r"""(?:url\(|@import\s+)["']?((?:https?:)?//[^"')\s]+)""")
+MARKER = re.compile(r" *(?:[*+-]|[0-9]+[.)]) +")
+PARSER = MarkdownIt("commonmark").enable("table")  # reads pages as GitHub does
 SHAPES = ("h1", "h2", "h3", "ol", "ul", "li", "table", "tr", "pre", "blockquote")
 
 
@@ -56,6 +58,7 @@ def shipped() -> list[str]:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """The page with its links into the repository turned to where the site has it; people's pages are found first."""
     here = page.file.src_uri
+    page.meta["written"] = markdown
     if here.startswith("internals/") or here == PAGES["CHANGELOG.md"]:
         page.meta["search"] = {"boost": 0.2}
     source = next((source for source, target in PAGES.items() if target == here), f"docs/{here}")
@@ -71,12 +74,39 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return match[0]
         return f"{match[1]}{posixpath.relpath(target, posixpath.dirname(here) or '.')}{anchor}"
 
-    return "".join(part if place % 2 else LINK.sub(link, part) for place, part in enumerate(FENCE.split(markdown)))
+    turned = "".join(part if place % 2 else LINK.sub(link, part) for place, part in enumerate(FENCE.split(markdown)))
+    return as_lists_are_read(turned)
+
+
+def as_lists_are_read(markdown: str) -> str:
+    """The same, with lists indented by fours and set off by blank lines, as MkDocs needs them; GitHub wants neither."""
+    lines = markdown.split("\n")
+    depth, indent, apart = [0] * len(lines), [0] * len(lines), set[int]()
+    for token in PARSER.parse(markdown):
+        if token.type not in ("list_item_open", "bullet_list_open", "ordered_list_open") or token.map is None:
+            continue
+        first, end = token.map
+        if not (marker := MARKER.match(lines[first])):  # of a quotation
+            continue
+        if token.type != "list_item_open":
+            apart.add(first)
+        else:
+            for place in range(first + 1, end):
+                depth[place], indent[place] = depth[place] + 1, marker.end()
+            if "" in map(str.strip, lines[first:end]):
+                apart.add(end)
+    shown = []
+    for place, line in enumerate(lines):
+        if place in apart and place and lines[place - 1].strip() and not depth[place]:
+            shown.append("")
+        inner = line[indent[place] :] if not line[: indent[place]].strip() else line.lstrip()
+        shown.append(" " * 4 * depth[place] + inner if inner.strip() else "")
+    return "\n".join(shown)
 
 
 def on_page_content(content: str, page: Any, **_: Any) -> None:
     """Warn of a page that this Markdown reads as other lists, tables or blocks than GitHub's does."""
-    other = MarkdownIt("commonmark").enable("table").render(page.markdown)
+    other = PARSER.render(page.meta["written"])
     for shape in SHAPES:
         here, there = (len(re.findall(rf"<{shape}\b", text)) for text in (content, other))
         if here != there:
