@@ -17,6 +17,7 @@ _OUTCOMES = {
     "blocked": ("would be blocked", "fail"),
     "unknown": ("cannot be judged anew: what that needs is not in the evidence", ""),
 }
+_AS_MEASURED = "Judged is what the runs measured: other data, another threshold or load would need a new run."
 _LISTED, _REASONS, _DIGITS = 20, 2, len("sha256:") + 12
 Lines = list[list[Span]]
 Run = Mapping[str, Any]
@@ -44,6 +45,8 @@ def reevaluation_page(document: Mapping[str, Any], medium: Medium) -> Text:
     hidden = len(listed) - _LISTED
     if hidden > 0:
         lines += [[], *medium.sentence(f"… and {hidden:,} more; --json lists all", style="dim")]
+    if runs:
+        lines += [[], *medium.sentence(_AS_MEASURED, style="dim")]
     return assembled(lines)
 
 

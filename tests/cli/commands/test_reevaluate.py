@@ -89,6 +89,8 @@ def test_the_page_says_what_the_policy_would_have_blocked(runs: list[Evidence]) 
         "\n"
         f"fail → fail  version 55, 2026-11-21, {runs[2].digest[:19]}\n"
         "  metrics/r1/overall: mae is 5.5; at most 4 is allowed (a point comparison, without an error rate)\n"
+        "\n"
+        "Judged is what the runs measured: other data, another threshold or load would need a new run.\n"
     )
 
 
