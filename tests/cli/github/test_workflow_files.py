@@ -404,6 +404,7 @@ def test_whoever_opens_the_actions_page_sees_which_model_a_workflow_is_about(bot
 
     assert {names[name] for name in NAMES} == {f"{name.removesuffix('.yml')}: fraud" for name in NAMES}
     assert {names[name] for name in further("churn")} == {f"{name.removesuffix('.yml')}: churn" for name in NAMES}
+    assert f"*Actions → {rollback['name']} → Run workflow*" in (ROOT / "docs" / "incident.md").read_text()
     assert rollback["run-name"] == "Roll back fraud to ${{ inputs.to || 'the previous version' }}"
     assert all("fraud" in one["description"] for one in rollback[True]["workflow_dispatch"]["inputs"].values())
     assert [job["name"] for job in jobs(both).values()] == [
