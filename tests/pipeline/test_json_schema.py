@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import regress
 from jsonschema import Draft202012Validator
 
 from lockgate.errors import PipelineError
@@ -28,9 +30,23 @@ def data(path: Path) -> Any:
     return yamlfile.load(path)[0].data
 
 
-def test_it_is_a_schema() -> None:
-    """Of the draft that it names."""
-    Draft202012Validator.check_schema(schema(root=ROOT))
+def test_it_is_a_schema_for_validators_of_any_language() -> None:
+    """Of the draft that it names, with patterns that Python takes and ECMAScript's unicode mode, which refuses idle escapes."""
+    written = schema(root=ROOT)
+    Draft202012Validator.check_schema(written)
+    for pattern in set(_patterns(written)):
+        re.compile(pattern)
+        regress.Regex(pattern, "u")
+
+
+def _patterns(part: Any) -> Iterator[str]:
+    """Every pattern, wherever it stands."""
+    if isinstance(part, dict) and isinstance(part.get("pattern"), str):
+        yield part["pattern"]
+    if isinstance(part, dict):
+        yield from part.get("patternProperties", ())
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _patterns(each)
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)

@@ -37,7 +37,7 @@ _LIMIT = re.compile(
     rf"(?:(?P<number>{NUMBER})\s*(?P<percent>%)?|champion\s*(?:(?P<sign>[+\-*])\s*(?P<margin>{NUMBER})\s*(?P<mpercent>%)?)?)"
 )
 _SIDES = ("at_least", "at_most")
-_QUOTED = r"\"(?:[^\"\\]|\\.)*\""
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
 _WORD = rf"(?:{_QUOTED}|{BARE.pattern})"
 _CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{BARE_VALUE.pattern})"
 _ARGUMENT = rf"(?:{NAME}\s*=\s*)?{_WORD}"

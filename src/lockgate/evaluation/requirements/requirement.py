@@ -17,9 +17,9 @@ Kind = TypeVar("Kind")
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*"
 # How names and values may be written without quotes: of a scope or an argument, of a gap, of a cell.
-BARE = re.compile(r"[^\s\"&=(),]+(?: +[^\s\"&=(),]+)*")
+BARE = re.compile(r'[^\s"&=(),]+(?: +[^\s"&=(),]+)*')
 BARE_GAP = re.compile(NAME)
-BARE_VALUE = re.compile(r"[^\s\"&=]+(?: +[^\s\"&=]+)*")
+BARE_VALUE = re.compile(r'[^\s"&=]+(?: +[^\s"&=]+)*')
 
 
 def number_text(value: float) -> str:
