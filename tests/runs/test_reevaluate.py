@@ -255,6 +255,9 @@ def test_a_reuse_budget_withholds_what_was_evaluated_too_often(evidence: Evidenc
         "how often its rows were evaluated"
         in reevaluate(policy(["auc >= 0.6"], reuse={"budget": 5}), evidence).unknown[0]
     )
+    model = evidence.document["model"]
+    itself = replace(evidence, document={**evidence.document, "model": {**model, "champion": model["candidate"]}})
+    assert reevaluate(policy(["auc >= 0.6"], reuse={"budget": 5}), itself).outcome == "passes"
 
 
 def fact(subject: str, value: float, limit: str, **more: Any) -> Finding:

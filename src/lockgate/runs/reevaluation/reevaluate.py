@@ -215,7 +215,8 @@ class _Judging:
             and (each.surely_no_pass or (uncertain and finding.code == "beyond_unadjusted"))
         )
         counts = self._evaluations(gate)
-        if counts is None and self.pipeline.reuse is not None and judged_by(self.pipeline, gate) is not None:
+        untold = counts is None and not self.evidence.is_of_champion  # which is no evaluation
+        if untold and self.pipeline.reuse is not None and judged_by(self.pipeline, gate) is not None:
             unknown.append("the evidence does not say how often its rows were evaluated, which reuse.budget limits")
         findings = (*(withhold(self.pipeline, gate, finding, counts) for finding in again), *as_stored)
         counted = [finding for finding in findings if not self.is_waived(finding.id)]
