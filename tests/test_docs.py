@@ -17,7 +17,7 @@ from lockgate.pipeline import loader
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").glob("*.md")]
 PACKAGE = ROOT / "src" / "lockgate"
-READERS_OWN = ("gates/", "metrics/", "votes/", ".gate/", "mlruns/", "mlartifacts/")
+READERS_OWN = (".site/", "gates/", "metrics/", "votes/", ".gate/", "mlruns/", "mlartifacts/")
 NO_MODULES = re.compile(
     r"lockgate\.(state|holder|metric|metrics|metrics_by_slice|gates|registries|classes)\b(?!\.[a-z])"
 )  # tags, keys, entry points

@@ -130,11 +130,12 @@ def test_the_outcome_of_a_comment_that_it_shows_is_what_is_written() -> None:
     assert [line for line in shown if line not in written.replace("\u200b", "")] == []
 
 
-def test_the_picture_that_it_shows_loads_nothing() -> None:
-    """It is a run of the demo's bad candidate, as `helpers.readme_picture` writes it; pages show no picture that fetches."""
-    (path,) = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
+def test_the_pictures_that_it_shows_load_nothing() -> None:
+    """They are of a run of the demo's bad candidate, as `helpers.readme_picture` writes them; pages show no picture that fetches."""
+    path, report = re.findall(r"^!\[.+\]\((.+)\)$", README, re.MULTILINE)
     picture = (ROOT / path).read_text(encoding="utf-8")
 
     assert set(re.findall(r"https?://[^\"' )]+", picture)) == {"http://www.w3.org/2000/svg"}
     assert "$&#160;gate&#160;run&#160;--candidate&#160;version=2" in picture
     assert "country=BR" in picture
+    assert (ROOT / report).read_bytes().startswith(b"\x89PNG")

@@ -1,6 +1,6 @@
-"""The picture in the README: what a terminal shows of `gate run` on the demo's bad candidate.
+"""The pictures in the README: what a terminal shows of `gate run` on the demo's bad candidate, and the head of its report.
 
-`PYTHONPATH=tests python -m helpers.readme_picture` runs it in a tmux of its own and writes the picture anew.
+`PYTHONPATH=tests python -m helpers.readme_picture` runs it in a tmux of its own, opens its report in Chromium, and writes both anew.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+from helpers.browser import Browser, Page
+
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "pictures" / "run.svg"
+REPORT = PICTURE.with_name("report.png")
 COMMAND = "gate run --candidate version=2"
 WIDTH, HEIGHT = 96, 80
 AUTHOR = ("-c", "user.name=Dana", "-c", "user.email=dana@example.org", "-c", "commit.gpgsign=false")
@@ -57,8 +62,10 @@ FORMAT = """\
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        shown = on_a_terminal(project(Path(scratch) / "fraud"))
-    PICTURE.parent.mkdir(exist_ok=True)
+        folder = project(Path(scratch) / "fraud")
+        shown = on_a_terminal(folder)
+        page = (folder / ".gate" / "latest" / "report.html").read_text(encoding="utf-8")
+        REPORT.write_bytes(head_of_report(page, Path(scratch)))
     PICTURE.write_text(picture(shown), encoding="utf-8")
     print(f"wrote {PICTURE.relative_to(ROOT)}")
 
@@ -104,6 +111,23 @@ def on_a_terminal(folder: Path) -> str:
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)
     return screen.rstrip()
+
+
+def head_of_report(document: str, scratch: Path) -> bytes:
+    """The page down to the slices of its first gate, as a PNG of few colours."""
+    browser = Browser(scratch)
+    try:
+        page = Page(browser, document, scratch / "report.html")
+        page.show(width=1200, dark=False)
+        end = page.value(
+            "[...document.querySelectorAll('details')].find(each => each.open).getBoundingClientRect().top"
+        )
+        image = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    finally:
+        browser.close()
+    head = image.crop((0, 0, image.width, round(end))).quantize(64, dither=Image.Dither.NONE)
+    head.save(written := BytesIO(), "PNG", optimize=True)
+    return written.getvalue()
 
 
 def picture(screen: str) -> str:
