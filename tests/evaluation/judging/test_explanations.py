@@ -16,6 +16,7 @@ from lockgate.evaluation.judging.explanations import cause
 from lockgate.evaluation.judging.gate_summary import summary, worst_first
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.number_format import loosened, rounded, rounded_up, short
+from lockgate.evaluation.metrics import catalog
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
@@ -126,7 +127,7 @@ REMEDIES: list[tuple[Any, Any, str | None]] = [
     ),
     (
         "auc >= 0.8", replace(OWN, high=0.81, p_pass=0.9, p_fail=0.1),
-        "look at these rows; more of them would sooner show a fail than a pass",
+        "the value itself is beyond the limit, so that more rows would rather show a fail than a pass; look at what changed; gate explain has the numbers",
     ),
     (
         "auc >= 0.76", replace(OWN, required=(">=", 0.76), low=0.7463, p_pass=0.2, p_fail=0.8),
@@ -142,14 +143,14 @@ REMEDIES: list[tuple[Any, Any, str | None]] = [
     ),
     (
         "auc >= champion - 0.04 on each geo", replace(WORSE, value=-0.03, low=-0.05, required=(">=", -0.04), p_pass=0.2, p_fail=0.8),
-        "look at what changed on these rows, of which a candidate as good as the champion passes 9 in 10 times",
+        "there are enough rows for a candidate as good as the champion to pass; look at what changed; gate explain has the numbers",
     ),
     (
         "auc >= champion - 0.01 on each geo", replace(WORSE, low=-0.07, high=0.004, p_fail=0.2), "about 19,000 more rows would decide",
     ),
     (
         "auc >= 0.8", replace(OWN, high=0.798, p_pass=0.9, p_fail=0.06),
-        "look at what changed on these rows; more of them would most likely prove it",
+        "more rows would most likely prove the fail; look at what changed; gate explain has the numbers",
     ),
     (
         "p99_ms <= 380", replace(OWN, required=("<=", 380.0), value=74.0, high=None, p_pass=0.2, p_fail=0.8, variance=None, pooled_variance=None),
@@ -277,7 +278,9 @@ def test_what_is_worse_than_allowed_on_its_own_is_looked_at_first() -> None:
     found = judge("metrics", [("r1", line)], [lost, *others], SUBJECTS)[0]
 
     assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
-    assert found.remedy == "look at what changed on these rows; more of them would most likely prove it"
+    assert (
+        found.remedy == "more rows would most likely prove the fail; look at what changed; gate explain has the numbers"
+    )
 
 
 @pytest.mark.parametrize(
@@ -316,7 +319,26 @@ def test_of_a_mean_over_classes_the_sentence_names_the_class_that_lost_most() ->
     )  # fmt: skip
 
     assert failed.verdict is Verdict.FAIL
-    assert failed.reason.endswith("at most 0.05 below is allowed. Class c lost most: 0.3333, the champion's is 1")
+    assert failed.reason.endswith(
+        "at most 0.05 below is allowed. Class c lost most: its recall is 0.3333, the champion's 1"
+    )
     assert failed.detail["worst_class"] == {"class": "c", "candidate": number(1 / 3), "champion": number(1.0)}
     assert "worst_class" not in same.detail
     assert "Class" not in passed.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "figure"),
+    [
+        ("recall(class=9) >= 0.8", '"Recall by class" in report.html'),
+        ("recall(average=macro) >= 0.8", '"Recall by class" in report.html'),
+        ("recall >= 0.8", '"Fixes and breaks" in report.html'),
+        ("auc >= 0.8", "gate explain has the numbers"),
+    ],
+)
+def test_what_to_look_at_is_the_figure_that_shows_it(line: str, figure: str) -> None:
+    """By class where the line is about classes, by decision where a threshold decides."""
+    below = replace(OWN, high=0.81, p_pass=0.9, p_fail=0.1)
+
+    [found] = judge("metrics", [("r1", parse(line))], [below], catalog.SUBJECTS)
+    assert str(found.remedy).endswith(figure)

@@ -83,11 +83,7 @@ class Explanation:
         return self._compared(verdict) + self._stalls(verdict) + self._worst_class(verdict)
 
     def _worst_class(self, verdict: Verdict) -> str:
-        worst = self.detail.get("worst_class")
-        if worst is None or verdict is Verdict.PASS:
-            return ""
-        values = (self._value(float(worst[role])) for role in ("candidate", "champion"))
-        return ". Class {} lost most: {}, the champion's is {}".format(worst["class"], *values)
+        return "" if verdict is Verdict.PASS else worst_class_words(self.requirement.subject, self.detail)
 
     def _stalls(self, verdict: Verdict) -> str:
         if verdict is Verdict.PASS and "rarest_stall" in self.detail:
@@ -234,9 +230,9 @@ class Explanation:
             if other is not None:
                 return other
         if self.code == "beyond_unadjusted" and not self._met:
-            return f"look at what changed on these {rows}; more of them would most likely prove it"
+            return f"more {rows} would most likely prove the fail; {self._look}"
         if estimate.on == "value" and estimate.value is not None and not self._met:
-            return f"look at these {rows}; more of them would sooner show a fail than a pass"
+            return f"the value itself is beyond the limit, so that more {rows} would rather show a fail than a pass; {self._look}"
         if self.needed is not None:
             tolerance = self._other_tolerance()
             more = self.needed - estimate.rows
@@ -247,8 +243,21 @@ class Explanation:
             return f"more {rows}{' of this slice' if estimate.slice else ''} would decide"
         smallest = float(self.detail.get("smallest_tolerance") or math.inf)
         if self.claim == "not_worse" and smallest <= stated_tolerance(self.requirement):
-            return f"look at what changed on these {rows}, of which a candidate as good as the champion passes 9 in 10 times"
-        return f"more {rows} of the same kind are unlikely to help; look at what changed on these {rows}"
+            return f"there are enough {rows} for a candidate as good as the champion to pass; {self._look}"
+        return f"more {rows} of the same kind are unlikely to help; {self._look}"
+
+    @property
+    def _look(self) -> str:
+        """Where one sees what changed: the figure of the report that has it by class, or by decision."""
+        names = {name for name, _ in self.requirement.args}
+        needs = self.subject.needs if self.subject else ()
+        by_class, by_decision = names & {"class", "average"}, {"label", "threshold"} <= set(needs)
+        figure = '"Recall by class"' if by_class else '"Fixes and breaks"' if by_decision else ""
+        return (
+            f"look at what changed, {figure} in report.html"
+            if figure
+            else "look at what changed; gate explain has the numbers"
+        )
 
     @property
     def _met(self) -> bool:
@@ -287,7 +296,19 @@ def likely_fail(detail: Mapping[str, Any], *, confidence: float) -> str:
         p_fail is not None and float(p_fail) <= 1 - confidence
     ):  # alone it would be one; Holm's adjustment keeps it from that
         return ": probably a fail, undecided only because all comparisons of this gate are judged together"
-    return ": probably a fail, which its test does not prove"
+    return ": probably a fail: the interval lies beyond the limit, but the stricter test that decides is not sure; gate explain has both"
+
+
+def worst_class_words(subject: str, detail: Mapping[str, Any]) -> str:
+    """`. Class 9 lost most: its recall is 0.51, the champion's 0.94`; nothing where a finding names none.
+
+    subject: the metric of each class. detail: of the finding.
+    """
+    worst = detail.get("worst_class")
+    if worst is None:
+        return ""
+    own, other = (short(float(worst[role])) for role in ("candidate", "champion"))
+    return f". Class {worst['class']} lost most: its {subject} is {own}, the champion's {other}"
 
 
 def unseen_stalls(detail: Mapping[str, Any]) -> str:
@@ -309,7 +330,7 @@ def cause(finding: Finding) -> str:
 
 
 def outlook_words(requirement: Requirement, estimate: Estimate, *, smallest: float, decidable: bool) -> str:
-    """What these rows can decide of a tolerance, in the words of `gate plan` and of an undecided finding.
+    """What these rows can decide of a tolerance, in the words of `gate plan`.
 
     smallest: tolerance that all slices of the requirement meet with 90 % power; of a factor, its distance from 1.
     """
@@ -317,6 +338,16 @@ def outlook_words(requirement: Requirement, estimate: Estimate, *, smallest: flo
     counted = f"{estimate.rows:,} {estimate.counted_in}{positives}"
     status = "has power" if decidable else f"underpowered at {requirement.limit}"
     return f"{status}: {counted} decide {tolerance_text(requirement, smallest)} with 90 % power"
+
+
+def enough_words(requirement: Requirement, estimate: Estimate, *, smallest: float, decidable: bool) -> str:
+    """Whether these rows were enough for the line, of a finding that they left undecided; arguments as of `outlook_words`."""
+    counted, tolerance = counted_words(estimate.rows, estimate.counted_in), tolerance_text(requirement, smallest)
+    if decidable:
+        return (
+            f"{counted} are enough here: a candidate as good as the champion passes {tolerance} on them 9 times in 10"
+        )
+    return f"{counted} are too few here: a candidate as good as the champion passes {tolerance}, and none that is smaller, on them 9 times in 10"
 
 
 def tolerance_text(requirement: Requirement, tolerance: float) -> str:

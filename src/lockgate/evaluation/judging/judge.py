@@ -9,7 +9,7 @@ from typing import Any
 from lockgate.data.slices.names import finding_id
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
-from lockgate.evaluation.judging.explanations import Explanation, outlook_words
+from lockgate.evaluation.judging.explanations import Explanation, enough_words
 from lockgate.evaluation.judging.rows_needed import rows_to_decide, smallest_loss, smallest_tolerance, stated_tolerance
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
@@ -192,7 +192,7 @@ def _power(estimate: Estimate, requirement: Requirement, slices: int) -> dict[st
     if tolerance is None:
         return {}
     decidable = tolerance <= stated_tolerance(requirement)
-    words = outlook_words(requirement, estimate, smallest=tolerance, decidable=decidable)
+    words = enough_words(requirement, estimate, smallest=tolerance, decidable=decidable)
     return {"smallest_tolerance": number(tolerance), "outlook": words}
 
 
