@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from helpers.report_evidence import finding
+from helpers.report_evidence import evidence, finding
+from lockgate.evaluation.judging.gate_summary import summary
 from lockgate.evidence.evidence import GateResult, RequirementLine
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
+from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices, worst_blocker
 
 LINES = (
     RequirementLine("r1", "auc >= champion - 0.03 on each slice"),
@@ -165,3 +166,50 @@ def test_merged_slices_are_named_once_though_several_lines_judge_them() -> None:
     assert pooled_slices(gate_of(pool, replace(pool, requirement="r2"))) == [
         "geo=other pools 3 small slices, rows: MT 1,200, CY 40, LU 40"
     ]
+
+
+WORST = {"class": "9", "candidate": "0.51", "champion": "0.94"}
+NINE = "Class 9 lost most: its recall is 0.51, the champion's 0.94"
+
+
+def undecided(name: str, code: str = "not_shown", **more: Any) -> Finding:
+    return finding(
+        id=f"metrics/{name}",
+        slice={},
+        subject=name,
+        verdict=Verdict.INCONCLUSIVE,
+        code=code,
+        reason=f"{name} is low",
+        **more,
+    )
+
+
+def test_of_undecided_findings_those_that_name_a_class_or_a_slice_come_first() -> None:
+    """Also before one on all rows that is probably a fail, where a class lost, or the value itself is beyond its limit."""
+    accuracy = undecided("accuracy", "beyond_unadjusted", detail={"p_fail": "0.01"})
+    macro = undecided("recall(average=macro)", detail={"p_fail": "0.2", "worst_class": WORST})
+    sliced = undecided("f1(class=3)", detail={"p_fail": "0.3"})
+    within = undecided("recall(class=3)", decided=replace(macro.decided, required=(">=", -0.9)))  # type: ignore[type-var]
+
+    listed = blockers(gate_of(accuracy, within, sliced, macro))
+    assert [blocker.findings for blocker in listed] == [(macro,), (sliced,), (accuracy,), (within,)]
+
+
+def test_the_class_that_lost_most_stands_in_the_first_sentence() -> None:
+    """Where the worst finding is on all rows: a fail of accuracy goes on with it."""
+    accuracy = finding(slice={}, subject="accuracy", reason="accuracy is low", detail={"p_fail": "0.001"})
+    macro = finding(
+        id="metrics/r2/overall",
+        slice={},
+        subject="recall(average=macro)",
+        detail={"p_fail": "0.01", "worst_class": WORST},
+    )
+    whole, sliced = (
+        worst_blocker(evidence(gate_of(*findings))) for findings in ((accuracy, macro), (finding(), macro))
+    )
+
+    assert whole is not None
+    assert whole.reason == f"accuracy is low. {NINE}"
+    assert sliced is not None
+    assert sliced.reason == finding().reason
+    assert summary([macro, accuracy]).startswith(f"accuracy is low. {NINE}; and 1 more")

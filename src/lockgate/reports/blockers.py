@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lockgate.evaluation.judging.explanations import cause
-from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evaluation.judging.gate_summary import lost_most, worst_first
 from lockgate.evaluation.judging.number_format import counted_words, rounded, rounded_up, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
@@ -62,9 +62,16 @@ def unwaived_blockers(gate: GateResult, waived: Collection[str], *, named: int =
 
 
 def worst_blocker(evidence: Evidence) -> Blocker | None:
-    """What alone says why a run is no pass: the first thing to act on in the first of the gates that are worst."""
+    """What alone says why a run is no pass: the first thing to act on in the first of the gates that are worst.
+
+    Where it names no slice or class, its sentence goes on with the class that lost most.
+    """
     counted = sorted((gate for gate in evidence.gates if gate.counts), key=lambda gate: -gate.verdict.rank)
-    return next((blocker for gate in counted for blocker in unwaived_blockers(gate, evidence.waived)), None)
+    for gate in counted:
+        for blocker in unwaived_blockers(gate, evidence.waived):
+            unwaived = [finding for finding in gate.findings if finding.id not in evidence.waived]
+            return replace(blocker, reason=blocker.reason + lost_most(unwaived)) if blocker.findings else blocker
+    return None
 
 
 def unproven_slices(gate: GateResult) -> list[str]:

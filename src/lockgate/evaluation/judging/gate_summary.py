@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.evaluation.judging.explanations import unseen_stalls
+from lockgate.evaluation.judging.explanations import unseen_stalls, worst_class_words
 from lockgate.evaluation.judging.number_format import short, slice_words
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import counted
@@ -17,16 +17,42 @@ _WEAKER = ("watched", "no_loss_seen")
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     """Sort the findings that are no pass: errors, failures, likely failures, undecided ones, too small ones.
 
+    Of undecided ones those that name a class or a slice come first, beside likely failures where a class lost or
+    the value is beyond its limit.
     Among equals, the lowest p-value of a violation comes first, then the most rows.
     """
     order = {"beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
 
-    def key(finding: Finding) -> tuple[int, int, float, int]:
-        urgency = order.get(finding.code, 2) if finding.verdict is Verdict.INCONCLUSIVE else 0
+    def key(finding: Finding) -> tuple[int, int, bool, float, int]:
+        undecided, named = finding.verdict is Verdict.INCONCLUSIVE, names_part(finding)
+        urgency = order.get(finding.code, 2) if undecided else 0
+        lost = "worst_class" in finding.detail or (finding.decided is not None and not finding.decided.met)
+        if urgency == 1 and named and lost:
+            urgency = 0
         p_fail = finding.detail.get("p_fail")
-        return -finding.verdict.rank, urgency, 1.0 if p_fail is None else float(p_fail), -finding.rows
+        return (
+            -finding.verdict.rank,
+            urgency,
+            undecided and not named,
+            1.0 if p_fail is None else float(p_fail),
+            -finding.rows,
+        )
 
     return sorted((finding for finding in findings if finding.verdict is not Verdict.PASS), key=key)
+
+
+def names_part(finding: Finding) -> bool:
+    """Whether it says where a loss is: on a slice, of a class, or by its class that lost most."""
+    return bool(finding.slice) or "(class=" in finding.subject or "worst_class" in finding.detail
+
+
+def lost_most(findings: Sequence[Finding]) -> str:
+    """The class that lost most, by a finding that names it, to go on with the sentence of the worst one where that does not."""
+    bad = worst_first(findings)
+    if not bad or names_part(bad[0]):
+        return ""
+    words = (worst_class_words(finding.subject.partition("(")[0], finding.detail) for finding in bad)
+    return next(filter(None, words), "")
 
 
 def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None = None) -> str:
@@ -98,7 +124,7 @@ def _stopped(findings: Sequence[Finding]) -> list[str]:
     bad = worst_first(findings)
     same = sum(1 for finding in bad if finding.verdict is bad[0].verdict)
     undecided = [finding for finding in bad if finding.verdict is Verdict.INCONCLUSIVE]
-    clauses = [bad[0].reason]
+    clauses = [bad[0].reason + lost_most(bad)]
     clauses += [f"and {same - 1} more"] if same > 1 else []
     clauses += [f"{len(undecided)} undecided"] if undecided and bad[0].verdict is not Verdict.INCONCLUSIVE else []
     small = sum(1 for finding in undecided if finding.code == "too_small")

@@ -14,7 +14,7 @@ from lockgate.evaluation.pictures.group_means import Floats, group_means
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
 
-MOST_CLASSES = 12  # of which all pairs are drawn, and can be drawn as a matrix
+MOST_CLASSES = 12  # up to so many have all pairs, as a matrix
 MOST_PAIRS = 20
 _COLUMNS = ("number", "label", "answered", "rows", "candidate", "champion")
 
