@@ -21,6 +21,7 @@ from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
 from lockgate.reports.interval_bars import LEGEND
+from lockgate.reports.run_facts import cells
 from lockgate.text import markdown as text
 
 WAIVER = {"finding": "metrics/r1/geo=BR", "owner": "ann", "reason": "known", "until": "2026-12-01", "expired": False}
@@ -261,3 +262,16 @@ def test_each_format_has_its_file() -> None:
         "junit": "report.xml",
         "json": "report.json",
     }
+
+
+def test_rows_are_those_that_a_line_rests_on() -> None:
+    """Of the recall of a class that class, of other metrics of it also all; of a recall the positive rows."""
+    rows = {
+        subject: cells(finding(subject=subject, rows=897, positives=78)).rows
+        for subject in ("recall(class=9)", "f1(class=9)", "recall", "false_positive_rate", "precision", "auc", "recall gap over geo", "|")
+    }  # fmt: skip
+
+    assert rows == {
+        "recall(class=9)": "78 of class 9", "f1(class=9)": "897, 78 of class 9", "recall": "78 positive",
+        "false_positive_rate": "819 negative", "precision": "897", "auc": "897", "recall gap over geo": "897", "|": "897",
+    }  # fmt: skip

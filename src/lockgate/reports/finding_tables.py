@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, slice_words
 from lockgate.evidence.finding import Finding
 from lockgate.reports.interval_bars import bars
-from lockgate.reports.run_facts import contrast_heading
+from lockgate.reports.run_facts import contrast_heading, deciding_rows
 from lockgate.text import cut, markdown
 
 MARKS = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
@@ -29,7 +29,7 @@ def finding_table(findings: Sequence[Finding], *, most: int | None = None, waive
         champion = f" {number_cell(finding.champion)} |" if compared else ""
         lines.append(
             f"| {_mark(finding, waived)} | {_where(finding)} | {number_cell(finding.observed)} |{champion} "
-            f"{_interval(finding, contrast)} | {f'`{bar}`' if bar else ''} | {finding.rows:,} |"
+            f"{_interval(finding, contrast)} | {f'`{bar}`' if bar else ''} | {_rows(finding)} |"
         )
     if len(findings) > len(listed):
         lines.append(f"| | … and {len(findings) - len(listed):,} more |{' |' * (5 if compared else 4)}")
@@ -52,6 +52,11 @@ def is_count(finding: Finding) -> bool:
 
 def _mark(finding: Finding, waived: Collection[str]) -> str:
     return MARKS[finding.verdict.value] + (" waived" if finding.id in waived else "")
+
+
+def _rows(finding: Finding) -> str:
+    """The number alone where the heading says of what."""
+    return f"{finding.rows:,}" if finding.counted_in != "rows" else markdown(cut(deciding_rows(finding)[1], _LONGEST))
 
 
 def _where(finding: Finding) -> str:

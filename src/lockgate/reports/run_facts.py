@@ -6,8 +6,12 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from lockgate.data.class_labels import class_text
 from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent, slice_words
+from lockgate.evaluation.metrics.catalog import DECLARED
+from lockgate.evaluation.metrics.declaration import Share
+from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import plain
@@ -35,11 +39,13 @@ class Cells:
     difference_interval: str
     limit: str
     rows: str
+    count: int
 
 
 def cells(finding: Finding, *, waived: bool = False) -> Cells:
     """The cells of one finding, as plain text."""
     verdict = "pass (no-harm check)" if finding.code == "watched" else str(finding.verdict)
+    count, rows = deciding_rows(finding)
     return Cells(
         f"{finding.requirement} {finding.subject}",
         slice_words(tuple(finding.slice.items())) or "overall",
@@ -49,8 +55,29 @@ def cells(finding: Finding, *, waived: bool = False) -> Cells:
         number_cell(finding.champion),
         *_difference(finding),
         f"{finding.limit.op} {finding.limit.text}",
-        f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in),
+        rows,
+        count,
     )
+
+
+def deciding_rows(finding: Finding) -> tuple[int, str]:
+    """(how many, in words) rows a finding rests on: `78 of class 9` of the recall of a class, `20 positive`, else `897`."""
+    rows, positives = finding.rows, finding.positives
+    everything = f"{rows:,}" if finding.counted_in == "rows" else counted_words(rows, finding.counted_in)
+    try:
+        line = parse(f"{finding.subject} >= 0")
+    except RequirementError:
+        return rows, everything
+    metric = DECLARED.get(line.subject)
+    if positives is None or metric is None or line.gap is not None:
+        return rows, everything
+    group = next((f"of class {class_text(value)}" for name, value in line.args if name == "class"), "")
+    chosen = isinstance(metric.sums, Share) and metric.sums.by_decision
+    if metric.plan.counted == "positives" and not chosen:
+        return positives, f"{positives:,} {group or 'positive'}"
+    if metric.plan.counted == "negatives":
+        return rows - positives, f"{rows - positives:,} negative"
+    return rows, f"{everything}, {positives:,} {group}" if group else everything
 
 
 def _difference(finding: Finding) -> tuple[str, str]:

@@ -59,8 +59,8 @@ def _row(finding: Finding, scale: Scale, waived: Collection[str]) -> ForestRow:
     bounded = decided.low is not None or decided.high is not None
     return ForestRow(
         slice=cut(slice_words(tuple(finding.slice.items())), _NAME),
-        rows=cell.rows,
-        count=finding.rows,
+        rows=cut(cell.rows, _NAME),
+        count=cell.count,
         verdict="waived" if finding.id in waived else cell.verdict,
         rank=finding.verdict.rank,
         low=scale(-math.inf if decided.low is None else decided.low) if bounded else None,
