@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from lockgate.cli.main import gate
 from lockgate.cli.trial.document import redacted, text
 from lockgate.cli.trial.question import Question, Subject
-from lockgate.cli.trial.requirements import no_worse
+from lockgate.cli.trial.requirements import LabelCounts, no_worse
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError
@@ -140,8 +141,21 @@ def test_slices_that_are_too_small_for_their_line_are_named_beside_the_tolerance
     document = judge(good, good, "--data", str(two_models / "test.csv"), "--slice", "country")
     seen = " ".join(document["seen"].split())
 
-    assert "too few rows for a proof on country=DE (150 rows), country=FR (150 rows)" in seen
+    assert re.search(
+        r"too few rows for a proof on country=DE \(150 rows, \d+ positive\), country=FR \(150 rows, \d+ positive\)",
+        seen,
+    )
     assert "so it is held to the champion: auc >= champion - " in seen
+
+
+def test_a_slice_is_small_by_its_positive_rows_where_they_are_rare_as_in_the_pipeline_of_gate_init() -> None:
+    """Of an adult census: many rows of which few are positive prove less than few rows of which many are."""
+    slices = [LabelCounts(rows, positives) for rows, positives in ((2_513, 44), (763, 348), (12_000, 3_000))]
+    even = [LabelCounts(rows, 2 * rows // 3) for rows in (400, 9_000)]
+
+    assert no_worse("binary", LabelCounts(15_276, 3_392), slices=slices, named=True).small == {"min_positives": 348}
+    assert no_worse("binary", LabelCounts(9_400, 6_266), slices=even, named=True).small == {"min_rows": 9_000}
+    assert no_worse("binary", LabelCounts(800, 533), slices=even[:1], named=True).small == {"min_rows": 401}
 
 
 @pytest.mark.parametrize("choice", [{}, {"slices": ("country",)}, {"no_slices": True}])
@@ -149,7 +163,7 @@ def test_a_slice_is_held_to_the_full_claim_where_somebody_named_it(two_models: P
     """One that was found is tested for harm, so that too few rows do not block; or there are none."""
     question = Question("new", "old", str(two_models / "test.csv"), "left", **choice)
     subject = Subject(question, Dataset("data", DatasetSpec(path=question.data), Path.cwd()), {})
-    line = no_worse("binary", subject.counts, slices=len(subject.slices), named=bool(question.slices)).deciding[-1]
+    line = no_worse("binary", subject.counts, slices=subject.slice_counts, named=bool(question.slices)).deciding[-1]
 
     if choice.get("no_slices"):
         assert subject.slices == []

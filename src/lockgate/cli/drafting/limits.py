@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from lockgate.cli.drafting.answers import Reading
 from lockgate.data.dataset_spec import DatasetSpec
@@ -26,6 +26,18 @@ _FAR = {">=": "0", "<=": "1e+60"}
 # Times as many effective rows as the test of a mean of unbounded losses needs: a better version keeps the largest losses, beside
 # which its other ones are smaller, so that fewer rows carry its variance.
 _STEADY = 2.0
+
+
+class Counted(Protocol):
+    """Rows of a slice, and how many are positive where there are two classes."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def positives(self) -> int | None: ...
+
+
+_Slice = TypeVar("_Slice", bound=Counted)
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ def limits(reading: Reading, spec: DatasetSpec, overall: Sequence[str], on_slice
     weak = frozenset(name for finding, limit in sliced if limit is None for name in finding.slice)
     kept = [(finding, limit) for finding, limit in sliced if limit is not None and not weak & set(finding.slice)]
     small = _small_ones(compared[-1], [finding for finding, _ in kept])
-    kept = [(finding, limit) for finding, limit in kept if small is None or _size(finding, small.key) >= small.least]
+    kept = [(finding, limit) for finding, limit in kept if small is None or size(finding, small.key) >= small.least]
     weakest = (min if op == ">=" else max)([limit for _, limit in kept], key=lambda limit: limit.limit, default=None)
     return Limits(
         _limit(whole[0], op) if whole else None,
@@ -109,17 +121,30 @@ def limits(reading: Reading, spec: DatasetSpec, overall: Sequence[str], on_slice
 
 def _small_ones(line: Requirement, findings: Sequence[Finding]) -> SmallOnes | None:
     """The smallest slices, without which the others decide the line's own tolerance; None where none or one would be left."""
-    rare = all(each.positives is not None and 2 * each.positives <= each.rows for each in findings)
-    key = "min_positives" if rare else "min_rows"
-    held = sorted(findings, key=lambda finding: _size(finding, key))
-    while len(held) > 1 and (_smallest_tolerance(line, held) or math.inf) > stated_tolerance(line):
-        held = [finding for finding in held if _size(finding, key) > _size(held[0], key)]
+    key, held = deciding_slices(
+        findings, lambda kept: (_smallest_tolerance(line, kept) or math.inf) <= stated_tolerance(line)
+    )
     few = len(findings) - len(held)
-    return SmallOnes(key, _size(held[0], key), few, len(findings)) if few and len(held) > 1 else None
+    return SmallOnes(key, size(held[0], key), few, len(findings)) if few and len(held) > 1 else None
 
 
-def _size(finding: Finding, key: str) -> int:
-    return finding.rows if key == "min_rows" else finding.positives or 0
+def deciding_slices(slices: Sequence[_Slice], decide: Callable[[Sequence[_Slice]], bool]) -> tuple[str, list[_Slice]]:
+    """What of `small_slices` tells small ones from others, and those others, from the smallest on; none where none decide.
+
+    Positive rows tell them where they are the rarer ones on every slice, else rows. The smallest slices go until what is left
+    decides, which `decide` says of slices that are to pass together.
+    """
+    rare = all(each.positives is not None and 2 * each.positives <= each.rows for each in slices)
+    key = "min_positives" if rare else "min_rows"
+    held = sorted(slices, key=lambda each: size(each, key))
+    while held and not decide(held):
+        held = [each for each in held if size(each, key) > size(held[0], key)]
+    return key, held
+
+
+def size(counts: Counted, key: str) -> int:
+    """What `small_slices` counts of a slice by this key."""
+    return counts.rows if key == "min_rows" else counts.positives or 0
 
 
 def _limit(finding: Finding, op: str) -> Limit | None:

@@ -42,8 +42,8 @@ def complete(document: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
     data |= {key: column for key, column in roles.items() if column is not None}
     data |= {"slices": subject.slices} if subject.slices else {}
     lines = _lines(subject)
-    if lines.least_rows:
-        data["small_slices"] = {"min_rows": lines.least_rows, "below": "watch"}
+    if lines.small:
+        data["small_slices"] = {**lines.small, "below": "watch"}
     gates = _signature(subject)
     if lines.deciding:
         gates.append({"gate": "metrics", "data": DATA, "require": list(lines.deciding)})
@@ -92,7 +92,7 @@ def _lines(subject: Subject) -> Lines:
             )
         return Lines(question.require)
     if question.champion is not None:
-        return no_worse(subject.kind, subject.counts, slices=several and _values(subject), named=bool(question.slices))
+        return no_worse(subject.kind, subject.counts, slices=subject.slice_counts, named=bool(question.slices))
     lines = better_than_guessing(subject.kind, subject.counts, slices=several > 0)
     if not lines.deciding:
         raise UsageError(
@@ -100,12 +100,6 @@ def _lines(subject: Subject) -> Lines:
             remedy=f'name a champion, or a line: --require "{EXAMPLES[subject.kind]}"',
         )
     return lines
-
-
-def _values(subject: Subject) -> int:
-    """How many values the slices have together."""
-    columns = [entry if isinstance(entry, str) else entry["column"] for entry in subject.slices]
-    return sum(len(subject.rows.column(name).unique()) for name in columns)
 
 
 def _signature(subject: Subject) -> list[dict[str, Any]]:

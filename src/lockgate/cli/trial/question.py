@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -191,8 +191,24 @@ class Subject:
                     f"the column {self.label!r} holds no numbers", remedy=f"{self.task} needs a number as truth"
                 )
             return LabelCounts(len(values), scatter=pstdev(map(float, values)))
-        classes = Counter(values)
-        return LabelCounts(len(values), classes.get(self.positive, 0) if self.task == "binary" else None, dict(classes))
+        return self._counts(values)
+
+    @property
+    def slice_counts(self) -> list[LabelCounts]:
+        """Those of each value of each slice."""
+        labels, numbers = self.rows.column(self.label).to_pylist(), self.task in ("regression", "ranking")
+        columns = [entry if isinstance(entry, str) else entry["column"] for entry in self.slices]
+        counts = list[LabelCounts]()
+        for column in columns:
+            values = defaultdict[Any, list[Any]](list)
+            for value, label in zip(self.rows.column(column).to_pylist(), labels, strict=True):
+                values[value] += [label] if label is not None and label == label else []
+            counts += [LabelCounts(len(own)) if numbers else self._counts(own) for own in values.values()]
+        return counts
+
+    def _counts(self, labels: Sequence[Any]) -> LabelCounts:
+        classes = Counter(labels)
+        return LabelCounts(len(labels), classes.get(self.positive, 0) if self.task == "binary" else None, dict(classes))
 
     @cached_property
     def positive(self) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,36 +35,34 @@ class LabelCounts:
     classes: Mapping[Any, int] = field(default_factory=dict)
     scatter: float = 0.0
 
-    def smallest_tolerance(self, subject: str, *, together: int, share: float = 1.0) -> float | None:
-        """What a share of these rows decides; None where that is not known, or nothing is decided."""
+    def smallest_tolerance(self, subject: str, *, together: int) -> float | None:
+        """What these rows decide; None where that is not known, or nothing is decided."""
         from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
 
         if subject in ("ndcg", "mrr"):
             return None
-        rows, positives = round(self.rows * share), None if self.positives is None else round(self.positives * share)
-        classes = () if positives is not None and subject != "accuracy" else self.classes.values()
+        classes = () if self.positives is not None and subject != "accuracy" else tuple(self.classes.values())
         return smallest_decidable_tolerance(
-            subject,
-            rows=rows,
-            positives=positives,
-            classes=tuple(round(count * share) for count in classes),
-            slices=together,
+            subject, rows=self.rows, positives=self.positives, classes=classes, slices=together
         )
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Requirements, and below how many rows a slice is tested for harm alone. extra: lines that decide nothing."""
+    """Requirements, and what makes a slice one that is tested for harm alone. extra: lines that decide nothing.
+
+    small: a key of `small_slices`, and below which number; empty where nothing is small.
+    """
 
     deciding: tuple[Line, ...]
     extra: tuple[Line, ...] = ()
-    least_rows: int = 0
+    small: Mapping[str, int] = field(default_factory=dict)
 
 
-def no_worse(kind: str, counts: LabelCounts, *, slices: int, named: bool) -> Lines:
+def no_worse(kind: str, counts: LabelCounts, *, slices: Sequence[LabelCounts], named: bool) -> Lines:
     """No worse than the champion, overall and on each slice that has rows enough; the tolerances are those that rows decide.
 
-    kind: task, or `labels`. slices: how many there are. named: whether somebody chose them; others are only tested for
+    kind: task, or `labels`. slices: of each of them. named: whether somebody chose them; others are only tested for
     harm, so that a slice that rows leave undecided does not block.
     """
     lines = _NO_WORSE[kind]
@@ -75,24 +73,25 @@ def no_worse(kind: str, counts: LabelCounts, *, slices: int, named: bool) -> Lin
     if not slices:
         return Lines(tuple(overall))
     subject, (line, usual) = next(iter(lines.items()))
-    smallest = counts.smallest_tolerance(subject, together=slices)
+    smallest = counts.smallest_tolerance(subject, together=len(slices))
     tolerance = max(usual, rounded_up(smallest or 0.0))
-    least = _rows_that_decide(subject, counts, tolerance, slices)
     held = with_tolerance(line, kind, tolerance)
     metric, op, limit = held.split(" ", 2)
     side = "at_least" if op == ">=" else "at_most"
     watched = {"metric": metric, side: limit, "on": "each slice", "claim": "no_harm"}
-    return Lines((*overall, f"{held} on each slice" if named else watched), least_rows=least)
+    return Lines((*overall, f"{held} on each slice" if named else watched), small=_small(subject, slices, tolerance))
 
 
-def _rows_that_decide(subject: str, counts: LabelCounts, tolerance: float, slices: int) -> int:
-    """The fewest rows, of labels mixed as these, that decide the tolerance; all of them where none do."""
-    low, high = 0, counts.rows
-    while high - low > max(1, counts.rows // 50):
-        middle = (low + high) // 2
-        smallest = counts.smallest_tolerance(subject, together=slices, share=middle / counts.rows)
-        low, high = (low, middle) if smallest is not None and smallest <= tolerance else (middle, high)
-    return high
+def _small(subject: str, slices: Sequence[LabelCounts], tolerance: float) -> dict[str, int]:
+    """What tells slices that decide the tolerance together from smaller ones; all are small where none do."""
+    from lockgate.cli.drafting.limits import deciding_slices, size
+
+    def decide(held: Sequence[LabelCounts]) -> bool:
+        smallest = (each.smallest_tolerance(subject, together=len(held)) for each in held)
+        return all(each is not None and each <= tolerance for each in smallest)
+
+    key, held = deciding_slices(slices, decide)
+    return {key: size(held[0], key) if held else 1 + max(size(each, key) for each in slices)}
 
 
 def better_than_guessing(kind: str, counts: LabelCounts, *, slices: bool) -> Lines:

@@ -114,6 +114,7 @@ class FinishedTrial:
         findings = [finding for gate in self.evidence.gates for finding in gate.findings if finding.code == "watched"]
         rows = {
             slice_words(tuple(finding.slice.items())): counted_words(finding.rows, finding.counted_in)
+            + ("" if finding.positives is None else f", {finding.positives:,} positive")
             for finding in findings
         }
         if not rows:
