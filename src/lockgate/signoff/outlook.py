@@ -5,6 +5,9 @@ from __future__ import annotations
 from lockgate.signoff.decision import LAST_RESORT, NO_SIGNOFF, Ballot, able_people, unknown_authors
 from lockgate.signoff.policy import SignoffPolicy, unfilled
 
+# How a pull request names the version whose number the file has already, which a first one often is.
+SAME_NUMBER = "or adds an empty line to it where it has the number already"
+
 
 def approval_obstacles(policy: SignoffPolicy, ballot: Ballot, *, user: str) -> list[tuple[str, str]]:
     """(what stands in the way of an approval, what to do) for what these people made; empty where nothing does.
@@ -37,7 +40,7 @@ def comment_way(policy: SignoffPolicy, version_file: str | None) -> tuple[str, s
     if not policy.takes_comments_alone:
         return None
     names = " or ".join(sorted(person.name for person in policy.people() if person.has_account))
-    change = f"changes {version_file}" if version_file is not None else "names the candidate"
+    change = f"changes {version_file}, {SAME_NUMBER}" if version_file is not None else "names the candidate"
     return (
         f"{names} approves by a comment on a pull request, and only what its own job evaluated",
         f"open a pull request that {change}: the gates run there, and its comment has the line that approves",

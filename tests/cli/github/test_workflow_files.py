@@ -224,8 +224,19 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
     assert 'pipeline: "gates/a_b.yaml"' in (tmp_path / ".github" / "workflows" / "gate.yml").read_text()
     assert "exists already" in str(again.exception)
     assert forced.exception is None
-    assert "[ ] Settings, Environments: model-promotion" in first.output
+    assert "[ ] Settings, Environments, model-promotion: " in first.output
     assert "[ ]" not in forced.output  # nothing of it is new
+
+
+def test_the_list_that_is_printed_is_that_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same items in the same order, of the repository and of each model."""
+    monkeypatch.chdir(tmp_path)
+    printed = re.findall(r"^  \[ \] (.+?):", write("--model", "fraud").output, re.MULTILINE)
+    page = (ROOT / "docs" / "github.md").read_text(encoding="utf-8")
+    listed = page.partition("\n## Everything to do at GitHub")[2].partition("\n## ")[0]
+    headings = re.findall(r"^\d+\. \*\*(.+?)\*\*", listed, re.MULTILINE)
+
+    assert printed == [heading.replace(" → ", ", ").replace("`", "") for heading in headings]
 
 
 @pytest.mark.parametrize(
@@ -372,8 +383,12 @@ def test_a_second_model_adds_its_files_and_leaves_the_firsts_as_they_are(reposit
     assert {path.name for path in repository.iterdir()} - {path.name for path in before} == set(further("churn"))
     assert "done once, for fraud: accounts, Actions, environment, secrets and variables, rules" in first.output
     assert "Environments" not in first.output
-    assert '[ ] Required checks, if any, once that is merged: "Ask the gates (churn)"' in first.output
-    assert "[ ] The first promotion: a pull request that changes models/churn.version" in first.output
+    assert '[ ] The required check: "Ask the gates (churn)"' in first.output
+    assert (
+        "[ ] The first promotion: a pull request that changes models/churn.version, or adds an empty line"
+        in first.output
+    )
+    assert "such as `/gates/churn.yaml @LOGIN`" in first.output
     assert "gate run" not in first.output
 
 

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from lockgate.cli.github.existing_workflows import PLACEHOLDER, gate_steps
 from lockgate.cli.github.workflow_files import Workflows
+from lockgate.signoff.outlook import SAME_NUMBER
 
+# The words before the first colon of an item are the heading of the same item in docs/github.md.
 _ONCE = """\
  once for this repository:
-  [ ] MLflow: an account that may only read, and one that may write; without accounts whoever reads can write, too
+  [ ] Accounts of MLflow: one that may only read, and one that may write; without accounts whoever reads can write, too
   [ ] Settings, Actions, General: read-only token by default; approval for outside contributors; only actions that you allow:
       {action}{private}
-  [ ] Settings, Environments: model-promotion, deployment branches: only the default branch; no bypass for administrators;
+  [ ] Settings, Environments, model-promotion: deployment branches: only the default branch; no bypass for administrators;
       its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the account that may write
   [ ] Settings, Secrets and variables, Actions: variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME,
       secret MLFLOW_READ_PASSWORD: the account that may only read
   [ ] .github/CODEOWNERS: a line `/.github/ {owners}` and a line `/gates/ {owners}`
-  [ ] Settings, Rules, for the default branch: changes by pull request only; review from code owners"""
+  [ ] Settings, Rules, Rulesets: for the default branch: changes by pull request only; review from code owners"""
 LISTED_BEFORE = 'what there is to do at GitHub stays as it was (docs/github.md, "Everything to do at GitHub")'
 _PRIVATE = "; where that repository is private, in its own settings: Actions, General, Access"
 _DONE = " done once, for {others}: accounts, Actions, environment, secrets and variables, rules of the default branch"
@@ -26,10 +28,12 @@ _NO_SERVER = """\
   [ ] A registry on a server: GitHub's runners cannot reach {local}, on this machine, which {pipeline} names; register the
       model on a server, and write registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI}}"}}"""
 _EACH = """\
-  [ ] MLflow: the account that may write needs EDIT on the registered model {model}, the one that reads READ
-  [ ] {pipeline} says below signoff who approves; gate check names nothing more that is missing in the repository
-  [ ] A pull request that brings what is written here into the default branch; it promotes nothing, and says so
-  [ ] Required checks, if any, once that is merged: "{check}"; it passes where a pull request changes nothing of the model
+  [ ] Data that runners find: committed, also with Git LFS, or at an address; what DVC keeps takes a step `dvc pull`
+  [ ] Rights in MLflow: the account that may write needs EDIT on the registered model {model}, the one that reads READ
+  [ ] Who approves: {pipeline} says it below signoff; gate check names nothing more that is missing in the repository
+  [ ] Who reviews the pipeline: the last line of .github/CODEOWNERS that fits it, such as `/{pipeline} {owners}`
+  [ ] The first pull request: it brings what is written here into the default branch, promotes nothing, and says so
+  [ ] The required check: "{check}", if any, once that is merged; it passes where a pull request changes nothing of the model
   [ ] The first promotion: a pull request that changes {changed}; an owner comments the line that it shows"""
 
 
@@ -39,21 +43,23 @@ def checklist(workflows: Workflows, root: Path, *, logins: Iterable[str]) -> lis
     logins: of the owners.
     """
     others = sorted({Path(step.pipeline).stem for step in gate_steps(root)} - {workflows.stem, ""})
+    owners = " ".join(f"@{login}" for login in logins) or "@LOGIN"
     lines = ['to do, in this order (docs/github.md, "Everything to do at GitHub"):']
     if others:
         lines.append(_DONE.format(others=", ".join(others)))
     else:
         action = workflows.action.partition("@")[0]
         name = "lockgate's" if action == PLACEHOLDER else action
-        owners = " ".join(f"@{login}" for login in logins) or "@LOGIN"
         lines += _ONCE.format(action=name, private=_PRIVATE, owners=owners).splitlines()
     lines.append(f" for {workflows.model}:")
     if workflows.local is not None:
         lines += _NO_SERVER.format(pipeline=workflows.pipeline, local=workflows.local).splitlines()
+    file = workflows.version_file
     each = _EACH.format(
         model=workflows.model,
         pipeline=workflows.pipeline,
+        owners=owners,
         check=workflows.check,
-        changed=workflows.version_file or "what the gates read",
+        changed="what the gates read" if file is None else f"{file}, {SAME_NUMBER}",
     )
     return [*lines, *each.splitlines()]
