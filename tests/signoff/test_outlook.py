@@ -8,6 +8,8 @@ from lockgate.signoff.policy import Owner, SignoffPolicy
 
 ME, OLGA = (Owner(id=number, email=f"{name}@example.org") for number, name in ((1, "me"), (2, "olga")))
 
+OCTO = Owner(github="octo", id=3)
+
 
 def said(policy: SignoffPolicy, *authors: str) -> list[str]:
     return [" | ".join(pair) for pair in approval_obstacles(policy, Ballot(authors=authors), user="me@example.org")]
@@ -21,7 +23,11 @@ def test_what_stands_in_the_way_of_every_approval_is_named_with_what_to_write() 
     """Nobody who approves, an author whom nobody knows or who is alone; of others your own vote, and who else can."""
     assert "write signoff: {groups: " in said(SignoffPolicy())[0]
     assert "who wrote the evaluated commit is not known" in said(policy(ME))[0]
-    assert "name them there with their email" in said(policy(ME), "stranger@example.org")[0]
+    assert "name them by email in the group `authors` there" in said(policy(ME), "stranger@example.org")[0]
+    assert (
+        "; a pull request asks GitHub, where an email of an account is enough | "
+        in said(policy(OCTO), "stranger@example.org")[0]
+    )
     assert said(policy(ME), "me@example.org")[0].startswith(
         "nobody can approve this: me@example.org wrote the commit that is evaluated, so may not approve it, "
         "and the others do not suffice: owners needs 1 and 0 can | name somebody else in signoff.groups, or "

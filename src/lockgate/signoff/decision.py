@@ -345,7 +345,7 @@ def unknown_authors(policy: SignoffPolicy, ballot: Ballot) -> tuple[str, str] | 
         amend = "correct that line and push again (git commit --amend, or git rebase), or " if trailer else ""
         return (
             f"{names} wrote the evaluated commit and cannot be matched to anybody in signoff.groups",
-            f"{amend}name them there with their email, in any group, or {LAST_RESORT}",
+            f"{amend}name them by email in the group `authors` there, which is not to be required, or {LAST_RESORT}",
         )
     return None
 

@@ -20,7 +20,9 @@ def approval_obstacles(policy: SignoffPolicy, ballot: Ballot, *, user: str) -> l
         return []
     unknown = unknown_authors(policy, ballot)
     if unknown is not None:
-        return [(f"nobody can approve this: {unknown[0]}", unknown[1])]
+        asks_github = not ballot.accounts and any(person.has_account for person in policy.people())
+        there = "; a pull request asks GitHub, where an email of an account is enough" if asks_github else ""
+        return [(f"nobody can approve this: {unknown[0]}{there}", unknown[1])]
     able, authors = able_people(policy, ballot), ", ".join(ballot.authors)
     lacking = unfilled(policy.require, able)
     if lacking:

@@ -603,7 +603,7 @@ def test_the_number_is_taken_from_gh_where_it_is_installed(monkeypatch: pytest.M
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
     init("--model", "fraud", "--owner", "ana")
 
-    assert "      - {github: ana, id: 5}\n  require: {owners: 1}\n" in Path("gates/fraud.yaml").read_text()
+    assert "      - {github: ana, id: 5}\n    # authors: [" in Path("gates/fraud.yaml").read_text()
 
 
 def test_that_comments_cannot_approve_is_told(tmp_path: Path) -> None:

@@ -51,10 +51,11 @@ def test_that_one_person_may_do_it_all_waits_as_a_comment(logins: dict[str, int 
     """It holds once the comment's signs are gone, and not before."""
     text = Signers(logins).text.replace("id: N}", "id: 7}").replace('- {key: "ssh-ed25519 AAAA…', '# "')
     once = "".join(f"{line.removeprefix('# ')}\n" for line in text.splitlines())
-    twice = once.replace("  # separation_of_duties", "  separation_of_duties")
+    twice = once.replace("  # separation_of_duties", "  separation_of_duties").replace("    # authors", "    authors")
 
     assert SignoffPolicy.model_validate(yaml.read(once)["signoff"]).separation_of_duties is True
     assert SignoffPolicy.model_validate(yaml.read(twice)["signoff"]).separation_of_duties is False
+    assert SignoffPolicy.model_validate(yaml.read(twice)["signoff"]).names("dana@example.org")
 
 
 def test_owners_of_other_pipelines_wait_as_a_comment() -> None:

@@ -22,6 +22,10 @@ _DUTIES = (
 _KEY_ENTRY = (
     '- {key: "ssh-ed25519 AAAA… you@example.org"}  # the line of ~/.ssh/id_ed25519.pub; approves by gate approve'
 )
+_AUTHORS = (
+    "    # authors: [{email: dana@example.org}]  # who trains: an author whose email belongs to nobody here stops every approval, but "
+    "on GitHub that of an account"
+)
 _ACCOUNT_ENTRY = "- {github: LOGIN, id: N}  # approves by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N"
 
 
@@ -67,6 +71,7 @@ class Signers:
             "  groups:",
             "    owners:",
             *(f"      {entry}" for entry in entries),
+            _AUTHORS,
             "  require: {owners: 1}",
         ]
         if any(number is not None for number in self.logins.values()):

@@ -31,6 +31,8 @@ _EACH = """\
   [ ] Data that runners find: committed, also with Git LFS, or at an address; what DVC keeps takes a step `dvc pull`
   [ ] Rights in MLflow: the account that may write needs EDIT on the registered model {model}, the one that reads READ
   [ ] Who approves: {pipeline} says it below signoff; gate check names nothing more that is missing in the repository
+  [ ] Who trains: by an email of no account on GitHub in their commits, below signoff: authors: [{{email: dana@example.org}}] in
+      the groups, or nobody can approve; an email of an account, which its owner added there, is enough without a line
   [ ] Who reviews the pipeline: the last line of .github/CODEOWNERS that fits it, such as `/{pipeline} {owners}`
   [ ] The first pull request: it brings what is written here into the default branch, promotes nothing, and says so
   [ ] The required check: "{check}", if any, once that is merged; it passes where a pull request changes nothing of the model
