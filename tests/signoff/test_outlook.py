@@ -54,7 +54,8 @@ def test_where_owners_have_accounts_and_no_key_a_pull_request_is_the_way() -> No
 
     assert comment_way(policy(ana, bo), "models/churn.version") == (
         "ana or bo approves by a comment on a pull request, and only what its own job evaluated",
-        "open a pull request that changes models/churn.version, or adds an empty line to it where it has the number already: the gates run there, and its comment has the line that approves",
+        "open a pull request that changes models/churn.version: the gates run there, and its comment has the line that approves; "
+        "an empty line behind a number that it has already is a change",
     )
     assert (comment_way(policy(ana), None) or ("", ""))[1].startswith("open a pull request that names the candidate: ")
     assert comment_way(policy(ana, keyed), None) is None

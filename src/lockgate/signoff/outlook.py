@@ -6,7 +6,7 @@ from lockgate.signoff.decision import LAST_RESORT, NO_SIGNOFF, Ballot, able_peop
 from lockgate.signoff.policy import SignoffPolicy, unfilled
 
 # How a pull request names the version whose number the file has already, which a first one often is.
-SAME_NUMBER = "or adds an empty line to it where it has the number already"
+SAME_NUMBER = "an empty line behind a number that it has already is a change"
 
 
 def approval_obstacles(policy: SignoffPolicy, ballot: Ballot, *, user: str) -> list[tuple[str, str]]:
@@ -42,8 +42,10 @@ def comment_way(policy: SignoffPolicy, version_file: str | None) -> tuple[str, s
     if not policy.takes_comments_alone:
         return None
     names = " or ".join(sorted(person.name for person in policy.people() if person.has_account))
-    change = f"changes {version_file}, {SAME_NUMBER}" if version_file is not None else "names the candidate"
+    change, more = (
+        ("names the candidate", "") if version_file is None else (f"changes {version_file}", f"; {SAME_NUMBER}")
+    )
     return (
         f"{names} approves by a comment on a pull request, and only what its own job evaluated",
-        f"open a pull request that {change}: the gates run there, and its comment has the line that approves",
+        f"open a pull request that {change}: the gates run there, and its comment has the line that approves{more}",
     )

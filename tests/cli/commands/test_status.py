@@ -118,6 +118,19 @@ def test_what_comes_next_names_the_candidate_that_is_not_production(desk: Desk) 
     ]
 
 
+def test_where_comments_alone_approve_a_pull_request_is_what_comes_next(desk: Desk) -> None:
+    """No run of a machine could be approved, so none is advised."""
+    text = desk.pipeline.read_text()
+    owner = text.partition("owners: [{")[2].partition("}]")[0]
+    text = text.replace(owner, "github: ana, id: 1071").replace("{newest: true}", "{file: models/m.version}")
+    desk.pipeline.write_text(text)
+
+    assert " ".join(desk.gate(status.command, desk.model).stdout.split()).endswith(
+        "Next open a pull request that changes models/m.version the gates run there, and its comment has the line that approves; "
+        "an empty line behind a number that it has already is a change"
+    )
+
+
 def staged(desk: Desk) -> Evidence:
     about = desk.evaluate(desk.register())
     moving.record_staging(

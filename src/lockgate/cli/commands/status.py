@@ -73,15 +73,25 @@ def status_page(
 
 
 def _commands(ledger: ModelLedger, state: ModelStatus, *, signed: bool) -> list[tuple[str, str]]:
-    """What the status says can be called for, as the pipeline has it: its candidate, and the key that signs a rollback."""
+    """What the status says can be called for, as the pipeline has it: its candidate, and the key that signs a rollback.
+
+    A pull request evaluates where nothing else is approved.
+    """
     from lockgate.promotion.audit.status import EVALUATE
     from lockgate.runs.promotion_hooks import next_evaluation
+    from lockgate.signoff.outlook import comment_way
+    from lockgate.signoff.policy import SignoffPolicy
 
     commands = [
         (call + " --key FILE" * (signed and call.startswith("gate rollback")), use) for call, use in state.commands
     ]
     if EVALUATE in commands and ledger.pipeline is not None:
-        commands[-1] = next_evaluation(ledger.pipeline, ledger.registry, state.standing)
+        way = comment_way(ledger.pipeline.signoff or SignoffPolicy(), ledger.pipeline.version_file)
+        if way is None:
+            commands[-1] = next_evaluation(ledger.pipeline, ledger.registry, state.standing)
+        else:
+            step, _, purpose = way[1].rpartition(": ")
+            commands[-1] = step, purpose
     return commands
 
 

@@ -62,6 +62,6 @@ def checklist(workflows: Workflows, root: Path, *, logins: Iterable[str]) -> lis
         pipeline=workflows.pipeline,
         owners=owners,
         check=workflows.check,
-        changed="what the gates read" if file is None else f"{file}, {SAME_NUMBER}",
+        changed="what the gates read" if file is None else f"{file} ({SAME_NUMBER})",
     )
     return [*lines, *each.splitlines()]
