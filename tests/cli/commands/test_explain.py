@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from helpers import report_story
 from lockgate.cli.commands.explain import command
 from lockgate.errors import UsageError
-from lockgate.evaluation.judging.flip_points import flip_points
+from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints, flip_points
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Verdict
@@ -61,7 +61,7 @@ def test_without_a_name_the_finding_that_decided_is_explained(explain: Any) -> N
     assert "Flips it    passes at accuracy 0." in page
     assert "rows of 1,200 away" in page
     assert "fails at accuracy 0." in page
-    assert "as it was measured, `accuracy >= champion " in page
+    assert "with the same answers and another limit, `accuracy >= champion " in page
     assert "more rows will not: that it lies beyond the limit is shown at 95 % confidence" in page
     assert "What to do  find out what changed here, and bring a candidate that is better" in page
     assert "Line        accuracy >= champion + 0.1 (gates/fraud.yaml:32)" in page
@@ -160,3 +160,15 @@ def test_an_undecided_ratio_says_whether_more_requests_would_do(value: float, en
     line = parse("p99_ms <= champion * 1.1")
 
     assert sentence in flip_sentences(finding, line, flip_points(finding, line, [finding]))
+
+
+def test_where_every_limit_passes_the_last_that_can_be_met_is_named(evidence: Evidence) -> None:
+    """`auc >= 1.128` is no line that anybody could write."""
+    finding, line = evidence.gates[0].findings[0], parse("accuracy >= champion - 0.05")
+
+    sentences = flip_sentences(finding, line, FlipPoints(limit=Crossing(0.2, None, every=True)))
+
+    assert (
+        "with the same answers and another limit, any limit up to champion + 0.2 passes, beyond which accuracy cannot go"
+        in sentences
+    )

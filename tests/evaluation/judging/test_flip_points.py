@@ -157,3 +157,20 @@ def test_the_level_of_a_failure_is_holms(others: list[float], p: float) -> None:
     adjusted = holm([p, *others])[0]
 
     assert (p <= level) == (adjusted <= 0.05) or math.isclose(p, level, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("line", ["auc >= 0.6", "auc >= champion - 0.3"])
+def test_no_limit_lies_beyond_what_the_metric_can_reach(line: str) -> None:
+    """On a small slice any limit passes that nothing speaks against: at most the one that only a perfect model meets."""
+    watched = run_gate(
+        "metrics", table=shelf.payments(), label="y", scores=BOTH, require=[f"{line} on each shop"],
+        slices=["shop"], small_slices={"min_rows": 1000, "below": "watch"},
+    ).findings  # fmt: skip
+    reached = dict[float, bool]()
+    for finding in watched:
+        if (limit := flip_points(finding, parse(line), watched).limit) is not None and limit.passes is not None:
+            champion = float(finding.champion or 0.0) if "champion" in line else 0.0
+            reached[round(limit.passes + champion, 9)] = limit.every
+
+    assert max(reached) == 1.0
+    assert all(every == (number == 1.0) for number, every in reached.items())

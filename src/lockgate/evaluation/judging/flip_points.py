@@ -23,10 +23,14 @@ _NEAR = 1e-7  # of a number: far below the four figures that are shown
 
 @dataclass(frozen=True)
 class Crossing:
-    """passes: the number from which on the verdict is pass; fails: from which on, the other way, it is fail; None where none is."""
+    """passes: the number from which on the verdict is pass; fails: from which on, the other way, it is fail; None where none is.
+
+    every: whatever the metric can reach passes, up to `passes`.
+    """
 
     passes: float | None
     fails: float | None
+    every: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,22 +145,27 @@ class _Search:
     @property
     def limit(self) -> Crossing:
         _, required = self.decided.required
-        looser, tighter = (-math.inf, math.inf) if self.test.tested.up else (math.inf, -math.inf)
+        tighter, looser = self._ends
 
         def verdict(limit: float) -> Verdict:
             return self._verdict(self._now, limit)
 
+        every = math.isfinite(tighter) and verdict(tighter) is Verdict.PASS
         return Crossing(
-            self._edge(lambda limit: verdict(limit) is Verdict.PASS, looser, tighter, start=required),
+            tighter
+            if every
+            else self._edge(lambda limit: verdict(limit) is Verdict.PASS, looser, tighter, start=required),
             self._edge(lambda limit: verdict(limit) is Verdict.FAIL, tighter, looser, start=required),
+            every,
         )
 
     @property
     def _ends(self) -> tuple[float, float]:
-        """(the best value, the worst)."""
+        """(the best number that the candidate can come to, the worst), on the scale of what is compared."""
         low, high = self.test.tested.metric.bounds
         if self.decided.on == "difference":
-            low, high = low - high, high - low
+            subtracted = self.test.tested.requirement.limit.factor * (self.finding.champion or 0.0)
+            low, high = low - subtracted, high - subtracted
         return (high, low) if self.test.tested.up else (low, high)
 
     def _passes(self, value: float) -> bool:

@@ -10,7 +10,7 @@ from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints
 from lockgate.evaluation.judging.number_format import counted_words, percent, rounded, short, unit_word
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.planning.request_outlook import requests_to_pass
-from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evidence.finding import Decided, Finding, Verdict
 
 _FIGURES = 4
@@ -39,7 +39,7 @@ def _untold(decided: Decided, flips: FlipPoints) -> Iterator[str]:
 
 def _obstacle(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterator[str]:
     if flips.obstacle == "too_few":
-        yield f"no value would, as it was measured: {finding.detail['too_few']}"
+        yield f"no value would: {finding.detail['too_few']}"
     elif flips.obstacle == "budget_spent":
         yield "no value would: these rows were evaluated more often than reuse.budget allows"
     else:
@@ -131,11 +131,16 @@ def _limit(decided: Decided, line: Requirement, flips: FlipPoints) -> Iterator[s
     up = line.op == ">="
     ends = []
     if crossing.passes is not None:
-        ends.append(f"`{_with_limit(line, safely_rounded(crossing.passes, up=not up))}` passes")
+        limit = safely_rounded(crossing.passes, up=not up)
+        ends.append(
+            f"any limit {'up' if up else 'down'} to {_other_limit(line.limit, limit)} passes, beyond which {line.subject} cannot go"
+            if crossing.every
+            else f"`{_with_limit(line, limit)}` passes"
+        )
     if crossing.fails is not None:
         ends.append(f"`{_with_limit(line, safely_rounded(crossing.fails, up=up))}` fails")
     if ends:
-        yield "as it was measured, " + ", and ".join(ends)
+        yield "with the same answers and another limit, " + ", and ".join(ends)
 
 
 def _rows(finding: Finding) -> Iterator[str]:
@@ -167,14 +172,15 @@ def _ratio(finding: Finding, decided: Decided) -> Iterator[str]:
 
 def _with_limit(line: Requirement, required: float) -> str:
     """The line with another limit, on the scale of what was compared."""
-    limit = line.limit
+    return str(replace(line, limit=_other_limit(line.limit, required)))
+
+
+def _other_limit(limit: RequirementLimit, required: float) -> RequirementLimit:
     if not limit.relative:
-        changed = replace(limit, number=_clean(required * 100) if limit.percent else required)
-    elif limit.sign == "*":
-        changed = replace(limit, number=required)
-    else:
-        changed = replace(limit, sign="-" if required < 0 else "+", number=abs(required))
-    return str(replace(line, limit=changed))
+        return replace(limit, number=_clean(required * 100) if limit.percent else required)
+    if limit.sign == "*":
+        return replace(limit, number=required)
+    return replace(limit, sign="-" if required < 0 else "+", number=abs(required))
 
 
 def safely_rounded(value: float, *, up: bool) -> float:
