@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
 from helpers import report_evidence
-from helpers.report_story import ASKING, BR, CONTEXT, METADATA, METRICS, NG, PASSING, PT, SIGNATURE, STOPPED, told
+from helpers.report_story import (
+    ASKING,
+    BR,
+    CONTEXT,
+    DE,
+    METADATA,
+    METRICS,
+    NG,
+    PASSING,
+    PT,
+    SIGNATURE,
+    STOPPED,
+    US,
+    told,
+)
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -30,29 +45,25 @@ def test_a_stopped_candidate_is_shown_on_one_page() -> None:
 
 
 def test_a_pass_shows_its_numbers() -> None:
-    """Of each line the slice nearest to the limit, with both values and the limit."""
-    row = next(line for line in page(PASSING, 120).splitlines() if line.startswith("metrics"))
+    """Of each line the slice nearest to the limit of those that were judged, with both values and the limit."""
+    row = next(line for line in page(PASSING, 140).splitlines() if line.startswith("metrics"))
 
-    assert row.split() == (
-        [
-            "metrics",
-            "pass",
-            "average_precision",
-            ">=",
-            "champion",
-            "-",
-            "0.03",
-            "on",
-            "geography=LU,",
-            "worst",
-            "of",
-            "5",
-            "0.8",
-            "0.81",
-            ">=",
-            "0.78",
-        ]
-    )
+    line = "metrics pass average_precision >= champion - 0.03 on geography=DE, nearest of 2 judged"
+    assert " ".join(row.split()) == f"{line} 0.855 0.851 >= 0.821"
+
+
+@pytest.mark.parametrize(("op", "words"), [(">=", "geography=US, lowest of 2"), ("<=", "geography=DE, highest of 2")])
+def test_of_passes_of_a_number_the_value_nearest_to_it_is_named_by_what_it_is(op: Any, words: str) -> None:
+    """However wide the interval of another slice is."""
+    limit = 0.5 if op == ">=" else 0.9
+    findings = tuple(
+        replace(each, observed=value, limit=FindingLimit(op, limit, str(limit)), decided=replace(
+            each.decided, on="value", claim="at_limit", required=(op, limit), estimate=value, low=low, high=1.0  # type: ignore[type-var]
+        ))
+        for each, value, low in ((US, 0.8, 0.7), (DE, 0.85, 0.51))
+    )  # fmt: skip
+
+    assert f"on {words}  " in page(told(replace(METRICS, verdict=Verdict.PASS, findings=findings)), 120)
 
 
 def test_a_line_that_names_a_number_shows_the_champions_value_too() -> None:
@@ -213,9 +224,9 @@ average_precision >= champion - 0.03 on each slice
   geography=BR  ·····─○········      0.771     0.8222  fail
   geography=NG  ···─●─│········       0.69      0.795  fail
   geography=PT  ······│●─······      0.801       0.82  inconclusive
+  geography=DE  ······│●─······      0.855      0.851  pass
+  geography=US  ······│─●······      0.861     0.8523  pass
   geography=LU  ·─────│●──────·        0.8       0.81  watched
-  geography=MT  ·─────│●──────·        0.8       0.81  watched
-  geography=IS  ·─────│●──────·        0.8       0.81  watched
   … and 2 more, all pass, in the report
 
 FAIL  fraud version 7 does not pass: metrics and latency failed"""

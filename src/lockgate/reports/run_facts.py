@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lockgate.data.class_labels import class_text
-from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evaluation.judging.gate_summary import WEAKER, worst_first
 from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent, slice_words
 from lockgate.evaluation.metrics.catalog import DECLARED
 from lockgate.evaluation.metrics.declaration import Share
@@ -159,9 +159,9 @@ def slice_groups(gate: GateResult, waived: Collection[str] = ()) -> list[list[Fi
 
 
 def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
-    """What is no pass by urgency, then passes by how near their interval comes to the limit."""
+    """What is no pass by urgency, then passes by how near their value is to the limit, those last that little was shown of."""
     passed = (finding for finding in findings if finding.verdict is Verdict.PASS)
-    return [*worst_first(findings), *sorted(passed, key=_limit_distance)]
+    return [*worst_first(findings), *sorted(passed, key=lambda each: (each.code in WEAKER, _limit_distance(each)))]
 
 
 def passes_among(findings: Sequence[Finding]) -> str:
@@ -171,16 +171,12 @@ def passes_among(findings: Sequence[Finding]) -> str:
 
 
 def _limit_distance(finding: Finding) -> float:
-    """How far the end of the interval that is nearer to the limit is inside of it; negative outside, -inf without one."""
+    """How far the value that is compared is inside of the limit; negative outside, -inf without one."""
     decided = finding.decided
-    if decided is None:
+    if decided is None or decided.estimate is None:
         return -math.inf
     op, required = decided.required
-    end = decided.low if op == ">=" else decided.high
-    end = decided.estimate if end is None or not math.isfinite(end) else end
-    if end is None:
-        return -math.inf
-    return end - required if op == ">=" else required - end
+    return decided.estimate - required if op == ">=" else required - decided.estimate
 
 
 def last_lines(gate: GateResult) -> list[str]:

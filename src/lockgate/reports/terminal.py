@@ -123,7 +123,7 @@ def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> 
             for line in _last_lines(str((gate.breakdown or {}).get("stderr") or "")):
                 parts = chop_cells(medium.plain(line), medium.width - 6) if medium.folds else [medium.plain(line)]
                 lines += [[(f"    | {part}", "dim")] for part in parts]
-    hidden = [blocker for _, blocker in blocked if blocker not in [shown for _, shown in listed]]
+    hidden = [blocker for _, blocker in blocked if blocker not in [named for _, named in listed]]
     if not hidden:
         return lines
     count = sum(max(1, len(blocker.findings)) for blocker in hidden)

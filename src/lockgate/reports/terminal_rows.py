@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lockgate.evaluation.judging.gate_summary import summary
+from lockgate.evaluation.judging.gate_summary import WEAKER, summary
 from lockgate.evaluation.judging.number_format import number_cell, short, slice_words
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
@@ -31,7 +31,7 @@ class Row:
 
 
 def gate_rows(gate: GateResult, waived: Collection[str]) -> list[Row]:
-    """The rows of a gate, the worst first; of each requirement the slice that is worst, or nearest to the limit.
+    """The rows of a gate, the worst first; of each requirement the slice that is worst, or whose value is nearest to the limit.
 
     What was counted and passed, as of a signature, shares a row where the limit is the same.
     """
@@ -45,14 +45,15 @@ def gate_rows(gate: GateResult, waived: Collection[str]) -> list[Row]:
     for finding in gate.findings:
         groups.setdefault(finding.requirement, []).append(finding)
     counted: dict[str, list[Finding]] = {}
-    judged: list[tuple[Finding, int]] = []
+    judged: list[tuple[Finding, str]] = []
     for group in groups.values():
         if _is_met_count(group) and group[0].id not in waived:
             counted.setdefault(values(group[0])[2], []).append(group[0])
         else:
-            judged.append((most_urgent_first(group)[0], len(group)))
+            first = most_urgent_first(group)[0]
+            judged.append((first, _place(first, group)))
     judged.sort(key=lambda pair: (pair[0].id in waived, -pair[0].verdict.rank))
-    rows += [_row(finding, count, waived=finding.id in waived) for finding, count in judged]
+    rows += [_row(finding, place, waived=finding.id in waived) for finding, place in judged]
     rows += [_counted_row(findings) for findings in counted.values()]
     if not gate.counts:
         rows[0] = replace(rows[0], line=f"{rows[0].line} (does not count)")
@@ -86,10 +87,20 @@ def values(finding: Finding) -> tuple[str, str, str]:
     return number_cell(finding.observed), number_cell(finding.champion), required
 
 
-def _row(finding: Finding, count: int, *, waived: bool) -> Row:
-    line = f"{finding.subject} {finding.limit.op} {finding.limit.text}{_slice_phrase(finding)}"
-    if count > 1:
-        line += f", worst of {count}"
+def _place(first: Finding, group: Sequence[Finding]) -> str:
+    """`, worst of 13`; of passes by what puts it first, `, lowest of 12 judged` beside one that was only watched."""
+    if len(group) == 1:
+        return ""
+    if first.verdict is not Verdict.PASS:
+        return f", worst of {len(group)}"
+    compared = first.decided is not None and first.decided.on in ("difference", "ratio")
+    word = "nearest" if compared else "lowest" if first.limit.op == ">=" else "highest"
+    alike = sum((each.code in WEAKER) == (first.code in WEAKER) for each in group)
+    return f", {word} of {alike}{' judged' if alike < len(group) else ''}"
+
+
+def _row(finding: Finding, place: str, *, waived: bool) -> Row:
+    line = f"{finding.subject} {finding.limit.op} {finding.limit.text}{_slice_phrase(finding)}{place}"
     verdict = "waived" if waived else str(finding.verdict)
     return Row(verdict, "" if waived else finding.verdict.value, line, values(finding))
 

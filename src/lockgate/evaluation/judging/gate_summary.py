@@ -11,7 +11,7 @@ from lockgate.evaluation.judging.number_format import short, slice_words
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import counted
 
-_WEAKER = ("watched", "no_loss_seen")
+WEAKER = ("watched", "no_loss_seen")  # codes of passes without proof
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
@@ -109,7 +109,7 @@ def threshold_outside(entry: Mapping[str, Any]) -> str:
 
 
 def _passed(findings: Sequence[Finding]) -> str:
-    unseen = [finding for finding in findings if finding.code in _WEAKER]
+    unseen = [finding for finding in findings if finding.code in WEAKER]
     if not unseen:
         return "1 requirement met" if len(findings) == 1 else f"all {len(findings)} requirements met"
     watched = sum(1 for finding in unseen if finding.code == "watched")
@@ -137,7 +137,7 @@ def _stopped(findings: Sequence[Finding]) -> list[str]:
 
 def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
     """How large a loss could be on what is not proven."""
-    weaker = [finding.detail for finding in findings if finding.code in _WEAKER]
+    weaker = [finding.detail for finding in findings if finding.code in WEAKER]
     measured = [
         float(detail["smallest_loss_seen"]) for detail in weaker if detail.get("smallest_loss_seen") is not None
     ]
