@@ -98,8 +98,8 @@ def content(commit: str, path: str, root: Path) -> bytes | None:
         return None
     feed = f"{commit}:{path}\n".encode("utf-8", "surrogateescape")
     head, _, rest = _git(["cat-file", "--batch", "--follow-symlinks"], root, feed=feed).data.partition(b"\n")
-    kind = head.split(b" ")
-    return rest[: int(kind[2])] if len(kind) == 3 and kind[1] == b"blob" else None
+    kind = head.split(b" ")  # of what is missing, its name, which may hold anything
+    return rest[: int(kind[2])] if len(kind) == 3 and kind[1] == b"blob" and kind[2].isdigit() else None
 
 
 def checkout_state(root: Path) -> dict[str, str | bool | None]:

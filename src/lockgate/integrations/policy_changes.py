@@ -61,9 +61,16 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _files(name: str, commit: str | None, root: Path) -> dict[str, bytes]:
-    """path relative to the root → bytes of a pipeline, what it extends and what code it names; commit: None for the work tree."""
+    """path relative to the root → bytes of a pipeline, what it extends and what code it names; commit: None for the work tree.
+
+    Raises PipelineError where these are too many to be read.
+    """
     files, waiting = dict[str, bytes](), [name]
-    while waiting and len(files) < _MOST_FILES:
+    while waiting:
+        if len(files) >= _MOST_FILES:
+            raise PipelineError(
+                f"{next(iter(files))} extends and names over {_MOST_FILES} files, too many to be compared"
+            )
         name = waiting.pop()
         if name in files or name.startswith(("..", "/")):
             continue

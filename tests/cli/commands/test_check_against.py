@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
+from lockgate.integrations import git
 
 GATE = "from lockgate import Gate\n\n\nclass Own(Gate):\n    limit: int = 3\n\n    def check(self, case):\n        return []\n"
 FILES = {
@@ -179,3 +180,18 @@ def test_a_link_is_read_as_what_it_leads_to_in_that_commit() -> None:
     _write("policy/base.yaml", "auc >= 0.8", "auc >= 0.7")
 
     assert "looser: gates.metrics.require" in check("gates/link.yaml", "--against", "HEAD").stdout
+
+
+def test_more_files_than_are_read_are_a_fault_of_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no silence about code that changed: exit 2."""
+    monkeypatch.setattr("lockgate.integrations.policy_changes._MOST_FILES", 2)
+    result = check("gates/a.yaml", "--against", "main")
+
+    assert result.exit_code == 2
+    assert "gates/a.yaml extends and names over 2 files, too many to be compared" in result.stderr
+
+
+def test_a_path_that_is_missing_in_a_commit_has_no_content_whatever_it_is_called() -> None:
+    """Git's answer is the name and a word."""
+    assert git.content("HEAD", "own.py", Path()) == GATE.encode()
+    assert git.content("HEAD", "x blob", Path()) is None
