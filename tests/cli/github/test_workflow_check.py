@@ -96,6 +96,20 @@ def test_a_registry_of_this_machine_is_named(project: Path, uri: str) -> None:
     )
 
 
+def test_that_the_variable_itself_is_of_this_machine_is_said_with_github(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name, as its value may hold a password; the files alone are well, whatever is set."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setattr("lockgate.runs.lookup.open_registry", lambda pipeline: MemoryRegistry(project / "registered"))
+
+    assert notes() == []
+    assert notes("--github")[0] == (
+        "GitHub's runners cannot reach the address in ${MLFLOW_TRACKING_URI}, on this machine: register the model on a server, "
+        "and set that variable to its address"
+    )
+
+
 def test_what_git_does_not_bring_to_the_jobs_is_named(project: Path) -> None:
     """Files that it ignores, also where they are not here, and such as it does not have yet."""
     (project / ".gitignore").write_text("*.csv\n")

@@ -51,7 +51,11 @@ def command(paths: tuple[Path, ...], with_data: bool, github: bool, against: str
             entries.append(_entry(path, complaints=error.complaints))
             show("\n".join(error.complaints), err=True)
             continue
-        notes = [*_notes(pipeline), *workflow_notes(pipeline), *(python_notes(path) if github else ())]
+        notes = [
+            *_notes(pipeline),
+            *workflow_notes(pipeline, os.environ if github else {}),
+            *(python_notes(path) if github else ()),
+        ]
         misfits = _misfits(path, pipeline) if with_data else []
         for note in notes:
             show(f"{path}: note: {note}", err=True)

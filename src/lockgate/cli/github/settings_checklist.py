@@ -25,8 +25,8 @@ LISTED_BEFORE = 'what there is to do at GitHub stays as it was (docs/github.md, 
 _PRIVATE = "; where that repository is private, in its own settings: Actions, General, Access"
 _DONE = " done once, for {others}: accounts, Actions, environment, secrets and variables, rules of the default branch"
 _NO_SERVER = """\
-  [ ] A registry on a server: GitHub's runners cannot reach {local}, on this machine, which {pipeline} names; register the
-      model on a server, and write registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI}}"}}"""
+  [ ] A registry on a server: GitHub's runners cannot reach {local}, on this machine, which {pipeline} names;
+      {remedy}"""
 _EACH = """\
   [ ] Data that runners find: committed, also with Git LFS, or at an address; what DVC keeps takes a step `dvc pull`
   [ ] Rights in MLflow: the account that may write needs EDIT on the registered model {model}, the one that reads READ
@@ -55,7 +55,8 @@ def checklist(workflows: Workflows, root: Path, *, logins: Iterable[str]) -> lis
         lines += _ONCE.format(action=name, private=_PRIVATE, owners=owners).splitlines()
     lines.append(f" for {workflows.model}:")
     if workflows.local is not None:
-        lines += _NO_SERVER.format(pipeline=workflows.pipeline, local=workflows.local).splitlines()
+        local, remedy = workflows.local
+        lines += _NO_SERVER.format(pipeline=workflows.pipeline, local=local, remedy=remedy).splitlines()
     file = workflows.version_file
     each = _EACH.format(
         model=workflows.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lockgate.cli.github.existing_workflows import PLACEHOLDER, GateStep, gate_steps
@@ -25,18 +25,18 @@ _READS_VARIABLES = ("run", "prove", "promote", "rollback", "archive")
 _NAMED = 5
 
 
-def workflow_notes(pipeline: Pipeline) -> list[str]:
-    """What its jobs on GitHub would fail for, as far as files say it; nothing for a pipeline without workflows."""
+def workflow_notes(pipeline: Pipeline, environ: Mapping[str, str]) -> list[str]:
+    """What its jobs on GitHub would fail for, as far as files say it; nothing for a pipeline without workflows.
+
+    environ: what fills in the address of its registry; empty to look at files alone.
+    """
     steps = steps_about(pipeline)
     if not steps:
         return []
     root = pipeline.root
     notes = [*_actions(steps, pipeline.model), *_data(steps, pipeline), *_variables(steps, pipeline)]
-    if (uri := local_registry(pipeline)) is not None:
-        notes.append(
-            f"GitHub's runners cannot reach {uri}, on this machine: register the model on a server, and write "
-            'registry: {kind: mlflow, uri: "${MLFLOW_TRACKING_URI}"}'
-        )
+    if (local := local_registry(pipeline, environ)) is not None:
+        notes.append(f"GitHub's runners cannot reach {local[0]}, on this machine: {local[1]}")
     if needs_lfs(pipeline, root):
         files = sorted({step.file for step in steps if step.asks_models and not step.lfs})
         notes += (

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,6 +21,7 @@ from lockgate.integrations import git
 from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths
+from lockgate.pipeline.variables import filled
 from lockgate.registries.reach import is_here_alone
 
 # The names of the first pipeline's files. Those of further pipelines have the pipeline's name behind them.
@@ -45,8 +46,8 @@ _LIKE_ANOTHER = re.compile(r"(run|approve|rollback|nightly)(-|$)")
 @dataclass(frozen=True)
 class Workflows:
     """The files for one pipeline. action: value of `uses:`. python: version of the jobs in which models answer. first: whether
-    the pipeline has the plain names. lfs: whether a checkout needs what Git LFS keeps. local: the registry that is a file, None
-    of a server. version_file: names the candidate. notes: what is worth knowing of these choices.
+    the pipeline has the plain names. lfs: whether a checkout needs what Git LFS keeps. local: the registry that this machine
+    alone reaches, and what to do; None of a server. version_file: names the candidate. notes: what is worth knowing of these choices.
     """
 
     model: str
@@ -56,7 +57,7 @@ class Workflows:
     python: str
     first: bool = True
     lfs: bool = False
-    local: str | None = None
+    local: tuple[str, str] | None = None
     version_file: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -102,7 +103,7 @@ class Workflows:
             python=version,
             first=_has_plain_names(pipeline_path, root),
             lfs=needs_lfs(read, root),
-            local=None if read is None else local_registry(read),
+            local=None if read is None else local_registry(read, os.environ),
             version_file=None if read is None else read.version_file,
             notes=(*notes, note),
         )
@@ -229,10 +230,23 @@ def needs_lfs(pipeline: Pipeline | None, root: Path) -> bool:
     return attributes.is_file() and "filter=lfs" in attributes.read_text(encoding="utf-8", errors="replace")
 
 
-def local_registry(pipeline: Pipeline) -> str | None:
-    """The address of a registry that this machine alone reaches, also as what a variable falls back to; None of a server."""
+def local_registry(pipeline: Pipeline, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """(the registry that this machine alone reaches, what to do), also as what a variable falls back to; None of a server.
+
+    environ: what fills in the variables of its address; their values are not shown, as they may hold a password.
+    """
     uri = str(getattr(pipeline.registry, "uri", ""))
-    return uri if is_here_alone(uri) else None
+    if is_here_alone(uri):
+        return uri, 'register the model on a server, and write registry: {kind: mlflow, uri: "${MLFLOW_TRACKING_URI}"}'
+    try:
+        here = is_here_alone(filled(uri, environ))
+    except LookupError:  # not set here, which says nothing of the jobs
+        return None
+    return (
+        (f"the address in {uri}", "register the model on a server, and set that variable to its address")
+        if here
+        else None
+    )
 
 
 def _chosen_action(before: Sequence[GateStep]) -> tuple[str, tuple[str, ...]]:
