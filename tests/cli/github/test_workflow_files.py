@@ -327,6 +327,20 @@ def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> Non
     assert "pip install --requirement requirements.txt\n" in own
 
 
+def test_what_models_get_without_a_list_is_said_and_that_a_list_replaces_it(repository: Path, tmp_path: Path) -> None:
+    """Pins of what is installed here; with a list --force writes that, once."""
+    pinned, _ = write("--force").output, (tmp_path / "requirements.txt").write_text("mlflow==3.1.0\n")
+    switched, again = write("--force").output, write("--force").output
+
+    (said,) = [line for line in pinned.splitlines() if line.startswith("the models get ")]
+    assert said.startswith("the models get mlflow==")
+    assert said.endswith(
+        ", as installed here: commit requirements.txt with what they need, and --force writes that instead"
+    )
+    assert "the models get --requirement requirements.txt now, instead of mlflow==" in switched
+    assert "the models get" not in again
+
+
 def test_the_action_that_stands_in_workflows_stays(repository: Path) -> None:
     """With the release behind it: for a further model, and where they are written anew; never the placeholder in its place."""
     released = f"{ACTION} # v0.0.1"

@@ -33,6 +33,8 @@ PINNED = {
     "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
     "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
 }
+_LIST = "--requirement requirements.txt"
+_INSTALLS = re.compile(r"^python -m pip install (.+)$", re.MULTILINE)
 _MODELS_NEED = ("mlflow", "pyarrow", "pandas", "scikit-learn")
 _ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{40}")
 _GITHUB = re.compile(r"github\.com[/:]([A-Za-z0-9\-]+/[A-Za-z0-9._\-]+?)(?:\.git)?/?$")
@@ -95,17 +97,18 @@ class Workflows:
         before = sorted(gate_steps(root), key=lambda step: step.pipeline != pipeline_path)  # its own come first
         uses, notes = (f"{action} # v{__version__}", ()) if action else _chosen_action(before)
         version, note = _job_python(python, before)
+        packages = _model_packages(root)
         return cls(
             model,
             pipeline_path,
             uses,
-            models_need=_model_packages(root),
+            models_need=packages,
             python=version,
             first=_has_plain_names(pipeline_path, root),
             lfs=needs_lfs(read, root),
             local=None if read is None else local_registry(read, os.environ),
             version_file=None if read is None else read.version_file,
-            notes=(*notes, note),
+            notes=(*notes, note, *_packages_note(packages, before, pipeline_path)),
         )
 
     @property
@@ -304,10 +307,24 @@ def _installed_action() -> str | None:
     return action if _ACTION.fullmatch(action) else None
 
 
+def _packages_note(packages: str, before: Sequence[GateStep], pipeline: str) -> Iterator[str]:
+    """What the jobs install for a model, where that is no file of the repository, and what they did before, where that changes."""
+    own = (step.scripts for step in before if step.pipeline in (pipeline, "") and step.asks_models)
+    installed = {match[1].strip() for scripts in own for match in _INSTALLS.finditer(scripts)}
+    change = f", instead of {', '.join(sorted(installed))}" if installed and packages not in installed else ""
+    if packages != _LIST:
+        yield (
+            f"the models get {packages}{change}, as installed here: commit requirements.txt with what they need, and "
+            "--force writes that instead"
+        )
+    elif change:
+        yield f"the models get {packages} now{change}"
+
+
 def _model_packages(root: Path) -> str:
     """pip arguments for the packages of a model: the repository's own list, else the versions that are installed here."""
     if (root / "requirements.txt").is_file():
-        return "--requirement requirements.txt"
+        return _LIST
     requirements = []
     for name in _MODELS_NEED:
         try:
