@@ -15,7 +15,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from helpers.hub.parsed import Parsed, parse
+from helpers.memory_registry import MemoryRegistry
 from lockgate.cli.commands.init import command
+from lockgate.cli.drafting.registered import RegistryAddress
 from lockgate.cli.github.workflow_files import NAMES, Workflows
 from lockgate.foreign.yaml import LOADER
 
@@ -401,6 +403,25 @@ def test_a_second_model_adds_its_files_and_leaves_the_firsts_as_they_are(reposit
     assert "[ ] The first promotion: a pull request that changes models/churn.version (an empty line" in first.output
     assert "such as `/gates/churn.yaml @LOGIN`" in first.output
     assert "gate run" not in first.output
+
+
+def test_whoever_names_no_model_is_told_of_the_others(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are registered and have no pipeline, where all files are there; of several pipelines how one is named."""
+    registry = MemoryRegistry(tmp_path / "registered")
+    registry.register("fraud", "1")
+    registry.register("price", "2")
+    monkeypatch.setattr(RegistryAddress, "open", lambda self: registry)
+    again = write()
+    (tmp_path / "gates" / "churn.yaml").write_bytes((tmp_path / "gates" / "fraud.yaml").read_bytes())
+
+    assert str(again.exception).endswith(
+        "gate.yml exists already; gate init --github --model price adds a model that is registered, too; edit it, or replace the "
+        "four of fraud with --force"
+    )
+    assert "kept" not in again.output
+    assert "gates/churn.yaml, gates/fraud.yaml; write --model NAME: that of one of them" in str(write().exception)
 
 
 def test_nothing_of_one_model_has_the_name_of_anothers(both: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,16 +21,19 @@ from lockgate.cli.drafting.registered import REGISTER, Registered, RegistryAddre
 from lockgate.cli.drafting.registered import names as registered_models
 from lockgate.cli.drafting.registered import newest as newest_version
 from lockgate.cli.drafting.rows import RowFlags, draft_rows
+from lockgate.cli.github.existing_workflows import FOLDER
 from lockgate.cli.github.settings_checklist import LISTED_BEFORE, checklist
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
-from lockgate.errors import PipelineError, RegistryError, UsageError
+from lockgate.errors import LockgateError, PipelineError, RegistryError, UsageError
 from lockgate.models.model import TASKS
 from lockgate.pipeline import loader
 from lockgate.pipeline.loader import pipelines, project_root, root_of
 from lockgate.registries.ports import Registry
-from lockgate.runs.lookup import only_pipeline
+from lockgate.runs.lookup import model_in, only_pipeline
 
+_NAMED = 3  # models that are proposed
+_ONE_MODEL = "write --model NAME: that of one of them, whose workflows are written, or another that is registered"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 
 
@@ -91,8 +95,11 @@ def command(
     if github and (existing := _existing_pipeline(model)) is not None:
         if owners:
             raise _own_signers(existing[1], owners)
+        workflows = _make_workflows(*existing, action)
+        if model is None and not force and workflows.existing(root):
+            _refuse_existing(workflows, root)
         show(f"kept {existing[1]}")
-        _write_workflows(_make_workflows(*existing, action), force=force)
+        _write_workflows(workflows, force=force)
         return
     address = RegistryAddress.near(root)
     model, newest = _choose_model(model, address, prompting=prompting)
@@ -267,10 +274,29 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
                     f"{path} is there already, about {other}", remedy="write the other's by hand, under another name"
                 )
         return model, path
-    if not pipelines(project_root()):
+    paths = pipelines(project_root())
+    if not paths:
         return None
+    if len(paths) > 1:
+        listed = ", ".join(f"gates/{path.name}" for path in paths)
+        raise UsageError(f"gates/ holds several pipelines: {listed}", remedy=_ONE_MODEL)
     path = Path(os.path.relpath(only_pipeline(project_root())))
     return loader.load(path, environ=None).model, path
+
+
+def _refuse_existing(workflows: Workflows, root: Path) -> None:
+    """Raises UsageError that names the registered models which no pipeline is about; one of them may be meant."""
+    others: list[str] = []
+    with suppress(LockgateError):
+        registry = RegistryAddress.near(root).open()
+        known = {model_in(path) for path in pipelines(root)}
+        others = [] if registry is None else [name for name in registry.models() if name not in known]
+    calls = " or ".join(f"gate init --github --model {shlex.quote(name)}" for name in others[:_NAMED])
+    further = f"{calls} adds a model that is registered, too; " if calls else ""
+    raise UsageError(
+        f"{FOLDER}/{workflows.existing(root)[0]} exists already",
+        remedy=f"{further}edit it, or replace the four of {workflows.model} with --force",
+    )
 
 
 def _make_workflows(model: str, path: Path, action: str | None, python: str | None = None) -> Workflows:
