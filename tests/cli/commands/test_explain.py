@@ -19,6 +19,7 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder
+from lockgate.reports.derivation.derivation import Derivation
 from lockgate.reports.derivation.flip_words import flip_sentences
 from lockgate.testing import run_gate
 from recordings import shelf
@@ -172,3 +173,15 @@ def test_where_every_limit_passes_the_last_that_can_be_met_is_named(evidence: Ev
         "with the same answers and another limit, any limit up to champion + 0.2 passes, beyond which accuracy cannot go"
         in sentences
     )
+
+
+def test_a_fail_that_another_run_may_turn_gets_one_advice(evidence: Evidence) -> None:
+    """Beside a busy machine nobody hears that nothing but a better model helps."""
+    gate = evidence.gates[0]
+    finding = replace(next(each for each in gate.findings if each.verdict is Verdict.FAIL), remedy="run again")
+    derivation = Derivation(evidence, gate, finding)
+
+    assert not any("more rows will not" in sentence for sentence in derivation.flip_sentences)
+    assert derivation.advice[:2] == [
+        "run again", "where it fails then too, find out what changed here, and bring a candidate that is better",
+    ]  # fmt: skip

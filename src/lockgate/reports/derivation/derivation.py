@@ -108,8 +108,9 @@ class Derivation:
                 f"or an owner accepts it: gate approve {self.evidence.digest}{accepting_option(self.evidence)}"
             )
         if self.verdict is Verdict.FAIL:
+            better = "find out what changed here, and bring a candidate that is better"
             advice += [
-                "find out what changed here, and bring a candidate that is better",
+                f"where it fails then too, {better}" if self.remedy else better,
                 f"where the line asks too much, change it{where}; `waive: [{{finding: {self.finding.id}, …}}]` sets it aside until a day",
             ]
         return advice

@@ -145,6 +145,8 @@ def _limit(decided: Decided, line: Requirement, flips: FlipPoints) -> Iterator[s
 
 def _rows(finding: Finding) -> Iterator[str]:
     if finding.verdict is Verdict.FAIL and finding.decided is not None and finding.decided.confidence is not None:
+        if finding.remedy is not None:  # another run under other circumstances may well turn it
+            return
         yield f"more {finding.counted_in} will not: that it lies beyond the limit is shown at {percent(finding.decided.confidence)} confidence"
     elif finding.verdict is Verdict.INCONCLUSIVE and finding.rows_needed is not None and finding.remedy is None:
         more = finding.rows_needed - finding.rows
