@@ -58,7 +58,7 @@ def test_published_evidence_is_explained_and_judged_anew_where_its_run_is_not(de
     explained = desk.gate(explain.command, about.digest[:19])
     again = desk.gate(reevaluate.command, "--pipeline", desk.pipeline)
 
-    assert explained.stdout.startswith("PASS  "), explained.exception
+    assert "version 1 passes its only gate\nPASS  metadata " in explained.stdout, explained.exception
     assert again.stdout.startswith(f"1 run of {desk.model} under {desk.pipeline}\n     1  would pass\n"), (
         again.exception
     )

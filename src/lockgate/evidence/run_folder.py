@@ -23,6 +23,7 @@ from lockgate.hashing import canonical, sha256, sha256_file
 from lockgate.text import cut
 
 EVIDENCE = "evidence.json"
+TRIES = "tries"  # where gate try keeps its runs, in .gate
 _STATE = "state.json"
 
 
@@ -216,9 +217,9 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
-def runs(root: Path) -> list[RunFolder]:
-    """Every run below a root, newest first."""
-    folder = root / ".gate" / "runs"
+def runs(root: Path, kind: str = "runs") -> list[RunFolder]:
+    """Every run below a root, or what `gate try` left there, newest first."""
+    folder = root / ".gate" / kind
     return [RunFolder(path) for path in sorted(folder.glob("*"), reverse=True) if path.is_dir()]
 
 
@@ -236,6 +237,12 @@ def latest(root: Path) -> RunFolder | None:
     link = root / ".gate" / "latest"
     path = link.parent / "runs" / (link.readlink().name if link.is_symlink() else "")
     return RunFolder(path) if link.is_symlink() and path.is_dir() else None
+
+
+def newest(root: Path) -> RunFolder | None:
+    """The newest run below a root, of `gate run` or of `gate try`: their ids sort by time."""
+    tried = (run for run in runs(root, TRIES) if (run.path / EVIDENCE).is_file())
+    return max(filter(None, (latest(root), next(tried, None))), key=lambda run: run.path.name, default=None)
 
 
 def forget_keys(root: Path) -> None:

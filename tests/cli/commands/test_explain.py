@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from helpers import report_story
 from lockgate.cli.commands.explain import command
+from lockgate.cli.finding_lookup import deciding
 from lockgate.errors import UsageError
 from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints, flip_points
 from lockgate.evaluation.requirements.grammar import parse
@@ -32,6 +33,7 @@ LINES = [
     "recall >= champion - 0.05 on each country",
 ]
 SLICES = ["country", {"name": "band", "column": "amount", "bins": [0, 50, 200]}]
+HEAD = f"run {report_story.RUN['id']}  fraud version 7 does not pass: metrics failed\n"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_without_a_name_the_finding_that_decided_is_explained(explain: Any) -> N
     """The first lines say what happened and what would flip it; then comes how, with the method by its name."""
     page = explain().stdout
 
-    assert page.startswith("FAIL  accuracy (metrics/r2/overall)\naccuracy is ")
+    assert page.startswith(f"{HEAD}FAIL  accuracy (metrics/r2/overall)\naccuracy is ")
     assert "Flips it    passes at accuracy 0." in page
     assert "rows of 1,200 away" in page
     assert "fails at accuracy 0." in page
@@ -78,7 +80,7 @@ def test_without_a_name_the_finding_that_decided_is_explained(explain: Any) -> N
 )
 def test_a_finding_is_named_by_its_id_or_as_people_write_it(explain: Any, name: str) -> None:
     """Slices are copied from reports, where no percent signs stand."""
-    assert explain(name).stdout.startswith("PASS  auc on band=[0,50) (metrics/r3/band=%5B0%2C50%29)")
+    assert explain(name).stdout.startswith(f"{HEAD}PASS  auc on band=[0,50) (metrics/r3/band=%5B0%2C50%29)")
 
 
 def test_of_a_line_or_a_gate_the_worst_finding_is_meant(explain: Any, evidence: Evidence) -> None:
@@ -97,7 +99,7 @@ def test_what_is_undecided_says_how_many_rows_would_decide(explain: Any) -> None
     """As the evidence has it, and which tolerance these rows decide."""
     page = explain("metrics/r4").stdout
 
-    assert page.startswith("INCONCLUSIVE  recall on country=")
+    assert page.startswith(f"{HEAD}INCONCLUSIVE  recall on country=")
     assert re.search(r"What to do  about [0-9,]+ more rows.* would decide", page)
     assert "fails at recall 0." in page
 
@@ -108,7 +110,7 @@ def test_a_wrong_name_offers_the_nearest(explain: Any) -> None:
         explain("metrics/r3/band=[0,5)")
 
     assert "did you mean 'metrics/r3/band=[0,50)'?" in caught.value.message
-    assert str(caught.value.remedy).startswith("name one of metrics/r1/overall, ")
+    assert str(caught.value.remedy).startswith("name one of metrics/r1/overall (accuracy >= champion - 0.05), ")
 
 
 def test_the_document_holds_the_numbers_of_the_evidence(explain: Any, evidence: Evidence) -> None:
@@ -138,7 +140,7 @@ def test_a_gate_that_broke_is_explained_by_its_last_words(tmp_path: Path, monkey
     page = CliRunner().invoke(command, [], catch_exceptions=False).stdout
 
     assert page == (
-        "ERROR  the gate latency\nthe model does not answer\n\nWhat to do  start it\n\nLast words  OSError: no such file\n"
+        f"{HEAD.replace('metrics failed', 'latency broke')}ERROR  the gate latency\nthe model does not answer\n\nWhat to do  start it\n\nLast words  OSError: no such file\n"
     )
 
 
@@ -173,6 +175,34 @@ def test_where_every_limit_passes_the_last_that_can_be_met_is_named(evidence: Ev
         "with the same answers and another limit, any limit up to champion + 0.2 passes, beyond which accuracy cannot go"
         in sentences
     )
+
+
+def test_a_finding_is_named_by_its_line_as_it_is_written(explain: Any) -> None:
+    """Whoever reads the pipeline has no id."""
+    assert "(metrics/r1/overall)" in explain("accuracy>=champion - 0.05").stdout
+    assert "(metrics/r3/band=" in explain("auc >= 0.7 on each band").stdout
+
+
+def test_where_all_pass_the_first_line_is_explained_by_what_was_judged() -> None:
+    """Overall, else its slice nearest to the limit; a small slice that was only watched says little."""
+    overall = replace(report_story.US, id="metrics/r2/overall", requirement="r2", slice={})
+    watched, (us, de) = report_story.SMALL[0], (report_story.US, report_story.DE)
+    cases = [((watched, us, overall), us), ((watched, us, de), de), ((overall, us, de), overall), ((watched,), watched)]
+    for findings, explained in cases:
+        gate = replace(report_story.METRICS, verdict=Verdict.PASS, findings=findings)
+
+        assert deciding(report_story.told(gate))[1] == explained
+
+
+def test_the_newest_run_may_be_one_of_gate_try(explain: Any, evidence: Evidence, tmp_path: Path) -> None:
+    """The page says which it is of."""
+    folder = tmp_path / ".gate" / "tries"
+    for name in ("20200101-000000-00000000", "20990101-000000-00000000"):
+        assert "of gate try" not in explain().stdout
+        (folder / name).mkdir(parents=True)
+        RunFolder(folder / name).keep_evidence(evidence)
+
+    assert explain().stdout.startswith(f"run {evidence.run_id} of gate try  fraud version 7 does not pass")
 
 
 def test_a_fail_that_another_run_may_turn_gets_one_advice(evidence: Evidence) -> None:

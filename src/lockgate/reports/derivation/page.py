@@ -11,24 +11,26 @@ from lockgate.evaluation.judging.number_format import counted_words, interval_te
 from lockgate.evaluation.uncertainty.comparison import CLOPPER_PEARSON, TANGO
 from lockgate.evidence.finding import Decided, Finding
 from lockgate.reports.derivation.derivation import Derivation
-from lockgate.reports.run_facts import contrast_words, interval_words, last_lines
+from lockgate.reports.run_facts import contrast_words, interval_words, last_lines, verdict_sentence
 from lockgate.reports.terminal import STYLES
 from lockgate.reports.terminal_layout import Medium, Span, assembled, labelled
 
 _CLAIMS = {
     "not_worse": "not worse than the champion by the tolerance or more",
     "superior": "better than the champion by more than the line says",
-    "no_harm": "no loss beyond the limit is seen",
-    "at_limit": "the truth lies at the limit or on its good side",
+    "no_harm": "no loss beyond the limit was proven, which is no proof that there is none",
+    "at_limit": "the value keeps the limit in general, not on these data alone",
     "point": "the two numbers compare so, without an error rate",
 }
 _COUNTED = "counted on this run; nothing is claimed beyond it"
 Lines = list[list[Span]]
 
 
-def explanation_page(derivation: Derivation, medium: Medium) -> Text:
-    """Everything on one page; the first lines suffice to act."""
-    lines = _head(derivation, medium)
+def explanation_page(derivation: Derivation, medium: Medium, *, tried: bool = False) -> Text:
+    """Everything on one page; the first lines suffice to act. tried: the run is one of `gate try`."""
+    run = f"run {derivation.evidence.run_id}{' of gate try' if tried else ''}  "
+    lines = [*medium.sentence(verdict_sentence(derivation.evidence), first=(run, "dim"), style="dim")]
+    lines += _head(derivation, medium)
     flips = [(text, "") for text in derivation.flip_sentences]
     if flips:
         lines += [[], *labelled("Flips it", flips, medium)]
@@ -122,5 +124,11 @@ def _rows(finding: Finding, decided: Decided) -> str:
         text += f", in {finding.detail['blocks']:,} blocks"
     if decided.on != "ratio" and decided.n_eff is not None and not math.isclose(decided.n_eff, finding.rows):
         share = decided.method.startswith((CLOPPER_PEARSON, TANGO))
-        text += f"; {'the share is of' if share else 'its error rests on as much as'} {short(decided.n_eff)} of them"
+        text += f"; the share is of {short(decided.n_eff)} of them" if share else _carriers(finding, decided.n_eff)
     return text
+
+
+def _carriers(finding: Finding, n_eff: float) -> str:
+    """How many rows, or clusters, would tell as much of the chance error, were all of one influence."""
+    units = "clusters" if finding.detail.get("clusters") is not None else finding.counted_in
+    return f"; for its error they count as much as {short(n_eff)} {units} that matter alike"
