@@ -25,7 +25,8 @@ _BAR_WIDTH = 24
 _TELL_SECONDS = 10.0
 _LABEL = len("warning  ")
 _PURPOSES = {
-    "run": "publishes this result and stages the version, so that it can be approved",
+    "run": "judges the version by the pipeline of its model",
+    "run --stage": "publishes this result and stages the version, so that it can be approved",
     "approve": "an owner signs this result, with their SSH key",
     "promote": "makes the version Production",
     "init": "writes a pipeline that judges each version",
@@ -149,8 +150,10 @@ class Screen:
         medium = self.medium
         for call in commands:
             lines = medium.unfolded.sentence(call, first=("next     ", ""), style="cyan")
-            purpose = _PURPOSES.get(call.split()[1], "") + (_NAMED_LATER if "NAME" in call.split() else "")
-            if accepting and "--accepting" in call.split():
+            words = call.split()
+            purpose = _PURPOSES.get("run --stage" if "--stage" in words else words[1], "")
+            purpose += _NAMED_LATER if "NAME" in words else ""
+            if accepting and "--accepting" in words:
                 purpose += f", and accepts what is undecided: {', '.join(map(one_line, accepting))}"
             lines += medium.sentence(purpose, first=(" " * _LABEL, ""), hang=_LABEL, style="dim") if purpose else []
             self.show(assembled(lines))

@@ -23,14 +23,17 @@ from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClas
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from helpers.report_story import STOPPED
 from lockgate.cli.main import gate
-from lockgate.cli.trial.document import redacted, text
+from lockgate.cli.trial.document import bare, redacted, text
 from lockgate.cli.trial.question import Question, Subject
 from lockgate.cli.trial.requirements import LabelCounts, no_worse
+from lockgate.cli.trial.session import FinishedTrial
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError
 from lockgate.evaluation.requirements import grammar
+from lockgate.evidence.run_folder import RunFolder
 from lockgate.models.isolation.box import kernel
 from lockgate.pipeline import loader
 
@@ -405,3 +408,17 @@ def test_what_cannot_be_is_wrong_usage(
 
     assert document["error"]["message"].startswith(problem)
     assert document["exit_code"] == 2
+
+
+def test_what_comes_next_is_the_pipeline_of_the_model_where_there_is_one(tmp_path: Path) -> None:
+    """Of a registered version; a second pipeline is not asked for."""
+    question = Question("models:/fraud/7", None, "t.csv", "left", "binary")
+    (tmp_path / "gates").mkdir()
+    (tmp_path / "gates" / "fraud.yaml").write_text(text(bare("fraud", question, "t.csv")))
+    subject = Subject(question, Dataset("data", DatasetSpec(path="t.csv"), tmp_path), {})
+    there, elsewhere = (
+        FinishedTrial(STOPPED, RunFolder(tmp_path), subject, root).commands for root in (tmp_path, tmp_path / "other")
+    )
+
+    assert there == ["gate run gates/fraud.yaml --candidate 7"]
+    assert elsewhere == ["gate init --model fraud --data t.csv --label left --task binary"]

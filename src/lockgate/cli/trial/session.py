@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shlex
 import tempfile
@@ -15,6 +16,7 @@ from threading import Event
 from typing import Any
 
 from lockgate.cli.console import Screen
+from lockgate.cli.drafting.other_pipelines import OtherPipelines
 from lockgate.cli.trial import document
 from lockgate.cli.trial.question import Contestant, Question, Subject
 from lockgate.cli.trial.requirements import EXAMPLES
@@ -53,6 +55,7 @@ class FinishedTrial:
     evidence: Evidence
     folder: RunFolder
     subject: Subject
+    root: Path
     observed: bool = False
     published: bool = False
 
@@ -62,11 +65,14 @@ class FinishedTrial:
 
     @property
     def commands(self) -> list[str]:
-        """What writes a pipeline for every version to come, once the model is registered; nothing where a gate broke."""
+        """What judges the version by the pipeline of its model, or writes one for versions to come; nothing where a gate broke."""
         if self.evidence.verdict is Verdict.ERROR:
             return []
         subject = self.subject
-        registered = subject.question.candidate.startswith("models:/")
+        registered, version = subject.question.candidate.startswith("models:/"), str(self.evidence.candidate["version"])
+        for pipeline in OtherPipelines.of(self.root).pipelines if registered else ():
+            if pipeline.model == self.evidence.model:
+                return [shlex.join(["gate", "run", os.path.relpath(pipeline.path), "--candidate", version])]
         options = {
             "--model": self.evidence.model if registered else "NAME", "--data": subject.question.shown_data, "--label": subject.label,
             "--task": subject.task, "--query": subject.question.query,
@@ -244,7 +250,7 @@ class _Trial:
         folder.keep_evidence(evidence)
         folder.write(document.FILE, document.text(document.redacted(draft)).encode())
         keep_reports(evidence, folder)
-        return FinishedTrial(evidence, folder, subject)
+        return FinishedTrial(evidence, folder, subject, self.root)
 
     @contextmanager
     def _case(
