@@ -283,6 +283,13 @@ def test_what_is_worse_than_allowed_on_its_own_is_looked_at_first() -> None:
     )
 
 
+def test_what_would_help_a_slice_without_a_value_can_be_done_without_a_pipeline_too() -> None:
+    """A trial has none, and so nothing in which a finding is waived."""
+    found = judged("auc >= 0.8 on each geo", Estimate("r1", (("geo", "LU"),), 41, 0, (">=", 0.8), "value", "none", problem=("one_class", "")))  # fmt: skip
+
+    assert found.remedy == "add rows of this slice in which the metric is defined, judge without it, or waive the finding in a pipeline"  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -214,7 +214,9 @@ class Explanation:
                 return "give data with rows"
             return f"add {rows} of this slice to the data, or take the value out of the declared ones"
         if self.code in ("one_class", "undefined", "constant_label"):
-            return f"add {rows} of this slice in which the metric is defined, or waive the finding with a reason"
+            if not estimate.slice:
+                return f"give {rows} in which the metric is defined"
+            return f"add {rows} of this slice in which the metric is defined, judge without it, or waive the finding in a pipeline"
         if self.code == "labels_only":
             return "let both models answer with a probability of each class: output: {method: predict_proba}"
         if self.code == "not_probabilities":
