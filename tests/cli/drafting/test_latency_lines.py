@@ -34,3 +34,8 @@ def test_where_nobody_signs_nobody_is_asked() -> None:
     assert yaml.safe_load(text) == [{"gate": "latency", "require": ["errors <= 0", "p95_ms <= 200"]}]
     assert "# - {metric: p95_ms, at_most: 200, if_inconclusive: ask}" in text
     assert yaml.safe_load(latency_gate(None, version="3", signed=True)) is None
+
+
+def test_a_limit_that_threads_may_miss_on_a_busy_machine_has_the_remedy_beside_it() -> None:
+    """A fail is not up to whoever approves."""
+    assert "OMP_NUM_THREADS=1 gate run" in latency_gate(RowTime(5.5, 12.5), version="3", signed=True)

@@ -46,6 +46,7 @@ def latency_gate(row_time: RowTime | None, *, version: str | None, signed: bool)
         lines = [
             f"# {took}.",
             "# A fail blocks; where a busy machine leaves it undecided, whoever approves decides.",
+            "# A model of several threads can fail on a busy machine alone: OMP_NUM_THREADS=1 gate run measures it on one.",
             asking,
         ]
     else:
