@@ -236,7 +236,7 @@ def test_without_a_digest_what_is_staged_is_signed_and_shown(desk: Desk) -> None
         assert f"no digest is named, and the ledger of {desk.model} has nothing in Staging" in str(error)
     for ended in signed:
         assert ended.exit_code == 0, ended.exception
-        assert f"meant is {about.digest[:19]}: version 1 of {desk.model}, in Staging since" in ended.stderr
+        assert f"this is about {about.digest[:19]}: version 1 of {desk.model}, in Staging since" in ended.stderr
         assert "; its verdict is pass" in ended.stderr
     assert sorted(votes(desk, about)) == [("approve", about.digest), ("reject", about.digest)]
 

@@ -215,7 +215,7 @@ def test_what_is_undecided_may_be_accepted_by_the_owner(desk: Checkout) -> None:
     assert "1 finding of metrics/r2 is undecided, and accepted by whoever approves" in " ".join(shown.split())
     assert f"gate approve {digest[:19]} --accepting 1" in shown
     assert (without.code, too_many.code, waiting.code) == (1, 1, 3)
-    assert "1 undecided findings to accept, not 0\n  metrics/r2/region=far" in without.stderr
+    assert "1 undecided finding to accept, not 0\n  metrics/r2/region=far" in without.stderr
     assert (accepted.code, promoted.code) == (0, 0), accepted.stderr + promoted.stderr
     assert aliases(desk)["production"] == "2"
 

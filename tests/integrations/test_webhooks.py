@@ -176,7 +176,7 @@ def test_waiting_names_the_digest_to_sign() -> None:
     )
 
     assert notice.text == (
-        "fraud version 8 waits for sign-off (inconclusive): 2 undecided findings are to be accepted "
+        "fraud version 8 waits for sign-off (inconclusive): 2 undecided findings to be accepted "
         f"— {notice.digest} https://github.com/acme/models/actions/runs/7"
     )
     assert json.loads(notice.bytes)["actor"] is None

@@ -87,7 +87,7 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
             remedy="name its pipeline with --pipeline",
         )
     if staged is not None:
-        show_lines([f"meant is {staged}; its verdict is {evidence.verdict}"], err=True)
+        show_lines([f"this is about {staged}; its verdict is {evidence.verdict}"], err=True)
     return EvidenceLookup(evidence, pipeline, registry, None if run is None else run.path)
 
 

@@ -23,6 +23,7 @@ from lockgate.signoff.identity import Identity
 from lockgate.signoff.outlook import comment_way
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote, check_reason
+from lockgate.text import counted
 
 
 def cast(
@@ -160,7 +161,7 @@ def _require_accepting(evidence: Evidence, accepting: int | None) -> None:
     if (accepting or 0) != count:
         undecided = "".join(f"\n  {id_words(finding)}" for finding in evidence.asks) if count else ""
         raise Refused(
-            f"the evidence has {count} undecided findings to accept, not {accepting or 0}{undecided}",
+            f"the evidence has {counted(count, 'undecided finding')} to accept, not {accepting or 0}{undecided}",
             code="accepting",
             remedy=f"add --accepting {count} if you do" if count else "leave --accepting away",
         )

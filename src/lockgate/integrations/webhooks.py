@@ -20,7 +20,7 @@ from lockgate.pipeline import variables
 from lockgate.pipeline.notification_spec import Event, Notify, address_problem
 from lockgate.promotion.outcome import Outcome
 from lockgate.signoff.identity import Identity
-from lockgate.text import cut, html
+from lockgate.text import counted, cut, html
 
 SIGNATURE = "X-Lockgate-Signature-256"
 _TRIES = 3
@@ -68,7 +68,7 @@ class Notice(Record):
     def waiting(cls, evidence: Evidence, at: datetime, links: Mapping[str, str]) -> Notice:
         """The notice of evidence that can be promoted once people sign it."""
         asks = len(evidence.asks)
-        reason = f"{asks} undecided findings are to be accepted" if asks else "every requirement was met"
+        reason = f"{counted(asks, 'undecided finding')} to be accepted" if asks else "every requirement was met"
         return cls(
             "waiting", "waiting", evidence.model, str(evidence.candidate["version"]), None, evidence.digest,
             evidence.verdict.value, None, reason, at, links,

@@ -14,7 +14,7 @@ from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of, seats, unfilled
 from lockgate.signoff.unclear_words import UnclearWords, still_unclear, unclear_reason
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
-from lockgate.text import one_line
+from lockgate.text import counted, one_line
 from lockgate.units import duration_text, utc_text
 
 NO_SIGNOFF = (
@@ -370,7 +370,7 @@ def _check_approval(
     objection = check_vote(policy, ballot, now, person, vote, good_for=policy.expires)
     if objection is None and (vote.accepting or 0) != undecided:
         return Objection(
-            "accepting", f"it accepts {vote.accepting or 0} undecided findings; the evidence has {undecided}"
+            "accepting", f"it accepts {counted(vote.accepting or 0, 'undecided finding')}; the evidence has {undecided}"
         )
     return objection
 

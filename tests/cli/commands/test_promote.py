@@ -77,7 +77,7 @@ def test_what_is_staged_is_meant_where_no_digest_is_named(desk: Desk) -> None:
 
     assert isinstance(unnamed, UsageError)
     assert "no digest is named, and the ledger" in str(unnamed)
-    assert f"meant is {about.digest[:19]}: version 1 of {desk.model}, in Staging since" in ended.stderr
+    assert f"this is about {about.digest[:19]}: version 1 of {desk.model}, in Staging since" in ended.stderr
     document = json.loads(ended.stdout)
     assert (document["production"], document["standby"], document["already"]) == ("1", None, False)
     assert document["entry"]["evidence"] == about.digest

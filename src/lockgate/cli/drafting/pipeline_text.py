@@ -278,7 +278,7 @@ def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
     slices = f"slices: {text(draft.slices)}" if draft.slices else "# slices: [country]"
     keys.append(f"{slices}  # lines `on each slice` judge each value of these columns on its own")
     if draft.limits is not None and (small := draft.limits.small) is not None and draft.slices:
-        note = f"{small.count} of these {small.total} slices have fewer: they fail where they are surely worse, and prove no more"
+        note = f"{small.count} of these {small.total} slices have fewer: they fail if they are clearly worse, and a pass proves nothing"
         keys.append(f"small_slices: {{{small.key}: {small.least}, below: watch}}  # {note}")
     return [f"    {key}" for key in keys]
 

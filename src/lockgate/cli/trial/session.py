@@ -98,8 +98,8 @@ class FinishedTrial:
                 line.text for gate in self.evidence.gates for line in gate.requirements if "champion" in line.text
             )
             lines = (
-                f"no line was named, so it is held to the champion: {texts}. It may be worse by what so many rows cannot tell from "
-                "luck, and on slices by no less than is usual (--require LINE for a limit of your own)"
+                f"no line was named, so it is held to the champion: {texts}. Each tolerance is the smallest that these rows "
+                "can decide, on slices at least the usual one (--require LINE for a limit of your own)"
             )
             if subject.slices and not question.slices:
                 lines += "; on slices, which nobody named, only for harm (--slice COLUMN to have it shown, --no-slices for none)"

@@ -102,7 +102,7 @@ class PreparedLoad:
     def _capacities(self) -> dict[tuple[int, str], Capacity]:
         """What a few requests show of each model; they are not counted."""
         rate, capacities = self.load.arrival_rate or RATE, dict[tuple[int, str], Capacity]()
-        with Progress(self.case, f"{self.title}: a few requests beforehand") as progress:
+        with Progress(self.case, f"{self.title}: models tried with a few requests") as progress:
             progress.total = len(self.load.sizes) * len(self.models)
             for size in self.load.sizes:
                 for role, model in self.models.items():
@@ -164,7 +164,7 @@ class InterleavedRun(PreparedLoad):
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
         with (
             RequestLog(self.case.folder / "latency", self.title) as raw,
-            Progress(self.case, f"{self.title}: block") as progress,
+            Progress(self.case, f"{self.title}: blocks of requests sent") as progress,
         ):
             for index, size in enumerate(self.load.sizes):
                 schedule, watch = BlockSchedule(self.load), QueueWatch()
