@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from helpers import blank
 from lockgate.cli.commands import run
 from lockgate.cli.commands.init import command
+from lockgate.cli.drafting.answers import sampled_words
 from lockgate.errors import UsageError
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
@@ -226,3 +227,10 @@ def test_only_what_nothing_shows_is_asked_and_enter_is_an_answer() -> None:
     assert one.questions == [("Which label do high scores speak for?", ">50K")]
     assert (pressed.label, pressed.positive, chosen.positive) == ("income", ">50K", "<=50K")
     assert not pressed.guessed
+
+
+def test_a_version_that_was_not_sent_all_rows_has_the_reason_beside_what_it_reaches() -> None:
+    """For the time that they take, else since so many are enough; nothing of one that answered them all."""
+    assert sampled_words(12_506, 16_281, 12_506) == "as many as it answers in about 15 s"
+    assert sampled_words(50_000, 90_000, 50_000) == "as many as are asked at most"
+    assert sampled_words(900, 900, 50_000) == ""

@@ -44,7 +44,8 @@ class Reading:
     output: what the pipeline has to say of the answer, labels_only: whether they are classes without scores. table: truth,
     slices and scores of the rows that were sent. scores: the column of the scores, or one for each class. classes: of
     several. positive: the label that scores speak for, of two. row_time: of requests of one row, None where some failed.
-    lacks: what whoever logged the version left out that the gate `signature` asks for, if anything.
+    lacks: what whoever logged the version left out that the gate `signature` asks for, if anything. sampled: why not all rows
+    were sent; nothing where they were.
     """
 
     task: str
@@ -56,6 +57,7 @@ class Reading:
     positive: Any
     row_time: RowTime | None
     lacks: str | None = None
+    sampled: str = ""
 
 
 def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Mapping[str, str]) -> Reading:
@@ -68,6 +70,13 @@ def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Ma
         dataset = case.dataset(next(iter(pipeline.data)))
         plan = builder.inputs.checked_plan(case.candidate, dataset)
         return _Asked(pipeline, dataset, case, plan).reading(task)
+
+
+def sampled_words(sent: int, rows: int, affordable: int) -> str:
+    """Why no more rows were sent: for the time that they take, or since so many are enough."""
+    if sent >= rows:
+        return ""
+    return f"as many as it answers in about {_SECONDS:g} s" if affordable < _MOST else "as many as are asked at most"
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,7 @@ class _Asked:
                 self.pipeline.positive,
                 self._row_time(model, sent),
                 self._lacks,
+                sampled_words(len(chosen), inputs.num_rows, share),
             )
         raise faults[-1]
 

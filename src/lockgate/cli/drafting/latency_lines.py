@@ -13,6 +13,7 @@ _GATE = """\
   - gate: latency
     require:
       - errors <= 0
+      # a model of several threads can fail on a busy machine: OMP_NUM_THREADS=1 gate run measures it on one
 {lines}
       # - p95_ms <= champion * 2  # for answers in a few milliseconds, noise of the machine is more than versions differ by"""
 _LEAST_MS = 100.0
@@ -46,7 +47,6 @@ def latency_gate(row_time: RowTime | None, *, version: str | None, signed: bool)
         lines = [
             f"# {took}.",
             "# A fail blocks; where a busy machine leaves it undecided, whoever approves decides.",
-            "# A model of several threads can fail on a busy machine alone: OMP_NUM_THREADS=1 gate run measures it on one.",
             asking,
         ]
     else:

@@ -65,8 +65,9 @@ def look(
             f"it was logged without {reading.lacks}, and the pipeline does not ask for one: log the next with signature= and input_example="
         )
     if measured.overall is not None:
+        sampled = f", {reading.sampled}" if reading.sampled else ""
         show(
-            f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them; the pipeline allows a little worse"
+            f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them{sampled}; the pipeline allows a little worse"
         )
     return replace(draft, limits=measured)
 
