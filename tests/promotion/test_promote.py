@@ -67,7 +67,9 @@ def test_a_promotion_moves_aliases_and_writes_who_when_why(bench: Bench) -> None
     assert tags["lockgate.promoted_at"] == entry["at"]
     assert bench.models.registry.evidence(bench.model).published(bench.evidence.digest)
     assert bench.proven == ["1"]
-    assert outcome.lines[-1] == "what answers your users was not looked at; promotion.switch with a check does that"
+    assert (
+        outcome.lines[-1] == "which version answers your users was not checked; promotion.switch with a check does that"
+    )
     assert outcome.lines[1] == f"version 1 is the previous version, to which gate rollback {bench.model} goes"
 
 
@@ -415,7 +417,7 @@ class Serving:
 
 
 def test_serving_is_turned_over_before_the_entry_is_done(bench: Bench) -> None:
-    """And what came of it is told instead of `what answers your users was not looked at; promotion.switch with a check does that`."""
+    """And what came of it is told instead of `which version answers your users was not checked; promotion.switch with a check does that`."""
     marks: list[bool] = []
 
     def turn_over(entry: Entry) -> str:

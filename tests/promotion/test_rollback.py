@@ -109,7 +109,7 @@ def test_a_rollback_puts_the_standby_back(bench: Bench) -> None:
         "version 3 is withdrawn",
         f"version 1 is the previous version, to which gate rollback {bench.model} goes",
         "whether version 2 is compatible with clients of version 3 is not known: versions 3 and 2 have no signature",
-        "what answers your users was not looked at; promotion.switch with a check does that",
+        "which version answers your users was not checked; promotion.switch with a check does that",
     ]
 
 

@@ -283,7 +283,7 @@ def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_mov
     assert outcome.forwarded == ()
     assert [
         *(f"done: {one}" for one in found.repairs),
-        "what answers your users was not looked at; promotion.switch with a check does that",
+        "which version answers your users was not checked; promotion.switch with a check does that",
     ] == list(outcome.notes)
     assert bench.stages == "Archived Production Archived Staging None"
     assert bench.kinds == ["adopted", "promoted", "repaired"]

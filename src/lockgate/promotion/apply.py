@@ -42,7 +42,7 @@ from lockgate.promotion.outcome import ForwardedEntry, describe
 from lockgate.promotion.registry_writes import apply_entry, remove_aliases, show_tags
 from lockgate.units import utc_text
 
-SERVING = "what answers your users was not looked at; promotion.switch with a check does that"
+SERVING = "which version answers your users was not checked; promotion.switch with a check does that"
 _SETTLE_TRIES = 4
 _NOTE = 500  # characters of a failure that the ledger keeps
 

@@ -150,16 +150,16 @@ def next_evaluation(pipeline: Pipeline, registry: Registry, standing: Standing) 
     if current and _are_same(candidate, current):
         where = "is Production already"
     elif candidate.name == pipeline.production_model and standing.is_withdrawn(candidate.version):
-        where = "a rollback took out of Production"
+        where = "was taken out of Production by a rollback"
     if not where:
         return call, f"evaluates version {candidate.version}, and stages it on a pass"
     if pipeline.candidate.newest:
-        return call, f"once there is another version than {candidate.version}, the newest, which {where}"
+        return call, f"once there is a newer version: version {candidate.version}, the newest, {where}"
     number, file = next(iter(_registered_since(candidate, registry)), "VERSION"), pipeline.candidate.file
     call = f"{call} --candidate {number}" if file is None else f"echo {number} > {shlex.quote(file)} && {call}"
     return (
         call,
-        f"evaluates another version than {candidate.version}, the pipeline's candidate, which {where}",
+        f"evaluates another version: version {candidate.version}, the pipeline's candidate, {where}",
     )
 
 

@@ -40,7 +40,7 @@ def test_approved_evidence_is_promoted(desk: Desk) -> None:
     assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production since ")
     assert (
         ended.stdout.splitlines()[-1]
-        == "what answers your users was not looked at; promotion.switch with a check does that"
+        == "which version answers your users was not checked; promotion.switch with a check does that"
     )
     assert desk.aliases == {"production": "1"}
     assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1
@@ -81,7 +81,7 @@ def test_what_is_staged_is_meant_where_no_digest_is_named(desk: Desk) -> None:
     document = json.loads(ended.stdout)
     assert (document["production"], document["standby"], document["already"]) == ("1", None, False)
     assert document["entry"]["evidence"] == about.digest
-    assert "what answers your users was not looked at; promotion.switch with a check does that" in ended.stderr
+    assert "which version answers your users was not checked; promotion.switch with a check does that" in ended.stderr
 
 
 def test_evidence_of_another_machine_comes_from_the_registry(desk: Desk) -> None:

@@ -43,7 +43,7 @@ def test_a_rollback_names_what_it_did(desk: Desk) -> None:
     shown = desk.gate(status.command, desk.model)
     assert shown.exit_code == 0
     assert "Withdrawn   2" in shown.stdout
-    another = "once there is another version than 2, the newest, which a rollback took out of Production"
+    another = "once there is a newer version: version 2, the newest, was taken out of Production by a rollback"
     assert shown.stdout.splitlines()[-1].strip() == another
 
 

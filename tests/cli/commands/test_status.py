@@ -82,14 +82,14 @@ def test_status_takes_the_only_model_and_lists_them_where_there_are_several(desk
 @pytest.mark.parametrize(
     ("candidate", "call", "purpose"),
     [
-        ("{newest: true}", "gate run --stage", "once there is another version than 1, the newest, which is Production already"),
+        ("{newest: true}", "gate run --stage", "once there is a newer version: version 1, the newest, is Production already"),
         (
             "{file: fraud.version}", "echo VERSION > fraud.version && gate run --stage",
-            "evaluates another version than 1, the pipeline's candidate, which is Production already",
+            "evaluates another version: version 1, the pipeline's candidate, is Production already",
         ),
         (
             "{version: 1}", "gate run --stage --candidate VERSION",
-            "evaluates another version than 1, the pipeline's candidate, which is Production already",
+            "evaluates another version: version 1, the pipeline's candidate, is Production already",
         ),
     ],
 )  # fmt: skip

@@ -103,7 +103,7 @@ def test_only_what_can_be_a_login_is_mentioned() -> None:
             {
                 "done": (
                     "fraud version 7 is Production since 04:30",
-                    "what answers your users was not looked at; promotion.switch with a check does that",
+                    "which version answers your users was not checked; promotion.switch with a check does that",
                 )
             },
             "### 🚀 fraud version 7 is promoted",

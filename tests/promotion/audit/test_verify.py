@@ -123,7 +123,7 @@ def test_an_alias_moved_by_hand_is_named_and_put_back(bench: Bench) -> None:
     assert lines[0].startswith(f"{bench.model} version 3 is Production, as the ledger says since ")
     assert lines[-2:] == [
         "done: point the alias production to version 3",
-        "what answers your users was not looked at; promotion.switch with a check does that",
+        "which version answers your users was not checked; promotion.switch with a check does that",
     ]
     assert bench.aliases == {"production": "3", "previous": "2"}
     entry = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1]
