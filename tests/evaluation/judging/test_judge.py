@@ -131,7 +131,7 @@ class TestSmallSlices:
         assert found.detail["watched"] == "99 rows; 100 are required"
         assert found.detail["smallest_loss_seen"] is None
         assert found.reason.endswith(
-            "under the no-harm check, 99 rows; 100 are required; nothing says how large a loss would go unseen"
+            "checked for harm alone (99 rows; 100 are required); nothing says how large a loss would go unseen"
         )
 
     def test_a_watched_slice_with_a_significant_loss_fails(self) -> None:

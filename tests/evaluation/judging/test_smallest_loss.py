@@ -161,7 +161,7 @@ def test_where_no_loss_would_be_found_the_finding_says_so() -> None:
     known = estimated(counted(5, wrong=1), line.removesuffix(" on each geo"))
     found = watched([known] * 100, line)
 
-    assert found.reason.endswith("under the no-harm check, 5 rows; 1,000 are required; no loss could be seen")
+    assert found.reason.endswith("checked for harm alone (5 rows; 1,000 are required); no loss could be seen")
     assert (found.detail["smallest_loss_seen"], found.detail["no_power"]) == (None, True)
 
 

@@ -181,7 +181,7 @@ def test_small_slices_are_watched_by_query() -> None:
     assert [(one.slice["market"], one.verdict, one.code) for one in found] == [
         ("BR", Verdict.FAIL, "worse_than_margin"), ("LU", Verdict.PASS, "watched"), ("US", Verdict.PASS, "watched"),
     ]  # fmt: skip
-    assert "under the no-harm check, 100 queries; 101 are required; a loss under" in found[1].reason
+    assert "checked for harm alone (100 queries; 101 are required); a loss under" in found[1].reason
 
 
 def test_weights_are_of_queries() -> None:

@@ -111,7 +111,7 @@ class Explanation:
             return f"{text}{among}{few}; {self._allowed()}"
         text += self._clip() + self._contrast()
         if self.code == "watched":
-            return f"{text}: under the no-harm check, {self.smallness}; {self._unseen()}"
+            return f"{text}: checked for harm alone ({self.smallness}); {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
             return f"{text}: {self.detail['too_few']}; {self._allowed()}"
         if verdict is Verdict.INCONCLUSIVE and estimate.on == "value" and self.code != "beyond_unadjusted":
