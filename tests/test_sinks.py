@@ -231,7 +231,9 @@ def test_the_page_of_a_status_shows_text(text: str) -> None:
         state = ModelStatus(words, NOW, PromotionPolicy(), chain, chain.standing, {}, (words,), None)
         medium = Medium(folds=False)
         return printed(
-            lambda: output.show_page(status_page(state, Waiting(words, [(words, words)]), medium, signed=True).plain)
+            lambda: output.show_page(
+                status_page(state, Waiting(words, [(words, words)]), medium, commands=[(words, words)]).plain
+            )
         )
 
     shown = page(text)

@@ -165,6 +165,11 @@ class Gate(Config):
         """The requests that the gate sends: its field `load`, which `gate plan` tells the duration from. None for no load."""
         return getattr(self, "load", None)
 
+    @property
+    def least_requests(self) -> int:
+        """Requests without which one of the lines is never decided; 0 where none is on requests."""
+        return 0
+
     def load_at(self, target: Target) -> Load | None:
         """The requests that the gate sends where the pipeline's models answer at `target`, with all that `load` leaves open."""
         return self.own_load

@@ -95,8 +95,9 @@ def test_latencies_have_rates_of_their_own_and_use_no_holdout_up() -> None:
     assert origin[1].endswith("docs/internals/decisions.md and docs/gates/latency.md.")
     assert evaluation == (
         "Evaluation no. 2 of holdout, or a later one",
-        "Every evaluation of the same rows gives luck another chance; over the 2 evaluations that are counted (published, or in "
-        "this checkout) it is at most 15.6 %.",
+        "Every evaluation of the same rows gives luck another chance; over the 2 evaluations that are counted it is at most "
+        "15.6 %. Counted is each published run, also of the same models, and of unpublished ones in this checkout each pair of "
+        "models once.",
     )
 
 

@@ -245,7 +245,7 @@ class _Test:
 
     def _needs_more(self, name: str) -> bool:
         gate = self.gates[name]
-        return gate.own_load is not None and getattr(gate, "least_requests", 0) > _MANY
+        return gate.own_load is not None and gate.least_requests > _MANY
 
     def _first_stop(self, defect: Defect, folder: Path) -> GateResult | None:
         """The result of the first gate that stops the defect. Raises NoPlace."""
@@ -339,7 +339,7 @@ class _Test:
         load = gate.own_load
         if not isinstance(load, Load):
             return gate
-        least = max(_FEW, min(requests, int(1.1 * getattr(gate, "least_requests", 0))) if requests > _FEW else _FEW)
+        least = max(_FEW, min(requests, int(1.1 * gate.least_requests)) if requests > _FEW else _FEW)
         few = {"requests": min(least, load.planned or least), "duration": None, "warmup": min(load.warmup, 2)}
         return gate.model_copy(update={"load": load.model_copy(update=few)})
 
