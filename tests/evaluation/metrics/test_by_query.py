@@ -117,7 +117,7 @@ def test_what_would_decide_is_said_in_queries() -> None:
     assert found.rows_needed is not None
     assert found.rows_needed > 300
     assert "more queries" in str(found.remedy)
-    assert "300 queries decide a tolerance of" in found.detail["outlook"]
+    assert "300 queries are too few here" in found.detail["outlook"]
     assert "rows" not in f"{found.reason} {found.remedy} {found.detail['outlook']}"
 
 
