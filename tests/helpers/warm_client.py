@@ -20,21 +20,28 @@ _HIGH = 512  # a child's descriptors lie from here on while they are put where t
 
 def ask(door: str, arguments: list[str]) -> int:
     """Wait for a process that the server forks for us; return its exit code, or end by the signal that ended it."""
+    children: list[int] = []
+    early: list[int] = []
+
+    def pass_on(number: int, _: object) -> None:
+        if not children:  # it may run, and its caller know that, before we are told its number
+            early.append(number)
+        for child in children:
+            try:  # noqa: SIM105
+                (os.killpg if number == signal.SIGTERM else os.kill)(child, number)
+            except ProcessLookupError:
+                pass
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, pass_on)
     descriptors = _open_descriptors()
     server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if not _forked(server, door, arguments, descriptors):
         server.close()
         os.execv(sys.executable, [sys.executable, *arguments])
-    child = int(server.recv(64).split()[1])
-
-    def pass_on(number: int, _: object) -> None:
-        try:  # noqa: SIM105
-            (os.killpg if number == signal.SIGTERM else os.kill)(child, number)
-        except ProcessLookupError:
-            pass
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, pass_on)
+    children.append(int(server.recv(64).split()[1]))
+    for number in early:
+        pass_on(number, None)
     for descriptor in descriptors:
         os.close(descriptor)  # who reads the other end of a pipe waits for the child alone
     ended = server.recv(64).split()
