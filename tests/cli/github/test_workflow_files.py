@@ -29,6 +29,12 @@ def write(*more: str) -> Result:
     return CliRunner().invoke(command, ["--github", "--yes", "--action", ACTION, *more], standalone_mode=False)
 
 
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow sets the variable of a process in which a test names a server."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with the workflows of one model, to be copied."""
@@ -47,6 +53,7 @@ def second(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _written(folder: Path, model: str) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         assert write("--model", model).exception is None
     return folder
 
