@@ -42,10 +42,16 @@ def comment_way(policy: SignoffPolicy, version_file: str | None) -> tuple[str, s
     if not policy.takes_comments_alone:
         return None
     names = " or ".join(sorted(person.name for person in policy.people() if person.has_account))
+    reason = f"{names} approves by a comment on a pull request, and only what its own job evaluated"
+    return reason, ": ".join(pull_request(version_file))
+
+
+def pull_request(version_file: str | None) -> tuple[str, str]:
+    """(how a pull request has a candidate evaluated, what comes of it). version_file: as of `comment_way`."""
     change, more = (
         ("names the candidate", "") if version_file is None else (f"changes {version_file}", f"; {SAME_NUMBER}")
     )
     return (
-        f"{names} approves by a comment on a pull request, and only what its own job evaluated",
-        f"open a pull request that {change}: the gates run there, and its comment has the line that approves{more}",
+        f"open a pull request that {change}",
+        f"the gates run there, and its comment has the line that approves{more}",
     )

@@ -79,19 +79,17 @@ def _commands(ledger: ModelLedger, state: ModelStatus, *, signed: bool) -> list[
     """
     from lockgate.promotion.audit.status import EVALUATE
     from lockgate.runs.promotion_hooks import next_evaluation
-    from lockgate.signoff.outlook import comment_way
-    from lockgate.signoff.policy import SignoffPolicy
+    from lockgate.signoff.outlook import pull_request
 
     commands = [
         (call + " --key FILE" * (signed and call.startswith("gate rollback")), use) for call, use in state.commands
     ]
     if EVALUATE in commands and ledger.pipeline is not None:
-        way = comment_way(ledger.pipeline.signoff or SignoffPolicy(), ledger.pipeline.version_file)
-        if way is None:
-            commands[-1] = next_evaluation(ledger.pipeline, ledger.registry, state.standing)
+        pipeline, policy = ledger.pipeline, ledger.pipeline.signoff
+        if policy is not None and policy.takes_comments_alone:
+            commands[-1] = pull_request(pipeline.version_file)
         else:
-            step, _, purpose = way[1].rpartition(": ")
-            commands[-1] = step, purpose
+            commands[-1] = next_evaluation(pipeline, ledger.registry, state.standing)
     return commands
 
 
