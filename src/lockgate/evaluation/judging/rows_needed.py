@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from statistics import NormalDist
 
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
@@ -18,12 +17,6 @@ _MOST_ROWS = 10**9  # more than anybody labels: no number would decide
 _NEAR = 1.01  # a margin so near is met: rows are said to two figures
 # Below as many effective rows a slice's own variance is too noisy to plan with; that of all rows stands in.
 _OWN_VARIANCE_FROM = 30
-
-
-def quantiles(requirement: Requirement | None, slices: int) -> tuple[float, float]:
-    """Normal quantiles of alpha_and_power: their sum times a standard error is the smallest effect that is detected."""
-    aim, normal = alpha_and_power(requirement, slices), NormalDist()
-    return normal.inv_cdf(1 - aim["alpha"]), normal.inv_cdf(aim["power"])
 
 
 def alpha_and_power(requirement: Requirement | None, slices: int) -> dict[str, float]:
