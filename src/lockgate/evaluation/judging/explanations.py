@@ -31,8 +31,8 @@ _MEASUREMENT_REMEDIES = {
     "saturated": "lower load.rate",
 }
 
-# Why a metric has no value, by the code of its finding.
 _AT_LIMIT = 100  # times as many rows as there are: the value is nearer to its limit than a tenth of its interval
+# Why a metric has no value, by the code of its finding.
 _CAUSES = {
     "no_rows": "there are no {rows}",
     "too_small": "there are too few {rows}",

@@ -13,7 +13,7 @@ from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_M
 
 # Chance that a candidate that deserves to pass does: the usual 80 % would block every fifth good candidate.
 POWER = 0.9
-_MOST_ROWS = 10**9  # more than anybody labels: no number would decide
+MOST_ROWS = 10**9  # more than anybody labels: no number would decide
 _NEAR = 1.01  # a margin so near is met: rows are said to two figures
 # Below as many effective rows a slice's own variance is too noisy to plan with; that of all rows stands in.
 _OWN_VARIANCE_FROM = 30
@@ -58,7 +58,7 @@ def rows_to_decide(
     elif variance:
         rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim))
         rows = _rows_by_test(estimate, variance, rows, tolerance=distance, aim=aim) if by_difference else rows
-    return rows if estimate.rows < rows <= _MOST_ROWS else None
+    return rows if estimate.rows < rows <= MOST_ROWS else None
 
 
 def _rows_by_test(
@@ -70,7 +70,7 @@ def _rows_by_test(
     expected = estimate.tested.expecting(math.sqrt(variance / estimate.rows), _effective(estimate))
     rows = float(least)
     # A margin falls with the rows, or with their root: so many times as many never are too many, and soon are enough.
-    while rows <= _MOST_ROWS:
+    while rows <= MOST_ROWS:
         margin = expected.resized(rows / estimate.rows).margin_of_equal(**aim)
         if margin <= tolerance * _NEAR or not math.isfinite(margin):
             break

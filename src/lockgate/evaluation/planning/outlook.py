@@ -13,7 +13,7 @@ from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.explanations import outlook_words
 from lockgate.evaluation.judging.judge import is_no_harm_check, judge, smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
-from lockgate.evaluation.judging.rows_needed import alpha_and_power
+from lockgate.evaluation.judging.rows_needed import MOST_ROWS, alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.metrics.declaration import Share
 from lockgate.evaluation.planning.expected_error import (
@@ -39,7 +39,6 @@ Basis = Literal[
     "tolerance", "value", "gap", "flips", "requests", "blocks", "counted", "no_rows", "too_small", "too_few_slices",
     "gain", "point", "counts_only", "closed_loop", "text", "varies",
 ]  # fmt: skip
-_MOST_ROWS = 10**9  # more than anybody labels: no number would decide
 _NEAR = 1.05  # rows are said to two figures
 
 
@@ -147,7 +146,7 @@ def enough_rows(rows: int, at: Callable[[float], Outlook]) -> int | None:
     low = high = 1.0
     while at(high).status != "decidable":
         low, high = high, 4 * high
-        if not 0 < rows * low <= _MOST_ROWS:
+        if not 0 < rows * low <= MOST_ROWS:
             return None
     while high > _NEAR * low:
         middle = math.sqrt(low * high)
