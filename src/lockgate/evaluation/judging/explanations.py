@@ -15,6 +15,7 @@ from lockgate.evaluation.judging.number_format import (
     rounded,
     rounded_up,
     short,
+    sided,
     slice_words,
     unit_word,
 )
@@ -155,9 +156,9 @@ class Explanation:
             return interval_text(low, high)
         low, high = (None if end is None or math.isinf(end) else end for end in (low, high))
         if low is None or high is None:
-            return f"{_sided(high)} or lower" if low is None else f"{_sided(low)} or higher"
+            return f"{sided(high or 0.0)} or lower" if low is None else f"{sided(low)} or higher"
         if low < 0 < high:
-            return f"{_sided(low)} to {_sided(high)}"
+            return f"{sided(low)} to {sided(high)}"
         return interval_text(*sorted((abs(low), abs(high))))
 
     def _contrast(self) -> str:
@@ -171,7 +172,7 @@ class Explanation:
             value = estimate.value or 0.0
             if abs(value) < 1e-12:
                 return f", equal to {against} {self._value(estimate.champion)}{ends}"
-            return f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(estimate.champion)}{ends}"
+            return f", {sided(value)} {against} {self._value(estimate.champion)}{ends}"
         if self.claim == "point":
             return ""
         low_end = (self.requirement.op == ">=") != (self.code in ("beyond_limit", "beyond_unadjusted"))
@@ -358,8 +359,3 @@ def tolerance_text(requirement: Requirement, tolerance: float) -> str:
     if requirement.limit.sign == "*":
         return f"champion * {1 - enough if requirement.op == '>=' else 1 + enough:.6g}"
     return f"a tolerance of {enough:.6g}"
-
-
-def _sided(difference: float | None) -> str:
-    """`0.02 below`, `0.02 above`."""
-    return f"{short(abs(difference or 0.0))} {'below' if (difference or 0.0) < 0 else 'above'}"

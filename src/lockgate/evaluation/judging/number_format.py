@@ -43,6 +43,11 @@ def short(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def sided(difference: float) -> str:
+    """`0.02 below`, `0.02 above`."""
+    return f"{short(abs(difference))} {'below' if difference < 0 else 'above'}"
+
+
 def number_cell(value: float | None) -> str:
     """The same for a table; a dash where there is no number."""
     return NOTHING if value is None else short(value)

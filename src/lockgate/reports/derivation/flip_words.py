@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints
-from lockgate.evaluation.judging.number_format import counted_words, percent, rounded, short, unit_word
+from lockgate.evaluation.judging.number_format import counted_words, percent, rounded, short, sided, unit_word
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.planning.request_outlook import requests_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
@@ -86,9 +86,8 @@ class _Words:
         subject, champion, factor = self.line.subject_phrase, self.finding.champion, self.line.limit.factor
         if self.decided.on == "difference" and champion is not None:
             own = safely_rounded(value + factor * champion, up=more)
-            side = "below" if value < 0 else "above"
             against = "the champion's" if factor == 1 else f"{short(factor)} × the champion's"
-            text = f"{subject} {short(own)} {side_of} ({short(abs(value))} {side} {against})"
+            text = f"{subject} {short(own)} {side_of} ({sided(value)} {against})"
         else:
             text = f"{subject} {short(safely_rounded(value, up=more))} {side_of}"
         if self.shares is None:
