@@ -65,10 +65,17 @@ def loosened(bound: float, value: float) -> float:
 
 def rounded_up(tolerance: float, *, figures: int = 2) -> float:
     """A tolerance with so many figures, never a smaller one."""
-    if tolerance <= 0:
-        return 0.0
-    step = 10.0 ** (math.floor(math.log10(tolerance)) - figures + 1)
-    return float(f"{math.ceil(tolerance / step - 1e-9) * step:.12g}")
+    return safely_rounded(tolerance, up=True, figures=figures) if tolerance > 0 else 0.0
+
+
+def safely_rounded(value: float, *, up: bool, figures: int = 4) -> float:
+    """With so many figures, never smaller where `up`, else never larger."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - figures + 1)
+    steps = value / step
+    whole = math.ceil(steps - 1e-9) if up else math.floor(steps + 1e-9)
+    return float(f"{whole * step:.12g}")
 
 
 def rounded(count: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
-from lockgate.evaluation.judging.number_format import percent, short
+from lockgate.evaluation.judging.number_format import percent, safely_rounded, short
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.planning.outlook import Outlook, enough_rows
@@ -66,7 +66,7 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load)
     rate = _true_rate(requests / stall, most / stall)
     words = (
         f"has power: passes while at most {most:,} of {requests:,} requests {outcome}, with 90 % power where at most "
-        f"{_rounded_down(100 * rate)} % truly do; fewer count where requests resemble each other{unseen}"
+        f"{safely_rounded(100 * rate, up=False, figures=2):.6g} % truly do; fewer count where requests resemble each other{unseen}"
     )
     figures |= {"most": most, "beyond_limit": line.subject in PERCENTILES}
     return replace(blank, status="decidable", words=words, observed=most / requests, basis="requests", figures=figures)
@@ -108,7 +108,7 @@ def _flips(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlo
     decidable = passes or refuted
     words = (
         f"{'has power' if decidable else f'underpowered at {percent(disagreement)}'}: passes from a value of "
-        f"{short(outlook.observed)} down, with 90 % power where the truth is at most {_rounded_down(rate)}; {assumed}{result}"
+        f"{short(outlook.observed)} down, with 90 % power where the truth is at most {safely_rounded(rate, up=False, figures=2):.6g}; {assumed}{result}"
     )
     figures = {"assumed": number(disagreement), "fate": "pass" if passes else "fail" if refuted else "undecided"}
     status = outlook.status if decidable else "hopeless"
@@ -154,11 +154,3 @@ def _true_rate(units: float, most: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if binomial_at_most(most, units, middle) >= POWER else (low, middle)
     return low
-
-
-def _rounded_down(rate: float) -> str:
-    """With two figures, never a larger one."""
-    if rate <= 0:
-        return "0"
-    step = 10.0 ** (math.floor(math.log10(rate)) - 1)
-    return f"{math.floor(rate / step + 1e-9) * step:.6g}"

@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints
-from lockgate.evaluation.judging.number_format import counted_words, percent, rounded, short, sided, unit_word
+from lockgate.evaluation.judging.number_format import (
+    counted_words,
+    percent,
+    rounded,
+    safely_rounded,
+    short,
+    sided,
+    unit_word,
+)
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.planning.request_outlook import requests_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evidence.finding import Decided, Finding, Verdict
-
-_FIGURES = 4
 
 
 def flip_sentences(finding: Finding, line: Requirement, flips: FlipPoints) -> list[str]:
@@ -178,22 +184,7 @@ def _with_limit(line: Requirement, required: float) -> str:
 
 def _other_limit(limit: RequirementLimit, required: float) -> RequirementLimit:
     if not limit.relative:
-        return replace(limit, number=_clean(required * 100) if limit.percent else required)
+        return replace(limit, number=float(f"{required * 100:.12g}") if limit.percent else required)
     if limit.sign == "*":
         return replace(limit, number=required)
     return replace(limit, sign="-" if required < 0 else "+", number=abs(required))
-
-
-def safely_rounded(value: float, *, up: bool) -> float:
-    """With four figures, on the side that still does."""
-    if value == 0 or not math.isfinite(value):
-        return value
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - _FIGURES + 1)
-    steps = value / step
-    near = round(steps)
-    whole = near if abs(steps - near) < 1e-6 else (math.ceil(steps) if up else math.floor(steps))
-    return _clean(whole * step)
-
-
-def _clean(value: float) -> float:
-    return float(f"{value:.12g}")
