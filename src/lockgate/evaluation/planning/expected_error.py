@@ -139,7 +139,7 @@ def expected_error_beside(
 def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | None:
     rows = sum(classes)
     if subject == "accuracy":
-        return margin_by_score(rows, DISAGREEMENT, **alpha_and_power(None, slices)) if rows else None
+        return smallest_tolerance_of_share(rows, slices) if rows else None
     if subject != "recall" or min(classes) < MIN_MINORITY:
         return None
     # A row on which the models differ moves the mean by 1 / (classes · rows of its class).
@@ -152,11 +152,9 @@ def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | No
     return smallest if math.isfinite(smallest) else None
 
 
-def smallest_tolerance_of_share(rows: int) -> float:
-    """The smallest tolerance that so many rows of a class decide of the share of them that is right."""
-    return PassingShares(rows, DISAGREEMENT, alpha_and_power(None, 1)["alpha"]).tolerance(
-        alpha_and_power(None, 1)["power"]
-    )
+def smallest_tolerance_of_share(rows: int, slices: int = 1) -> float:
+    """The smallest tolerance that so many rows, of all or of a class, decide of the share of them that is right."""
+    return margin_by_score(rows, DISAGREEMENT, **alpha_and_power(None, slices))
 
 
 def smallest_decidable_tolerance(
