@@ -44,9 +44,10 @@ def gap_outlook(
     if outlook.status != "hopeless":
         return outlook
 
+    # Slices that are only watched stay as they are.
+    kept = {estimate.slice for estimate in counts if is_no_harm_check(with_minority(estimate, line), line, small)}
+
     def at(factor: float) -> Outlook:
-        """Slices that are only watched stay as they are."""
-        kept = {estimate.slice for estimate in counts if is_no_harm_check(with_minority(estimate, line), line, small)}
         more = [estimate if estimate.slice in kept else times(estimate, factor, line) for estimate in counts]
         measured = {key: measured_times(estimate, factor) for key, estimate in (own or {}).items()}
         return _gap_outlook(name, line, more, small=small, own=measured)
