@@ -9,7 +9,7 @@ from typing import Any
 from lockgate.evaluation.judging.flip_points import Crossing, FlipPoints, fail_level, flip_points, tested_beside
 from lockgate.evaluation.requirements.grammar import from_text
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import number
 from lockgate.reports.derivation.flip_words import flip_sentences
@@ -28,6 +28,12 @@ class Derivation:
     finding: Finding | None
 
     @cached_property
+    def _entry(self) -> RequirementLine | None:
+        """What the evidence has of the line of the finding."""
+        name = None if self.finding is None else self.finding.requirement
+        return next((line for line in self.gate.requirements if line.id == name), None)
+
+    @cached_property
     def line(self) -> Requirement | None:
         """The line of the pipeline; None where the gate decides by lines of another language."""
         text = self.line_text
@@ -39,14 +45,12 @@ class Derivation:
     @property
     def line_text(self) -> str | None:
         """The line as it was written, with what only its mapping form can say."""
-        name = None if self.finding is None else self.finding.requirement
-        return next((line.text for line in self.gate.requirements if line.id == name), None)
+        return None if self._entry is None else self._entry.text
 
     @property
     def position(self) -> str | None:
         """`gates/fraud.yaml:31`, where the line stands in a file."""
-        name = None if self.finding is None else self.finding.requirement
-        line = next((line for line in self.gate.requirements if line.id == name), None)
+        line = self._entry
         files = (self.evidence.document.get("policy") or {}).get("files") or []
         if line is None or line.line is None or line.file >= len(files):
             return None
