@@ -227,14 +227,14 @@ def _estimate(
     fields |= {"value": value if test is None else test.value, "method": "point"}
     if test is None or requirement.claim == "point":
         return Estimate(**fields)
-    up = requirement.op == ">="
+    p_pass, p_fail = test.p_values(up=requirement.op == ">=")
     return Estimate(
         **fields
         | {
             "low": test.low,
             "high": test.high,
-            "p_pass": test.p_above if up else test.p_below,
-            "p_fail": test.p_below if up else test.p_above,
+            "p_pass": p_pass,
+            "p_fail": p_fail,
             "se": test.se,
             "n_eff": test.n_eff,
             "method": approximately(test.method) if metric.approximate else test.method,

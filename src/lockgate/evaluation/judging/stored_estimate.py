@@ -149,15 +149,16 @@ def _by_test(fields: Mapping[str, Any], decided: Decided, test: StoredTest, line
     if test.counts_rows and confidence == decided.confidence:  # the ends are those of the evidence, whatever the limit
         p_pass, p_fail = test.p_values(null=null, confidence=confidence)
         return {**more, "p_pass": p_pass, "p_fail": p_fail}
-    again, up = test.compare(null=null, confidence=confidence), line.op == ">="
+    again = test.compare(null=null, confidence=confidence)
+    p_pass, p_fail = again.p_values(up=test.tested.up)
     return {
         **more,
         "value": again.value,
         "low": again.low,
         "high": again.high,
         "interval": (again.low, again.high) if fields["on"] == "value" else fields["interval"],
-        "p_pass": again.p_above if up else again.p_below,
-        "p_fail": again.p_below if up else again.p_above,
+        "p_pass": p_pass,
+        "p_fail": p_fail,
         "too_few": again.too_few,
     }
 

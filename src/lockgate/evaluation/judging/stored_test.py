@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lockgate.evaluation.judging.measured_rates import family
 from lockgate.evaluation.metrics.declaration import Metric, limits
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import CLOPPER_PEARSON, TANGO, Comparison
@@ -96,8 +97,7 @@ class StoredTest:
             # The same test without the interval, which takes most of the time.
             better, worse, n = summary.disagree
             return p_of_shares(better, worse, n, -null) if self.tested.up else p_of_shares(worse, better, n, null)
-        test = self.compare(null=null, confidence=confidence, value=value)
-        return (test.p_above, test.p_below) if self.tested.up else (test.p_below, test.p_above)
+        return self.compare(null=null, confidence=confidence, value=value).p_values(up=self.tested.up)
 
     def _moved(self, value: float) -> Summary:
         """The summary with another value: of shares by as many rows, of which those move that speak against the candidate."""
@@ -147,7 +147,7 @@ def _tested(finding: Finding, decided: Decided, kept: Mapping[str, Any], require
         mean=kept.get("mean", False),
         bounds=(low, high),
         crowded=kept.get("crowded", False),
-        method=decided.method.partition(",")[0].removesuffix(" paired"),
+        method=family(decided.method).removesuffix(" paired"),
         counted_in=finding.counted_in,
     )
     se, n_eff = map(float, kept.get("error", (decided.se or 0.0, decided.n_eff or 0.0)))
@@ -160,8 +160,8 @@ def _tested(finding: Finding, decided: Decided, kept: Mapping[str, Any], require
             float(kept["skew"]),
             int(float(kept["units"])),
             clusters=detail.get("clusters"),
-            design_effect=None if detail.get("design_effect") is None else float(detail["design_effect"]),
-            effective=None if kept.get("effective") is None else float(kept["effective"]),
+            design_effect=_number(detail.get("design_effect")),
+            effective=_number(kept.get("effective")),
         ),
         0.0 if se > 0 else 1.0,  # beside which a spread is nothing but rounding: it was not, where there is one
         float(kept["units"]),

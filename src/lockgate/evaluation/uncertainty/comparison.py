@@ -45,6 +45,10 @@ class Comparison:
     too_few: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
+    def p_values(self, *, up: bool) -> tuple[float, float]:
+        """(that a line is met, that it is violated), one-sided. up: whether the line requires more."""
+        return (self.p_above, self.p_below) if up else (self.p_below, self.p_above)
+
 
 def unvaried(
     value: float, units: float, *, null: float, confidence: float, method: str, few: str | None = None
