@@ -115,12 +115,13 @@ def _open_ends(
     if root:
         score = replace(score, low=math.sqrt(max(score.low, 0.0)), high=math.sqrt(score.high))
     t_judges, (down, up) = error.n_eff >= MIN_EFFECTIVE_ROWS, (math.isfinite(side.reach) for side in rare)
+    by_t = ends if t_judges else score
     return replace(
         ends,
-        low=ends.low if down else max(score.low, ends.low) if t_judges else score.low,
-        high=ends.high if up else min(score.high, ends.high) if t_judges else score.high,
-        p_above=ends.p_above if down else min(score.p_above, ends.p_above) if t_judges else score.p_above,
-        p_below=ends.p_below if up else min(score.p_below, ends.p_below) if t_judges else score.p_below,
+        low=ends.low if down else max(score.low, by_t.low),
+        high=ends.high if up else min(score.high, by_t.high),
+        p_above=ends.p_above if down else min(score.p_above, by_t.p_above),
+        p_below=ends.p_below if up else min(score.p_below, by_t.p_below),
         method=ends.method if t_judges else f"{ends.method.partition(',')[0]}, score",
     )
 
