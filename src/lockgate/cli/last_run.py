@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockgate.errors import LockgateError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import EVIDENCE, runs
+from lockgate.evidence.run_folder import readable, runs
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.reports.blockers import unwaived_blockers
 from lockgate.reports.run_facts import verdict_sentence
@@ -32,12 +30,9 @@ def last_run(root: Path, standings: Mapping[str, Standing]) -> LastRun | None:
 
     None without one, and where it is on record in the ledger, or its version is Production already.
     """
-    for run in runs(root):
-        if (run.path / EVIDENCE).is_file():
-            with suppress(LockgateError):  # what is damaged says nothing
-                evidence = run.evidence()
-                if (standing := standings.get(evidence.model)) is not None:
-                    return None if _moved(evidence, standing) else unstaged(evidence)
+    for evidence in readable(runs(root)):
+        if (standing := standings.get(evidence.model)) is not None:
+            return None if _moved(evidence, standing) else unstaged(evidence)
     return None
 
 

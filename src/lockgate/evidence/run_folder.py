@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -221,6 +221,13 @@ def runs(root: Path, kind: str = "runs") -> list[RunFolder]:
     """Every run below a root, or what `gate try` left there, newest first."""
     folder = root / ".gate" / kind
     return [RunFolder(path) for path in sorted(folder.glob("*"), reverse=True) if path.is_dir()]
+
+
+def readable(folders: Iterable[RunFolder]) -> Iterator[Evidence]:
+    """The evidence of those runs that have some that is not damaged, one at a time."""
+    for run in folders:
+        with suppress(LockgateError):
+            yield run.evidence()
 
 
 def matching(root: Path, prefix: str) -> Iterator[tuple[str, RunFolder]]:

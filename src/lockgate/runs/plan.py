@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -33,7 +32,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evidence.run_folder import RunFolder, runs
+from lockgate.evidence.run_folder import RunFolder, readable, runs
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES, Load
 from lockgate.models.output import OutputSpec
@@ -160,11 +159,9 @@ class _Plan:
     @cached_property
     def _last_seconds(self) -> dict[str, float]:
         """How long each gate took in the newest run of the model in this checkout."""
-        for folder in runs(self.pipeline.root)[:_RECENT]:
-            with suppress(LockgateError):  # a run without evidence, or with another's
-                evidence = folder.evidence()
-                if evidence.model == self.pipeline.model:
-                    return {name: float(text) for name, text in evidence.document["run"].get("seconds", {}).items()}
+        for evidence in readable(runs(self.pipeline.root)[:_RECENT]):
+            if evidence.model == self.pipeline.model:
+                return {name: float(text) for name, text in evidence.document["run"].get("seconds", {}).items()}
         return {}
 
     def _outlook_without_rows(self, gate: Gate, name: str, requirement: Requirement) -> Outlook:
