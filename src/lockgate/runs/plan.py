@@ -207,18 +207,12 @@ class _Plan:
             listed[name] = outlooks(
                 name, requirement, gate.subjects[requirement.subject], counts.get(name, []), small=small, own=by_slice,
                 disagreement=self.disagreement,
+                judged=self.champion is not None,  # how a candidate does is for a run to say, which counts as an evaluation
             )  # fmt: skip
             if requirement.subject == "flip_rate":
                 listed[name] = [
                     flip_rate_outlook(outlook, requirement, disagreement=self.disagreement) for outlook in listed[name]
                 ]
-        if (
-            self.champion is None
-        ):  # how the candidate does is for a run to say, which counts as an evaluation of the data
-            listed = {
-                name: [replace(each, champion=None, champion_verdict=None) for each in lines]
-                for name, lines in listed.items()
-            }
         return listed
 
     def _assume(self, data: str, compared: Sequence[str], *, scored: bool) -> None:

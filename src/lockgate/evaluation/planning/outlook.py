@@ -114,25 +114,24 @@ def outlooks(
     small: SmallSlices | None = None,
     own: Mapping[SliceKey, Estimate] | None = None,
     disagreement: float = DISAGREEMENT,
+    judged: bool = True,
 ) -> list[Outlook]:
     """One outlook for each slice. counts: rows and positives of each. own: the champion's own estimates by slice.
 
-    disagreement: the share of rows on which the two models are assumed to decide differently.
+    disagreement: the share of rows on which the two models are assumed to decide differently. judged: whether an absolute line
+    says of the champion itself whether it passes.
     """
     counts = [with_minority(estimate, requirement) for estimate in counts]
     held = [estimate for estimate in counts if not is_no_harm_check(estimate, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
     listed = [line.outlook(estimate, small) for estimate in counts]
-    if not own or requirement.limit.relative:
+    if not own or not judged or requirement.limit.relative:
         return listed
     findings = judge("plan", [(name, requirement)], list(own.values()), {subject.name: subject})
-    verdicts = {
-        tuple(finding.slice.items()): (f"{finding.verdict}: {finding.reason}", str(finding.verdict))
-        for finding in findings
-    }
+    by_slice = {tuple(finding.slice.items()): finding for finding in findings}
     return [
-        replace(each, champion=verdicts[each.slice][0], champion_verdict=verdicts[each.slice][1])
-        if each.slice in verdicts
+        replace(each, champion=f"{finding.verdict}: {finding.reason}", champion_verdict=str(finding.verdict))
+        if (finding := by_slice.get(each.slice)) is not None
         else each
         for each in listed
     ]
