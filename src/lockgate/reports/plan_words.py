@@ -41,8 +41,8 @@ def foretold(line: Mapping[str, Any]) -> list[Foretold]:
     unknown = [each for each in outlooks if each["status"] == "unknown"]
     enough = [each for each in outlooks if each["status"] == "decidable"]
     sentences = [_too_few(each) for each in short_ones[:_MAX_SLICES]]
-    if hidden := len(short_ones) - _MAX_SLICES:
-        sentences += [Foretold("hopeless", "too few ", f"in {hidden} more slices")] if hidden > 0 else []
+    if (hidden := len(short_ones) - _MAX_SLICES) > 0:
+        sentences.append(Foretold("hopeless", "too few ", f"in {hidden} more slices"))
     if unknown:
         sentences.append(
             Foretold("unknown", _where(unknown, len(outlooks)) + "cannot be foretold: ", _unknown(unknown[0]))
