@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 Json = Any
+SHORTEST = 12  # hex digits that name a digest: 48 bits, of which no two agree by chance
 
 
 def sha256(data: bytes) -> str:
@@ -75,6 +76,11 @@ def folder_digest(folder: Path) -> str:
 def is_digest(text: str) -> bool:
     """Whether the text is exactly `sha256:` and 64 lower-case hex digits."""
     return len(text) == 71 and text.startswith("sha256:") and all(c in "0123456789abcdef" for c in text[7:])
+
+
+def short_digest(digest: str) -> str:
+    """So much of a digest as names it, beside a command on one line; what is signed is shown whole."""
+    return digest[: len("sha256:") + SHORTEST]
 
 
 def number(value: float | None) -> str | None:

@@ -16,7 +16,7 @@ from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import EVIDENCE, RunFolder, latest, matching, runs
 from lockgate.evidence.run_record import RunRecord
-from lockgate.hashing import is_digest
+from lockgate.hashing import SHORTEST, is_digest, short_digest
 from lockgate.integrations import git
 from lockgate.integrations.default_branch import SQUASHED, not_merged
 from lockgate.pipeline.loader import load, pipelines, project_root, root_of
@@ -29,8 +29,6 @@ from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.units import utc_text
-
-SHORTEST = 12  # hex digits of a digest: 48 bits, of which no two agree by chance
 
 
 @dataclass(frozen=True)
@@ -186,11 +184,6 @@ def _whole_digest(prefix: str, local: Evidence | None, store: EvidenceStore) -> 
             )
         case several:
             raise _ambiguous(prefix, several)
-
-
-def short_digest(digest: str) -> str:
-    """So much of a digest as names it, beside a command on one line; what is signed is shown whole."""
-    return digest[: len("sha256:") + SHORTEST]
 
 
 def _ambiguous(digest: str, candidates: Iterable[str]) -> UsageError:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from lockgate.cli.drafting.owners import local_keys
-from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot, short_digest
+from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot
 from lockgate.cli.output import show_lines
 from lockgate.data.slices.names import id_words
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
+from lockgate.hashing import short_digest
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.operator import read_state
 from lockgate.promotion.preconditions import check_policy, require_whole

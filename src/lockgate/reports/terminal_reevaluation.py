@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from lockgate.hashing import short_digest
 from lockgate.reports.terminal import STYLES
 from lockgate.reports.terminal_layout import Medium, Span, assembled
 from lockgate.text import counted
@@ -18,7 +19,7 @@ _OUTCOMES = {
     "unknown": ("cannot be judged anew: what that needs is not in the evidence", ""),
 }
 _AS_MEASURED = "Judged is what the runs measured: other data, another threshold or load would need a new run."
-_LISTED, _REASONS, _DIGITS = 20, 2, len("sha256:") + 12
+_LISTED, _REASONS = 20, 2
 Lines = list[list[Span]]
 Run = Mapping[str, Any]
 
@@ -74,7 +75,7 @@ def _run(run: Run, medium: Medium) -> Lines:
     style = STYLES[_OUTCOMES[after["outcome"]][1]]
     day = str(run["finished_at"] or "")[:10]
     head = f"{before['verdict']} → {verdict}"
-    title = f"version {run['version']}, {day}, {run['digest'][:_DIGITS]}"
+    title = f"version {run['version']}, {day}, {short_digest(run['digest'])}"
     lines = medium.sentence(title, first=(f"{medium.plain(head)}  ", style), style="bold")
     reasons = [
         *run["stopped"],

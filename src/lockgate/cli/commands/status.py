@@ -103,9 +103,10 @@ class Waiting:
 
 def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Waiting | None:
     """None where nothing waits, or no pipeline says who signs."""
-    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, runs_root, short_digest
+    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, runs_root
     from lockgate.cli.last_run import last_run
     from lockgate.data.slices.names import id_words
+    from lockgate.hashing import short_digest
     from lockgate.signoff.decision import accepting_option, decide
     from lockgate.signoff.outlook import comment_way
     from lockgate.signoff.policy import SignoffPolicy

@@ -311,4 +311,4 @@ def _words(entry: Entry) -> str:
 
 
 def _short(digest: str | None) -> str:
-    return "" if digest is None else digest.removeprefix("sha256:")[:12]
+    return "" if digest is None else digest.removeprefix("sha256:")[: hashing.SHORTEST]
