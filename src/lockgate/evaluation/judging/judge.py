@@ -30,12 +30,10 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     """
     if decided is None or decided.estimate is None:
         return Verdict.INCONCLUSIVE
-    op, required = decided.required
     if decided.confidence is None:
-        met = decided.estimate >= required if op == ">=" else decided.estimate <= required
-        if detail.get("too_few") is not None and (met or decided.on != "count"):
+        if detail.get("too_few") is not None and (decided.met or decided.on != "count"):
             return Verdict.INCONCLUSIVE
-        return Verdict.PASS if met else Verdict.FAIL
+        return Verdict.PASS if decided.met else Verdict.FAIL
     alpha = 1 - decided.confidence
     p_pass, p_fail, p_fail_holm = (
         None if detail.get(key) is None else float(detail[key]) for key in ("p_pass", "p_fail", "p_fail_holm")
