@@ -189,21 +189,20 @@ class _Search:
         self, holds: Callable[[float], bool], to: float, away: float, *, start: float | None = None
     ) -> float | None:
         """The number nearest to where it is now from which on it holds, towards `to`; None where it holds nowhere, or everywhere."""
-        start = self._now if start is None else start
-        end = away if holds(start) else to
-        inside, outside = (start, None) if end == away else (None, start)
+        start = last = self._now if start is None else start
+        held = holds(start)
+        end = away if held else to
         step = math.copysign(max(self.decided.se or 0.0, abs(start) * 1e-3, 1e-6), end - start)
         for _ in range(_STEPS):
-            number_there = start + step if abs(step) < abs(end - start) else end
-            if holds(number_there) == (end == to):
-                inside, outside = (number_there, outside) if end == to else (inside, number_there)
+            there = start + step if abs(step) < abs(end - start) else end
+            if holds(there) != held:
                 break
-            if number_there == end:
+            if there == end:
                 return None
-            inside, outside = (inside, number_there) if end == to else (number_there, outside)
-            step *= 2
-        if inside is None or outside is None:
+            last, step = there, 2 * step
+        else:
             return None
+        inside, outside = (last, there) if held else (there, last)
         for _ in range(_HALVINGS):
             middle = (inside + outside) / 2
             if abs(outside - inside) <= _NEAR * max(abs(inside), 1e-3):
