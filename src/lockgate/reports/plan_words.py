@@ -64,12 +64,11 @@ def counted_facts(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         )
     sentences = []
     for (units, counted_in, unseen), texts in facts.items():
-        among = f" among {counted_words(units, counted_in)}" if unseen is not None else ""
-        rare = (
-            "" if unseen is None else f"; what happens less often than once in {int(1 / float(unseen)):,} may not show"
-        )
-        kind = f"counted{among}" if among else "counted in the run, so that it needs no number of rows"
-        sentences.append(f"{kind}: {', '.join(texts)}{rare}")
+        if unseen is None:
+            sentences.append(f"counted in the run, so that it needs no number of rows: {', '.join(texts)}")
+            continue
+        rare = f"what happens less often than once in {int(1 / float(unseen)):,} may not show"
+        sentences.append(f"counted among {counted_words(units, counted_in)}: {', '.join(texts)}; {rare}")
     return sentences
 
 
