@@ -173,7 +173,7 @@ def _smallest_tolerance(line: Requirement, findings: Sequence[Finding]) -> float
         )
     }
     needed = [math.inf]
-    for outlook in outlooks("r1", line, SUBJECTS[line.subject], list(own.values()), own=own):
+    for outlook in outlooks("r1", line, SUBJECTS[line.subject], list(own.values()), own=own, enough=False):
         value = abs(own[outlook.slice].candidate or 0.0) if line.limit.sign == "*" else 1.0
         needed.append(math.inf if outlook.smallest is None or not value else outlook.smallest / value)
     smallest = max(needed[1:], default=math.inf)

@@ -115,16 +115,18 @@ def outlooks(
     own: Mapping[SliceKey, Estimate] | None = None,
     disagreement: float = DISAGREEMENT,
     judged: bool = True,
+    enough: bool = True,
 ) -> list[Outlook]:
     """One outlook for each slice. counts: rows and positives of each. own: the champion's own estimates by slice.
 
     disagreement: the share of rows on which the two models are assumed to decide differently. judged: whether an absolute line
-    says of the champion itself whether it passes.
+    says of the champion itself whether it passes. enough: whether it is worked out how many rows would decide where these do
+    not, which takes ten times as long as the rest.
     """
     counts = [with_minority(estimate, requirement) for estimate in counts]
     held = [estimate for estimate in counts if not is_no_harm_check(estimate, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
-    listed = [line.outlook(estimate, small) for estimate in counts]
+    listed = [line.outlook(estimate, small, enough=enough) for estimate in counts]
     if not own or not judged or requirement.limit.relative:
         return listed
     findings = judge("plan", [(name, requirement)], list(own.values()), {subject.name: subject})
@@ -194,9 +196,9 @@ class _Line:
     own: Mapping[SliceKey, Estimate]
     disagreement: float
 
-    def outlook(self, estimate: Estimate, small: SmallSlices | None) -> Outlook:
+    def outlook(self, estimate: Estimate, small: SmallSlices | None, *, enough: bool) -> Outlook:
         outlook = self._outlook(estimate, small)
-        if outlook.status not in ("hopeless", "watched"):
+        if not enough or outlook.status not in ("hopeless", "watched"):
             return outlook
 
         def at(factor: float) -> Outlook:
