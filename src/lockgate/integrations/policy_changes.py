@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,7 +25,7 @@ def policy_changes(pipeline: Pipeline, commit: str, *, ref: str, today: date) ->
 
     What it extends in an installed package is read as it is installed here. Raises PipelineError where it was not valid.
     """
-    name, root = _name(pipeline.path, pipeline.root), pipeline.root
+    name, root = pipeline.files[0][0], pipeline.root
     files = _files(name, commit, root)
     if name not in files:
         return None
@@ -54,10 +53,6 @@ def _code_changes(before: dict[str, bytes], after: dict[str, bytes]) -> Iterator
     for name, data in before.items():
         if name.endswith(".py") and name in after and after[name] != data:
             yield Change("may_be_looser", name, "code", "as it was", "other code")
-
-
-def _name(path: Path, root: Path) -> str:
-    return Path(os.path.relpath(os.path.abspath(path), root)).as_posix()  # noqa: PTH100  # a link keeps its name
 
 
 def _files(name: str, commit: str | None, root: Path) -> dict[str, bytes]:
