@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,16 +21,19 @@ class Earlier:
     """The state that pipelines are compared with, each in the repository that it lies in. ref: as it was named."""
 
     ref: str
+    _commits: dict[Path, str] = field(default_factory=dict, init=False)
 
     def commit(self, root: Path) -> str:
         """Its hash. Raises UsageError where there is no such commit here."""
-        commit = git.commit_of(self.ref, root)
-        if commit is None:
-            raise UsageError(
-                f"git has no commit {self.ref!r} here",
-                remedy=f"fetch it: git fetch origin {self.ref}; a job needs fetch-depth: 0 for that",
-            )
-        return commit
+        if root not in self._commits:
+            commit = git.commit_of(self.ref, root)
+            if commit is None:
+                raise UsageError(
+                    f"git has no commit {self.ref!r} here",
+                    remedy=f"fetch it: git fetch origin {self.ref}; a job needs fetch-depth: 0 for that",
+                )
+            self._commits[root] = commit
+        return self._commits[root]
 
     @property
     def removed(self) -> list[str]:
