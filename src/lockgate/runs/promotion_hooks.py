@@ -136,7 +136,9 @@ def repeated_production(
 
 def next_evaluation(pipeline: Pipeline, registry: Registry, standing: Standing) -> tuple[str, str]:
     """(call that stages a candidate which is not Production and was not taken out of it, what it does)."""
-    call, purpose = "gate run --stage", "evaluates a candidate, and stages it on a pass"
+    from lockgate.promotion.audit.status import EVALUATE
+
+    call, purpose = EVALUATE
     if len(pipelines(pipeline.root)) > 1:
         call = f"gate run {shlex.quote(os.path.relpath(pipeline.path))} --stage"
     if pipeline.candidate is None:
