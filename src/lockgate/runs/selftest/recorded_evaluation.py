@@ -31,9 +31,9 @@ def on_record(
     champion: that a run would compare with. results: those that there are once the gates ran.
     """
     record, run_id = EvaluationRecord(pipeline.root, pipeline.model), uuid4().hex
-    candidate = [source.candidate.version, folder_digest(source.files)]
-    beside = None if champion is None else [champion.version, folder_digest(source.champion_files or source.files)]
-    inputs = builder.digests() | {"candidate": candidate, "champion": beside}
+    inputs = builder.digests() | {"candidate": [source.candidate.version, folder_digest(source.files)]}
+    if champion is None:  # the candidate stands for it
+        inputs["champion"] = None
     versions = source.candidate.version, None if champion is None else champion.version
     counts = evaluation_count.begin(pipeline, gates, run_id, versions, inputs=inputs, published=None, record=record)
     yield
