@@ -35,7 +35,7 @@ def command(path: Path | None, candidate: str | None, only: tuple[str, ...], *, 
     from lockgate.runs.scratch_folder import scratch_folder
     from lockgate.runs.selftest.session import chosen_defects, self_test
 
-    chosen_defects(only)  # a wrong name is said before anything is fetched
+    defects = chosen_defects(only)  # a wrong name is said before anything is fetched
     pipeline = load(path or only_pipeline(project_root()), environ=os.environ, run_code=True)
     selector = (
         None if candidate is None else parse_candidate(candidate, model=pipeline.model, registry=pipeline.registry)
@@ -49,7 +49,7 @@ def command(path: Path | None, candidate: str | None, only: tuple[str, ...], *, 
             open_registry(pipeline),
             scratch,
             candidate=selector,
-            only=only,
+            defects=defects,
             environ=os.environ,
             show=lambda line: progress.say(f"gate: {line}", style="dim"),
         )

@@ -114,7 +114,7 @@ def self_test(
     scratch: Path,
     *,
     candidate: CandidateSelector | None,
-    only: Sequence[str],
+    defects: Sequence[Defect],
     environ: Mapping[str, str],
     show: Callable[[str], None],
 ) -> SelfTest:
@@ -122,10 +122,10 @@ def self_test(
 
     The candidate is Production where nothing names one. It stands for the champion where there is none yet. Nothing is
     written into the registry; which gates pass a copy as it is says as much as a run of another candidate than Production,
-    and counts as an evaluation of the data. scratch: a folder that is gone afterwards. show: told a line at each step. Nothing is planted where no gate passes the copy without a
-    defect. Raises LockgateError.
+    and counts as an evaluation of the data. scratch: a folder that is gone afterwards. defects: in the order in which they
+    are planted. show: told a line at each step. Nothing is planted where no gate passes the copy without a defect. Raises
+    LockgateError.
     """
-    defects = chosen_defects(only)
     champion = select_champion(pipeline, registry)
     source, itself = _source(pipeline, registry, scratch, candidate, champion)
     gates = {gate.title: gate for gate in pipeline.gates}
