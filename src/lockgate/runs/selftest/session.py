@@ -339,7 +339,7 @@ class _Test:
         load = gate.own_load
         if not isinstance(load, Load):
             return gate
-        least = max(_FEW, min(requests, int(1.1 * gate.least_requests)) if requests > _FEW else _FEW)
+        least = max(_FEW, min(requests, int(1.1 * gate.least_requests)))
         few = {"requests": min(least, load.planned or least), "duration": None, "warmup": min(load.warmup, 2)}
         return gate.model_copy(update={"load": load.model_copy(update=few)})
 
