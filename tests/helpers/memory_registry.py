@@ -55,14 +55,15 @@ class MemoryEvidence:
             dict[str, list[tuple[bytes, bytes]]](),
         )
 
-    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
+    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> bool:
         if digest in self.facts:
-            return
+            return False
         for name in files:
             target = self.folder / digest[7:] / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / name, target)
         self.facts[digest] = {**facts, "digest": digest, "published": str(len(self.facts) + 1)}
+        return True
 
     def published(self, digest: str) -> bool:
         return digest in self.facts

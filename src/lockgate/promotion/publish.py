@@ -51,11 +51,10 @@ def publish(
             raise LockgateError(
                 f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
             )
-        tags = {} if store.published(evidence.digest) else value_tags(evidence, registry.storable_tags)
-        store.publish(
+        stored_now = store.publish(
             evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence, evaluations)
         )
-        if tags:
+        if stored_now and (tags := value_tags(evidence, registry.storable_tags)):
             warnings = show_values(registry, evidence.model, str(evidence.candidate["version"]), tags)
     for vote, signature in votes:
         store.add_vote(evidence.digest, vote, signature)

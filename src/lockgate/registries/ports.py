@@ -175,8 +175,8 @@ class LedgerStore(Protocol):
 class EvidenceStore(Protocol):
     """What is published beside the versions of one model."""
 
-    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
-        """Store the files of a run folder under the digest; publishing twice is one.
+    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> bool:
+        """Store the files of a run folder under the digest; publishing twice is one. Returns whether it was stored now.
 
         facts are short searchable values; `version` and `at` (when the run finished, UTC) must be among them.
         """

@@ -38,14 +38,14 @@ class MlflowEvidence:
         self._experiment_id: str | None = None
         self._complete_runs: dict[str, Any] = {}  # by digest; a complete run never changes
 
-    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
+    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> bool:
         from mlflow.entities import Param, RunStatus
 
         if digest in self._complete_runs:
-            return
+            return False
         runs = self._runs(digest)
         if any(_complete(run) for run in runs):
-            return
+            return False
         run = runs[0] if runs else self._make_run(digest, facts)
         run_id, now = str(run.info.run_id), int(time.time() * 1000)
         self._upload(run, folder, files)
@@ -63,6 +63,7 @@ class MlflowEvidence:
             self._client.write(
                 f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
             )
+        return True
 
     def published(self, digest: str) -> bool:
         return digest in self._complete_runs or any(_complete(run) for run in self._runs(digest))
