@@ -39,9 +39,7 @@ class RunFolder:
         """Make the folder and point `.gate/latest` to it."""
         path = own_folder(root, "runs", run_id)
         own_folder(root, "sealed")
-        ignore = root / ".gate" / ".gitignore"
-        if not ignore.exists():
-            write(ignore, b"*\n")
+        keep_out_of_git(root)
         latest = root / ".gate" / "latest"
         fresh = latest.with_name(f".latest-{secrets.token_hex(4)}")
         fresh.symlink_to(Path("runs") / run_id)
@@ -168,6 +166,13 @@ def own_folder(root: Path, *names: str) -> Path:
             )
         path.mkdir(exist_ok=True)
     return path
+
+
+def keep_out_of_git(root: Path) -> None:
+    """Let git ignore `.gate`, which is there, unless a file in it says already what git does."""
+    ignore = root / ".gate" / ".gitignore"
+    if not ignore.exists():
+        write(ignore, b"*\n")
 
 
 @contextmanager

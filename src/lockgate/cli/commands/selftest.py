@@ -27,7 +27,7 @@ def command(path: Path | None, candidate: str | None, only: tuple[str, ...], *, 
     stopped, 1 where one is not, 3 where nothing can be shown, as gates do not pass the candidate as it is.
     """
     from lockgate.cli.console import Screen
-    from lockgate.evidence.run_folder import own_folder, write
+    from lockgate.evidence.run_folder import keep_out_of_git, own_folder
     from lockgate.pipeline.loader import load, project_root
     from lockgate.registries.selectors import parse_candidate
     from lockgate.reports.terminal_selftest import selftest_page
@@ -42,7 +42,7 @@ def command(path: Path | None, candidate: str | None, only: tuple[str, ...], *, 
     )
     progress = Screen()
     parent = own_folder(pipeline.root, "tmp")
-    write(pipeline.root / ".gate" / ".gitignore", b"*\n")
+    keep_out_of_git(pipeline.root)
     with scratch_folder("selftest-", parent) as scratch:
         finished = self_test(
             pipeline,

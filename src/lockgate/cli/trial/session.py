@@ -27,7 +27,7 @@ from lockgate.errors import ModelFault, UsageError, guess
 from lockgate.evaluation.judging.number_format import counted_words, slice_words
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
-from lockgate.evidence.run_folder import TRIES, RunFolder, new_run_id, own_folder, write
+from lockgate.evidence.run_folder import TRIES, RunFolder, keep_out_of_git, new_run_id, own_folder
 from lockgate.foreign.files import siblings
 from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
@@ -227,7 +227,7 @@ class _Trial:
         """Run the gates, and keep what they found."""
         pipeline, started = document.read(draft, root=self.root), now()
         folder = RunFolder(own_folder(self.root, TRIES, new_run_id(started)))
-        write(self.root / ".gate" / ".gitignore", b"*\n")
+        keep_out_of_git(self.root)
         with self._case(pipeline, folder, models, began=started) as builder:
             run = PipelineRun(
                 pipeline=pipeline,
