@@ -111,10 +111,6 @@ def _proven(before: str, after: str) -> Effect:
     return "looser" if after.startswith("waived") else "stricter"
 
 
-def _later(before: Any, after: Any) -> Effect:
-    return "looser" if after > before else "stricter"
-
-
 _OPENS: Direction = lambda _before, after: "stricter" if after is None else "looser"  # noqa: E731
 _CHECKS: Direction = lambda _before, after: "looser" if after is None else "stricter"  # noqa: E731
 _BLOCKS_LESS = order("block", "merge", "watch")
@@ -166,7 +162,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Gate.require": neutral,  # its lines are compared one by one: requirement_changes.py
     "Gate.waive": _WAIVERS,
     **{f"Waiver.{key}": neutral for key in ("finding", "owner", "reason")},
-    "Waiver.until": _later,
+    "Waiver.until": higher,
     **{f"{gate}.gate": either for gate in ("Latency", "Metadata", "Metrics", "Shadow", "Signature")},
     **{f"{gate}.data": either for gate in ("Latency", "Metrics", "Shadow", "Signature")},
     "Latency.load": Section(neutral),
