@@ -26,6 +26,7 @@ from lockgate.promotion.publish import finished_after_entry, metric_tags, publis
 from lockgate.promotion.version_copy import copy_version, placed_version, source_of
 from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
+from lockgate.text import counted
 
 
 def promote(
@@ -135,7 +136,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
 def _undecided_words(evidence: Evidence) -> str:
     """`1 finding of latency/r2 is undecided, and accepted by whoever approves`: by their lines, as slices name data."""
     count, lines = len(evidence.asks), dict.fromkeys("/".join(finding.split("/")[:2]) for finding in evidence.asks)
-    findings = f"{count} finding{'' if count == 1 else 's'} of {', '.join(lines)}"
+    findings = f"{counted(count, 'finding')} of {', '.join(lines)}"
     return f"{findings} {'is' if count == 1 else 'are'} undecided, and accepted by whoever approves"
 
 
