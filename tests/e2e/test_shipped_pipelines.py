@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import yaml
 
 from helpers import tasks
 from helpers.checkout import Checkout, findings
-from helpers.shelf import alone, once
+from helpers.shelf import alone
 
 ROOT = Path(__file__).parents[2]
 LOST = {
@@ -26,13 +25,9 @@ def project(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str
 ) -> Checkout:
     """A project with the pipelines and functions of this repository, and models of its own."""
-    shelf = once(tmp_path_factory, "tasks", tasks.fill)
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    made = Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=warm_python)
-    for folder, place in (("gates", "shipped"), ("metrics", "metrics")):
-        shutil.copytree(ROOT / folder, tmp_path / place)
-    return made
+    return tasks.project(tmp_path, factory=tmp_path_factory, python=warm_python)
 
 
 def test_each_task_has_its_pipeline() -> None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers import blank
+from helpers.checkout import Checkout
+from helpers.shelf import once
 
+ROOT = Path(__file__).parents[2]
 CHAMPION, GOOD, BAD = 1, 2, 3
 TEAMS = ("billing", "fraud", "other")
 ROWS = 2_000
+
+
+def project(folder: Path, *, factory: pytest.TempPathFactory, python: str) -> Checkout:
+    """A project with the pipelines, in `shipped/`, and the functions of this repository, and models of its own."""
+    shelf = once(factory, "tasks", fill)
+    made = Checkout(folder, base=shelf / "mlflow.db", data=shelf / "data", python=python)
+    for name, place in (("gates", "shipped"), ("metrics", "metrics")):
+        shutil.copytree(ROOT / name, folder / place)
+    return made
 
 
 def fill(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ import pytest
 
 from helpers import tasks
 from helpers.checkout import Checkout
-from helpers.shelf import alone, once
+from helpers.shelf import alone
 from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.models.isolation.box import kernel
 
-ROOT = Path(__file__).parents[3]
 ANSWERS = ("labels", "constant", "nan", "slice")
 LOOSE = "gates: [{gate: signature}, {gate: metrics, data: holdout, require: [accuracy >= 0.3]}]\n"
 ALONE = "gates: [{gate: signature, require: [missing <= 0, example_errors <= 0]}]\n"
@@ -28,13 +26,9 @@ def project(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str
 ) -> Checkout:
     """A project with the pipelines and functions of this repository, and models of its own."""
-    shelf = once(tmp_path_factory, "tasks", tasks.fill)
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    made = Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=warm_python)
-    for folder, place in (("gates", "shipped"), ("metrics", "metrics")):
-        shutil.copytree(ROOT / folder, tmp_path / place)
-    return made
+    return tasks.project(tmp_path, factory=tmp_path_factory, python=warm_python)
 
 
 def self_test(project: Checkout, name: str, *only: str, more: str = "") -> dict[str, Any]:
