@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -87,12 +88,15 @@ def load(
     return _validated(inheritance.resolve(path, root=root), path, root, environ, run_code=run_code)
 
 
-def read(text: str, *, name: str, root: Path) -> Pipeline:
-    """Read and check a pipeline that lies in no file; `name` stands for its path. Raises PipelineError."""
+def read(text: str, *, name: str, root: Path, environ: Mapping[str, str] | None = MappingProxyType({})) -> Pipeline:
+    """Read and check a pipeline that lies in no file; `name` stands for its path. Raises PipelineError.
+
+    environ: as of `load`; by default no variable is set.
+    """
     data = text.encode()
     document = yaml_reader.read_bytes(data, display_name=name)
     merged = inheritance.Merged(document.root, ((name, sha256(data)),), tuple(document.complaints))
-    return _validated(merged, root / name, root, {}, run_code=False)
+    return _validated(merged, root / name, root, environ, run_code=False)
 
 
 def _validated(

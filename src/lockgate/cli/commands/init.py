@@ -207,15 +207,13 @@ def _own_signers(path: Path, logins: Sequence[str]) -> UsageError:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError."""
-    before = path.read_bytes() if path.exists() else None
+    """Write a pipeline. Raises PipelineError for one that is not valid, which is not written."""
+    try:
+        loader.read(text, name=path.name, root=_root(), environ=None)
+    except PipelineError as error:
+        raise PipelineError(f"nothing is written: {complaint}" for complaint in error.unplaced) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    try:
-        loader.load(path, environ=None)
-    except PipelineError as error:
-        path.unlink() if before is None else path.write_bytes(before)
-        raise PipelineError(f"nothing is written: {complaint}" for complaint in error.unplaced) from error
 
 
 def _write_schema(path: Path) -> None:

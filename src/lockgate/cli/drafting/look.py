@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.output import show
 from lockgate.errors import LockgateError
 from lockgate.pipeline import loader
-from lockgate.pipeline.pipeline import Pipeline
 
 
 def look(
@@ -31,7 +29,7 @@ def look(
 
     show(f"asking {newest.version} for its answers to these rows …")
     try:
-        pipeline = _loaded(text(draft), root)
+        pipeline = loader.read(text(draft), name="pipeline.yaml", root=root, environ=os.environ)
         if not boxed(pipeline.isolation):
             show("it is not asked: this machine has no box for models; see gate doctor")
             return draft
@@ -70,10 +68,3 @@ def look(
             f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them{sampled}; the pipeline allows a little worse"
         )
     return replace(draft, limits=measured)
-
-
-def _loaded(text: str, root: Path) -> Pipeline:
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-        path = Path(folder) / "pipeline.yaml"
-        path.write_text(text, encoding="utf-8")
-        return loader.load(path, environ=os.environ, root=root)
