@@ -11,7 +11,6 @@ from lockgate.cli.output import masked
 from lockgate.errors import DataMisfits, LockgateError, PipelineError
 from lockgate.signoff.decision import accepting_option
 from lockgate.signoff.outlook import comment_way
-from lockgate.signoff.policy import SignoffPolicy
 
 if TYPE_CHECKING:
     from lockgate.cli.run_session import FinishedRun
@@ -80,7 +79,7 @@ def lacks_authors(finished: FinishedRun) -> list[str]:
 def comment_step(finished: FinishedRun) -> list[str]:
     """What leads to an approval where owners give it by comments alone, and no command does; else nothing."""
     pipeline = finished.pipeline
-    way = comment_way(pipeline.signoff or SignoffPolicy(), pipeline.version_file)
+    way = comment_way(pipeline.signoff, pipeline.version_file)
     return [] if way is None or finished.evidence.opens == "no" or finished.in_production else [f"next     {way[1]}"]
 
 

@@ -43,7 +43,6 @@ from lockgate.runs.promotion_hooks import make_operator, promotion_obstacles, re
 from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.version_selection import require_candidate
 from lockgate.signoff.outlook import comment_way
-from lockgate.signoff.policy import SignoffPolicy
 from lockgate.text import secret_forms
 
 if TYPE_CHECKING:
@@ -141,7 +140,7 @@ def run_pipeline(
     if circumstances is not None and not (observing or only):
         commit = circumstances["git"]["commit"]
         obstacles = promotion_obstacles(pipeline, registry, measuring, commit=commit, environ=os.environ)
-        way = comment_way(pipeline.signoff or SignoffPolicy(), pipeline.version_file) if publishing else None
+        way = comment_way(pipeline.signoff, pipeline.version_file) if publishing else None
         obstacles += [] if way is None else [way]
         session.screen.show_obstacles(obstacles)
     evidence, folder = session.evaluate()

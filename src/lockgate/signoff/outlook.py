@@ -34,12 +34,12 @@ def approval_obstacles(policy: SignoffPolicy, ballot: Ballot, *, user: str) -> l
     return [(f"you ({user}) wrote the commit that is evaluated, so your own approval will not count", f"ask {names}")]
 
 
-def comment_way(policy: SignoffPolicy, version_file: str | None) -> tuple[str, str] | None:
+def comment_way(policy: SignoffPolicy | None, version_file: str | None) -> tuple[str, str] | None:
     """(why no key approves what is evaluated here, what to do) where owners approve by comments alone; None where keys can.
 
     version_file: that names the candidate, None where the pipeline names it otherwise.
     """
-    if not policy.takes_comments_alone:
+    if policy is None or not policy.takes_comments_alone:
         return None
     names = " or ".join(sorted(person.name for person in policy.people() if person.has_account))
     reason = f"{names} approves by a comment on a pull request, and only what its own job evaluated"

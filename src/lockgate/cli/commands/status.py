@@ -131,7 +131,7 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
         )
     if not decision.missing:
         return Waiting(decision.reason)
-    way = comment_way(lookup.pipeline.signoff or SignoffPolicy(), lookup.pipeline.version_file)
+    way = comment_way(lookup.pipeline.signoff, lookup.pipeline.version_file)
     if way is not None:
         return Waiting(f"it waits: {decision.reason}; {way[0]}: {way[1]}")
     accepting, asks = accepting_option(lookup.evidence), lookup.evidence.asks
