@@ -18,6 +18,7 @@ from lockgate.text import (
     cut,
     hide,
     html,
+    listed,
     markdown,
     output_line,
     secret_forms,
@@ -146,6 +147,12 @@ def test_one_is_one_row_and_all_else_are_rows() -> None:
     """Large numbers have their commas; a plural of its own kind is said."""
     assert [counted(number, "row") for number in (0, 1, 2000)] == ["0 rows", "1 row", "2,000 rows"]
     assert counted(2, "entry", "entries") == "2 entries"
+
+
+def test_of_many_names_the_first_are_listed_and_the_others_counted() -> None:
+    """A number of five signs has its comma."""
+    assert [listed(["a", "b", "c"], most) for most in (3, 1)] == ["a, b, c", "a and 2 more"]
+    assert listed(["a"] * 12_001, 1) == "a and 12,000 more"
 
 
 @given(st.text(min_size=6, max_size=12).filter(lambda text: len(text.splitlines()) == 1 and "*" not in text), hostile)

@@ -97,6 +97,12 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def listed(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first of many names, and how many others there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
 def cut(value: str, length: int) -> str:
     """At most `length` signs of a line, the last one an ellipsis where it went on. To be called before escaping."""
     line = one_line(value)

@@ -16,6 +16,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.locate import file_format
 from lockgate.errors import LockgateError, UsageError
 from lockgate.models.signature_diff import Column, named, required
+from lockgate.text import listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,9 @@ def likely_paths(root: Path, folder: Path, model: str, signature: Sequence[Colum
         folder = (root / chosen[0]).parent
         trained = [path for path in _data_paths(root, folder, trained=True) if file_format(path) is not None]
         if others := [path for path in dict.fromkeys([*paths, *trained]) if path not in chosen]:
-            show(f"of the data here {chosen[0]} is taken, by its name, not {_first(others)}: --data names others")
+            show(
+                f"of the data here {chosen[0]} is taken, by its name, not {listed(others, _MOST_NAMED)}: --data names others"
+            )
     return chosen
 
 
@@ -102,20 +105,15 @@ def _none_fits(columns: Mapping[str, Collection[str]], model: str, inputs: Seque
     lacking = {"any of them": nowhere} if nowhere else {
         path: [name for name in inputs if name not in names] for path, names in list(columns.items())[:_MOST_NAMED]
     }  # fmt: skip
-    lacks = "; ".join(f"{_first(names)} {_be(names)} not in {path}" for path, names in lacking.items())
+    lacks = "; ".join(f"{listed(names, _MOST_NAMED)} {_be(names)} not in {path}" for path, names in lacking.items())
     return UsageError(
-        f"none of {_first(list(columns))} has the inputs of {model}: {lacks}",
+        f"none of {listed(list(columns), _MOST_NAMED)} has the inputs of {model}: {lacks}",
         remedy="name the rows with --data PATH",
     )
 
 
 def _be(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
-    return f"{', '.join(names[:_MOST_NAMED])}{more}"
 
 
 def _names(signature: Sequence[Column]) -> list[str]:

@@ -17,6 +17,7 @@ from lockgate.integrations import git
 from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths
+from lockgate.text import listed
 
 _PINNED = re.compile(r"(.+@[0-9a-f]{40}|\./.*)")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -40,7 +41,7 @@ def workflow_notes(pipeline: Pipeline, environ: Mapping[str, str]) -> list[str]:
     if needs_lfs(pipeline, root):
         files = sorted({step.file for step in steps if step.asks_models and not step.lfs})
         notes += (
-            [f"Git LFS keeps what it reads: write lfs: true below `with:` of the checkout in {_listed(files)}"]
+            [f"Git LFS keeps what it reads: write lfs: true below `with:` of the checkout in {listed(files, _NAMED)}"]
             if files
             else []
         )
@@ -86,7 +87,7 @@ def python_notes(path: Path) -> list[str]:
 def _actions(steps: Sequence[GateStep], model: str) -> Iterator[str]:
     if files := sorted({step.file for step in steps if step.is_placeholder}):
         yield (
-            f"{PLACEHOLDER} in {_listed(files)} stands for a repository that nobody named yet: "
+            f"{PLACEHOLDER} in {listed(files, _NAMED)} stands for a repository that nobody named yet: "
             f"gate init --github --model {model} --action OWNER/REPO@COMMIT --force names it"
         )
     moving = {step.uses: step.file for step in steps if not (step.is_placeholder or _PINNED.match(step.uses))}
@@ -106,13 +107,13 @@ def _data(steps: Sequence[GateStep], pipeline: Pipeline) -> Iterator[str]:
     for name, command in kept.items():
         files = sorted({step.file for step in steps if step.asks_models and "dvc" not in step.scripts})
         if files:
-            yield f"DVC keeps {name}: the jobs in {_listed(files)} that ask models need a step with {command}"
+            yield f"DVC keeps {name}: the jobs in {listed(files, _NAMED)} that ask models need a step with {command}"
     here = [name for name in names if name not in kept and not name.startswith("..")]
     ignored, untracked = git.uncommitted(ReadPaths(tuple(dict.fromkeys(here))).examples(root), root)
     if ignored:
-        yield f"git ignores {_listed(ignored)}, which the jobs then do not have: commit it, or read it from an address"
+        yield f"git ignores {listed(ignored, _NAMED)}, which the jobs then do not have: commit it, or read it from an address"
     if untracked:
-        yield f"git does not have {_listed(untracked)} yet: commit what the jobs are to read"
+        yield f"git does not have {listed(untracked, _NAMED)} yet: commit what the jobs are to read"
 
 
 def _variables(steps: Sequence[GateStep], pipeline: Pipeline) -> Iterator[str]:
@@ -121,9 +122,4 @@ def _variables(steps: Sequence[GateStep], pipeline: Pipeline) -> Iterator[str]:
     for step in steps:
         lacking = [name for name in names if name not in step.variables] if step.command in _READS_VARIABLES else []
         if lacking:
-            yield f"the step `{step.command}` in {step.file} is not given {_listed(lacking)}: write it below its env"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+            yield f"the step `{step.command}` in {step.file} is not given {listed(lacking, _NAMED)}: write it below its env"

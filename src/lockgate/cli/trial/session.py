@@ -41,7 +41,7 @@ from lockgate.runs.circumstances import read_circumstances
 from lockgate.runs.model_factory import start_model
 from lockgate.runs.run import PipelineRun, now
 from lockgate.runs.scratch_folder import scratch_folder
-from lockgate.text import secret_forms
+from lockgate.text import listed, secret_forms
 
 _FRACTIONS = ("float", "double", "halffloat", "decimal")
 _ROWS_ASKED = 100
@@ -125,9 +125,8 @@ class FinishedTrial:
         }
         if not rows:
             return ""
-        named = [f"{name} ({count})" for name, count in list(rows.items())[:_NAMED]]
-        more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-        return f"too few rows for a proof on {', '.join(named)}{more}: a pass there says only that no loss showed"
+        slices = listed([f"{name} ({count})" for name, count in rows.items()], _NAMED)
+        return f"too few rows for a proof on {slices}: a pass there says only that no loss showed"
 
 
 def data_path(text: str, root: Path) -> str:
