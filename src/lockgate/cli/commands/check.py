@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockgate.cli.github.existing_workflows import hears_comments
-from lockgate.cli.github.workflow_check import python_notes, workflow_notes
+from lockgate.cli.github.existing_workflows import GateStep, gate_steps
+from lockgate.cli.github.workflow_check import python_notes, steps_about, workflow_notes
 from lockgate.cli.output import show, show_json
 from lockgate.cli.policy_comparison import Earlier
 from lockgate.errors import DataMisfits, PipelineError, UsageError
@@ -44,6 +45,7 @@ def command(paths: tuple[Path, ...], with_data: bool, github: bool, against: str
     """
     entries: list[dict[str, Any]] = []
     earlier = None if against is None else Earlier(against)
+    steps_of_checkout = cache(gate_steps)  # of many pipelines each would read the workflows of all
     for path in paths or _of_the_project():
         try:
             pipeline = load(path, environ=None)
@@ -51,10 +53,12 @@ def command(paths: tuple[Path, ...], with_data: bool, github: bool, against: str
             entries.append(_entry(path, complaints=error.complaints))
             show("\n".join(error.complaints), err=True)
             continue
+        steps = steps_of_checkout(pipeline.root)
+        own = steps_about(pipeline, steps)
         notes = [
-            *_notes(pipeline),
-            *workflow_notes(pipeline, os.environ if github else {}),
-            *(python_notes(path) if github else ()),
+            *_notes(pipeline, steps),
+            *workflow_notes(pipeline, own, os.environ if github else {}),
+            *(python_notes(path, own) if github else ()),
         ]
         misfits = _misfits(path, pipeline) if with_data else []
         for note in notes:
@@ -147,8 +151,8 @@ def _contents(pipeline: Pipeline, misfits: Sequence[Misfit], *, with_data: bool)
     return "; ".join([counts, *here, *([f"data not here: {', '.join(sorted(absent))}"] if absent else [])])
 
 
-def _notes(pipeline: Pipeline) -> list[str]:
-    """What is valid, and worth knowing."""
+def _notes(pipeline: Pipeline, steps: Sequence[GateStep]) -> list[str]:
+    """What is valid, and worth knowing. steps: of the checkout's workflows."""
     today = datetime.now(UTC).date()
     notes = [
         f"the waiver of {waiver.finding} ended on {waiver.until} and is ignored"
@@ -160,6 +164,8 @@ def _notes(pipeline: Pipeline) -> list[str]:
         notes.append("mode: observe shows everything and promotes nothing")
     elif pipeline.signoff is None:
         notes.append("it does not say who signs, so nothing can be promoted; write signoff")
-    elif (obstacle := pipeline.signoff.comment_obstacle) is not None and hears_comments(pipeline.root):
+    elif (obstacle := pipeline.signoff.comment_obstacle) is not None and any(
+        step.command == "decide" for step in steps
+    ):
         notes.append(f"comments on GitHub cannot approve it: {obstacle}")
     return notes

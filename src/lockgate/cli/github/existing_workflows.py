@@ -50,16 +50,10 @@ def gate_steps(root: Path) -> list[GateStep]:
     return [step for path in sorted((root / FOLDER).glob("*.y*ml")) for step in steps_of(path)]
 
 
-def hears_comments(root: Path) -> bool:
-    """Whether a workflow of the checkout lets comments decide."""
-    return any(step.command == "decide" for step in gate_steps(root))
-
-
 def steps_of(workflow: Path) -> Iterator[GateStep]:
     """The steps of ours in a workflow, nothing for a file that is none."""
-    with suppress(UsageError, OSError):
-        text = workflow.read_text(encoding="utf-8", errors="replace")
-        document = _document(workflow)
+    with suppress(UsageError):
+        text, document = _document(workflow)
         for job in document["jobs"].values():
             steps = _steps(job)
             for step in steps:
@@ -79,18 +73,19 @@ def steps_of(workflow: Path) -> Iterator[GateStep]:
 
 def workflow_steps(workflow: Path) -> list[dict[str, Any]]:
     """The steps of all jobs of a workflow. Raises UsageError for a file that is none."""
-    return [step for job in _document(workflow)["jobs"].values() for step in _steps(job)]
+    return [step for job in _document(workflow)[1]["jobs"].values() for step in _steps(job)]
 
 
-def _document(workflow: Path) -> dict[str, Any]:
-    """Raises UsageError for what has no jobs with steps."""
+def _document(workflow: Path) -> tuple[str, dict[str, Any]]:
+    """The file's text, and what it holds. Raises UsageError for what has no jobs with steps."""
     try:
-        document = yaml.read(workflow.read_text(encoding="utf-8"))
+        text = workflow.read_text(encoding="utf-8")
+        document = yaml.read(text)
         for job in document["jobs"].values():
             _steps(job)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{workflow.name} cannot be read as a workflow ({error!r})") from error
-    return dict(document)
+    return text, dict(document)
 
 
 def _steps(job: Mapping[str, Any]) -> list[dict[str, Any]]:

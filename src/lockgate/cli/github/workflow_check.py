@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from lockgate.cli.github.existing_workflows import PLACEHOLDER, GateStep, gate_steps
+from lockgate.cli.github.existing_workflows import PLACEHOLDER, GateStep
 from lockgate.cli.github.workflow_files import local_registry, needs_lfs
 from lockgate.data.pointers.dvc import pull_command
 from lockgate.data.remote import is_url
@@ -26,12 +26,11 @@ _READS_VARIABLES = ("run", "prove", "promote", "rollback", "archive")
 _NAMED = 5
 
 
-def workflow_notes(pipeline: Pipeline, environ: Mapping[str, str]) -> list[str]:
+def workflow_notes(pipeline: Pipeline, steps: Sequence[GateStep], environ: Mapping[str, str]) -> list[str]:
     """What its jobs on GitHub would fail for, as far as files say it; nothing for a pipeline without workflows.
 
-    environ: what fills in the address of its registry; empty to look at files alone.
+    steps: of ours that are about it. environ: what fills in the address of its registry; empty to look at files alone.
     """
-    steps = steps_about(pipeline)
     if not steps:
         return []
     root = pipeline.root
@@ -48,22 +47,24 @@ def workflow_notes(pipeline: Pipeline, environ: Mapping[str, str]) -> list[str]:
     return notes
 
 
-def steps_about(pipeline: Pipeline) -> list[GateStep]:
-    """The steps of ours that name the pipeline, or none where it is the only one."""
+def steps_about(pipeline: Pipeline, steps: Sequence[GateStep]) -> list[GateStep]:
+    """Those of the checkout's steps that name the pipeline, or none where it is the only one."""
     root = pipeline.root
     name = os.path.relpath(pipeline.path.absolute(), root)
     alone = len(pipelines(root)) == 1
-    return [step for step in gate_steps(root) if step.pipeline == name or (alone and not step.pipeline)]
+    return [step for step in steps if step.pipeline == name or (alone and not step.pipeline)]
 
 
-def python_notes(path: Path) -> list[str]:
-    """Which jobs let models answer under another Python than that of the candidate, by the registry; why that is not known."""
+def python_notes(path: Path, steps: Sequence[GateStep]) -> list[str]:
+    """Which jobs let models answer under another Python than that of the candidate, by the registry; why that is not known.
+
+    steps: of ours that are about the pipeline.
+    """
     from lockgate.runs.lookup import open_registry
     from lockgate.runs.version_selection import select_candidate
 
     try:
         pipeline = load(path, environ=os.environ)
-        steps = steps_about(pipeline)
         if not steps:
             return ["no workflow of .github/workflows is about it; gate init --github writes them"]
         if pipeline.environment != "current":
