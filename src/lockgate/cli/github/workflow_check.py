@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lockgate.cli.github.existing_workflows import PLACEHOLDER, GateStep
-from lockgate.cli.github.workflow_files import local_registry, needs_lfs
+from lockgate.cli.github.workflow_files import local_registry, minor, needs_lfs
 from lockgate.data.pointers.dvc import pull_command
 from lockgate.data.remote import is_url
 from lockgate.errors import LockgateError
@@ -76,12 +76,11 @@ def python_notes(path: Path, steps: Sequence[GateStep]) -> list[str]:
         return [f"under which Python the candidate was logged is not known here: {error}"]
     if logged is None:
         return []
-    minor = ".".join(logged.split(".")[:2])
     unlike = {step.file: step.python for step in steps if step.asks_models and step.python is not None}
     return [
-        f'{version} was logged under Python {logged}, and in {file} it answers under {python}: write python-version: "{minor}"'
+        f'{version} was logged under Python {logged}, and in {file} it answers under {python}: write python-version: "{minor(logged)}"'
         for file, python in sorted(unlike.items())
-        if python.split(".")[:2] != minor.split(".")
+        if minor(python) != minor(logged)
     ]
 
 

@@ -275,18 +275,19 @@ def _job_python(logged: str | None, before: Sequence[GateStep]) -> tuple[str, st
     """(the Python of jobs in which models answer, where it comes from). logged: what the model was logged under."""
     used = next((step for step in before if step.asks_models and step.python is not None), None)
     if logged is not None:
-        chosen, reason = _minor(logged), f"the model was logged under {logged}"
+        chosen, reason = minor(logged), f"the model was logged under {logged}"
     elif used is not None:
         chosen, reason = str(used.python), f"as in {used.file}; {_COMPARED}"
     else:
-        chosen, reason = _minor(platform.python_version()), f"this one; {_COMPARED}"
+        chosen, reason = minor(platform.python_version()), f"this one; {_COMPARED}"
     if tuple(map(int, chosen.split(".")[:2])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         return oldest, f"models answer under Python {oldest}, the oldest that lockgate runs on; {reason}"
     return chosen, f"models answer under Python {chosen}: {reason}"
 
 
-def _minor(version: str) -> str:
+def minor(version: str) -> str:
+    """`3.11` of `3.11.7`."""
     return ".".join(version.split(".")[:2])
 
 
