@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +19,11 @@ class OtherPipelines:
     pipelines: tuple[Pipeline, ...]
 
     @classmethod
-    def of(cls, root: Path, *, without: Path | None = None) -> OtherPipelines:
+    def of(cls, root: Path) -> OtherPipelines:
         read = []
         for path in pipelines(root):
-            if without is None or path.absolute() != without.absolute():
-                try:
-                    read.append(load(path, environ=None, root=root))
-                except LockgateError:
-                    continue
+            with suppress(LockgateError):
+                read.append(load(path, environ=None, root=root))
         return cls(tuple(read))
 
     @property

@@ -105,7 +105,7 @@ class Subject:
         """The first rows. Raises DataError, UsageError where there are none."""
         _ = self.data.schema  # says what is wrong with it
         rows = first_rows(self.data)
-        if rows is None or not rows.num_rows:
+        if not rows.num_rows:
             raise UsageError(f"{self.question.shown_data} has no rows that can be read", remedy="name data with rows")
         for option, names in {
             "--label": [self.question.label], "--query": [self.question.query], "--slice": self.question.slices,

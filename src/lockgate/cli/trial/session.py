@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from glob import has_magic
 from pathlib import Path
 from threading import Event
@@ -63,7 +64,7 @@ class FinishedTrial:
     def exit_code(self) -> int:
         return self.evidence.verdict.exit_code
 
-    @property
+    @cached_property
     def commands(self) -> list[str]:
         """What judges the version by the pipeline of its model, or writes one for versions to come; nothing where a gate broke."""
         if self.evidence.verdict is Verdict.ERROR:
