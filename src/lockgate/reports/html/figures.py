@@ -192,15 +192,9 @@ def band(points: Sequence[tuple[float, float, float]], x: Scale, y: Scale) -> Ma
     return Markup("M" + "L".join(drawn) + "Z")  # noqa: S704  # numbers alone
 
 
-def rises(points: Iterable[tuple[float, float, float]], x: Scale, y: Scale) -> Markup:
-    """An upright line for each (x, from, to)."""
-    drawn = (f"M{x(across):g} {y(low):g}V{y(high) - 0.5:g}" for across, low, high in points)
-    return Markup("".join(drawn))  # noqa: S704  # numbers alone
-
-
-def whiskers(points: Iterable[tuple[float, float, float]], x: Scale, y: Scale) -> Markup:
-    """An interval at each (x, low, high)."""
-    drawn = (f"M{x(across):g} {y(low):g}V{y(high):g}" for across, low, high in points)
+def whiskers(points: Iterable[tuple[float, float, float]], x: Scale, y: Scale, *, beyond: float = 0.0) -> Markup:
+    """An upright line for each (x, low, high). beyond: how much higher each ends, so that none has no length."""
+    drawn = (f"M{x(across):g} {y(low):g}V{y(high) - beyond:g}" for across, low, high in points)
     return Markup("".join(drawn))  # noqa: S704  # numbers alone
 
 

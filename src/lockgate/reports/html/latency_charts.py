@@ -21,7 +21,7 @@ from lockgate.reports.html.figures import (
     Table,
     band,
     path,
-    rises,
+    whiskers,
 )
 from lockgate.reports.html.source import MODELS, Points, Source
 
@@ -32,7 +32,7 @@ _LONGEST = 8  # requests of a timeline that are listed
 def distribution(source: Source) -> Iterator[Figure]:
     """The share of requests that took up to so many milliseconds, with its bounds, and the limits; the axis of shares
     widens towards 100 %, where lines on p99 are decided."""
-    models = {role: points for role, points in source.by_model().items() if role in MODELS}
+    models = source.by_model()
     limits = [
         (str(line), float(at), float(share)) for line, at, share, *_ in source.exhibit.points if line not in MODELS
     ]
@@ -72,7 +72,7 @@ def timeline(source: Source) -> Iterator[Figure]:
     x = Scale(0, max((point[0] for points in models.values() for point in points), default=1.0), LEFT, RIGHT)
     y = _log_scale([time for points in answered.values() for point in points for time in point[1:3]], BOTTOM, TOP)
     lines = [
-        Line(role, rises(((point[0], point[1], point[2]) for point in points), x, y), "line rise")
+        Line(role, whiskers(((point[0], point[1], point[2]) for point in points), x, y, beyond=0.5), "line rise")
         for role, points in answered.items()
     ]
     marks = tuple(
