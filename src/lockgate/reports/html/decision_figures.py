@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lockgate.evaluation.judging.number_format import NOTHING, number_cell, percent, short
-from lockgate.reports.html.figures import Figure, Forest, ForestRow, Matrix, Scale, Table
+from lockgate.evaluation.pictures.confusions import MOST_CLASSES
+from lockgate.reports.html.figures import Figure, Forest, ForestRow, Matrix, Table
+from lockgate.reports.html.forest import NAME, WIDTH, axis, ticks
 from lockgate.reports.html.source import MODELS, Source
 from lockgate.reports.interval_bars import number_range
 from lockgate.text import cut
 
-_WIDTH, _EDGE, _ROOM, _NAME, _MOST = 260, 6, 16, 44, 20
-_MOST_ROWS, _MOST_CLASSES = 100, 12
+_MOST = 20  # slices of a plot; the table below it has them all
+_MOST_ROWS = 100
 _DISCOVERY = 0.05
 _ROUNDING = 1e-5
 _SIGNS = {"removed": "−", "added required": "+", "added optional": "+"}
@@ -55,7 +57,7 @@ def flips(source: Source) -> Iterator[Figure]:
     flipped = {pair: count for pair, count in pairs.items() if pair[0] != pair[1]}
     sentence = f"{sum(flipped.values()):,} of {total:,} requests that both answered are decided otherwise ({_share(sum(flipped.values()), total)})"
     classes = sorted({name for pair in pairs for name in pair})
-    if len(classes) > _MOST_CLASSES:
+    if len(classes) > MOST_CLASSES:
         ordered = sorted(flipped.items(), key=lambda entry: (-entry[1], entry[0]))
         rows = tuple((old, new, f"{count:,}", _share(count, total)) for (old, new), count in ordered[:_MOST_ROWS])
         yield Table(f"Flips: {sentence}", ("champion", "candidate", "requests", "share"), rows)
@@ -141,22 +143,20 @@ def _by_slice(
     """
     listed = entries[:_MOST]
     points = [entry[3] for entry in listed] + ([0.0] if zero else [])
-    scale = Scale(*number_range(points, [end for entry in listed for end in entry[4:]], 60), _EDGE, _WIDTH - _EDGE)
+    scale = axis(*number_range(points, [end for entry in listed for end in entry[4:]], 60))
     written = _signed if zero else _unsigned
     texts = [(written(value), f"{written(low)} to {written(high)}") for *_, value, low, high in entries]
     rows = tuple(
         ForestRow(
-            slice=cut(name, _NAME), rows=f"{count:,}", count=count, verdict=text, rank=-number, low=scale(low), high=scale(high),
+            slice=cut(name, NAME), rows=f"{count:,}", count=count, verdict=text, rank=-number, low=scale(low), high=scale(high),
             estimate=scale(value), limit=scale(0.0) if zero else None, value=texts[number][0], interval=texts[number][1], number=value,
         )
         for number, (name, count, text, value, low, high) in enumerate(listed)
     )  # fmt: skip
-    ticks = tuple(
-        (scale(at), percent(at).replace("-", "−")) for at in scale.steps if _ROOM < scale(at) < _WIDTH - _ROOM
-    )
     column, hidden = "net" if zero else "rate", len(entries) - len(listed)
     yield Forest(
-        caption, column, f"{contrast} with its 90 % interval", ticks, rows, _WIDTH, f"{hidden:,} more slices in the table below" if hidden else "",
+        caption, column, f"{contrast} with its 90 % interval", ticks(scale, lambda at: percent(at).replace("-", "−")), rows, WIDTH,
+        f"{hidden:,} more slices in the table below" if hidden else "",
         second, zero, counted_in,
     )  # fmt: skip
     if hidden:

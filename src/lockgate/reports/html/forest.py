@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from lockgate.evaluation.judging.number_format import interval_text, short, slice_words
 from lockgate.evidence.evidence import GateResult
@@ -21,9 +21,19 @@ from lockgate.reports.run_facts import (
 )
 from lockgate.text import cut
 
-_WIDTH, _EDGE, _ROOM = 260, 6, 16  # of the axis; room that a number needs at its ends
-_NAME = 44  # signs of a slice, which stay on one line so that the limit is one line too
+WIDTH, _EDGE, _ROOM = 260, 6, 16  # of the axis; room that a number needs at its ends
+NAME = 44  # signs of a slice, which stay on one line so that the limit is one line too
 _MOST = 40  # rows of a plot; the table of findings has them all
+
+
+def axis(low: float, high: float) -> Scale:
+    """The scale that all rows of a plot share."""
+    return Scale(low, high, _EDGE, WIDTH - _EDGE)
+
+
+def ticks(scale: Scale, written: Callable[[float], str] = short) -> tuple[tuple[float, str], ...]:
+    """(place, number) at round numbers that have room."""
+    return tuple((scale(at), written(at)) for at in scale.steps if _ROOM < scale(at) < WIDTH - _ROOM)
 
 
 def forests(gate: GateResult, waived: Collection[str]) -> Iterator[Forest]:
@@ -37,16 +47,15 @@ def forests(gate: GateResult, waived: Collection[str]) -> Iterator[Forest]:
 
 def _forest(line: str, group: Sequence[Finding], waived: Collection[str]) -> Forest:
     listed, hidden = group[:_MOST], group[_MOST:]
-    low, high = value_range([finding.decided for finding in listed if finding.decided], 60)
-    scale = Scale(low, high, _EDGE, _WIDTH - _EDGE)
+    scale = axis(*value_range([finding.decided for finding in listed if finding.decided], 60))
     interval = interval_words(listed[0])
     return Forest(
         line,
         contrast_heading(listed[0]) or "value",
         contrast_words(listed[0]) + (f" with its {interval}" if interval else ""),
-        tuple((x, text) for x, text in scale.ticks if _ROOM < x < _WIDTH - _ROOM),
+        ticks(scale),
         tuple(_row(finding, scale, waived) for finding in listed),
-        _WIDTH,
+        WIDTH,
         f"{len(hidden):,} more slices, {passes_among(hidden)}, in the table of findings" if hidden else "",
         limit=limit_words(listed[0]),
     )
@@ -58,8 +67,8 @@ def _row(finding: Finding, scale: Scale, waived: Collection[str]) -> ForestRow:
     cell = cells(finding)
     bounded = decided.low is not None or decided.high is not None
     return ForestRow(
-        slice=cut(slice_words(tuple(finding.slice.items())), _NAME),
-        rows=cut(cell.rows, _NAME),
+        slice=cut(slice_words(tuple(finding.slice.items())), NAME),
+        rows=cut(cell.rows, NAME),
         count=cell.count,
         verdict="waived" if finding.id in waived else cell.verdict,
         rank=finding.verdict.rank,
