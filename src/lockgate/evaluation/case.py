@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.input_plan import InputPlan
     from lockgate.models.model import LoadFacts, Model
+    from lockgate.models.program.program_runner import ProgramRunner
     from lockgate.models.target_spec import Target
     from lockgate.registries.ports import ModelVersion, VersionFacts
 
@@ -89,7 +90,8 @@ class Case:
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
     three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
-    file whose function was run beside the models. progress(text, done, total or None).
+    file whose function was run beside the models. programs: runs programs of the project; None where there is no project.
+    progress(text, done, total or None).
     """
 
     candidate: Contender
@@ -107,6 +109,7 @@ class Case:
     row_functions: Callable[[], Mapping[str, str]] = dict
     roles: Mapping[str, str] = field(default_factory=dict)
     notes: Callable[[], tuple[str, ...]] = tuple
+    programs: ProgramRunner | None = None
     progress: Callable[[str, int, int | None], None] = lambda *_: None
 
     def __post_init__(self) -> None:

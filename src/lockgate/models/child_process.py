@@ -94,10 +94,12 @@ class ChildProcess:
         inherited: Sequence[int] = (),
         after: Sequence[str] = (),
         box: Box | None = None,
+        appended: bool = True,
     ) -> None:
         """Start `command` with the descriptors `inherited` and the lifeline as its next arguments, then `after`.
 
-        box: in which the command runs; its launcher is then the process that we know. Raises OSError.
+        box: in which the command runs; its launcher is then the process that we know. appended: false for a program of
+        others in a box, which takes no descriptors: its launcher watches the lifeline. Raises OSError.
         """
         mark = uuid.uuid4().hex
         theirs, lifeline = os.pipe()
@@ -112,7 +114,7 @@ class ChildProcess:
                 command = [_program(command[0], env), *command[1:]]
             try:
                 self._process = subprocess.Popen(
-                    [*launch, *command, *map(str, descriptors), *after],
+                    [*launch, *command, *(map(str, descriptors) if appended else ()), *after],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -156,11 +158,11 @@ class ChildProcess:
         """Bytes that the process wrote so far."""
         return self._tail.size
 
-    def wait(self) -> int | None:
-        """Wait briefly for a process that is about to end and for its last lines; return its exit code, None if it runs."""
+    def wait(self, seconds: float = _TERM_SECONDS) -> int | None:
+        """Wait for a process that is about to end and for its last lines; return its exit code, None if it runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_TERM_SECONDS)
-        self._tail.join()
+            self._process.wait(seconds)
+            self._tail.join()
         return self._process.returncode
 
     def used(self) -> tuple[int | None, float | None]:

@@ -27,7 +27,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
-from lockgate.runs.model_factory import start_model
+from lockgate.runs.model_factory import program_runner, start_model
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.scratch_folder import scratch_folder
 from lockgate.runs.version_selection import select_candidate, select_champion
@@ -154,6 +154,7 @@ class CaseBuilder:
             row_functions=lambda: self.inputs.row_function_digests,
             roles=self.inputs.roles,
             notes=lambda: (*self.inputs.notes, *self._repeats()),
+            programs=program_runner(self.pipeline, self.environ, self.scratch, self.cancelled),
             progress=self.progress or (lambda *_: None),
         )
 
@@ -217,8 +218,7 @@ class CaseBuilder:
             )
 
     def _open_dataset(self, name: str) -> Dataset:
-        dataset = self._opened[name] = self.dataset(name)
-        return dataset
+        return self._opened.setdefault(name, self.dataset(name))
 
     def dataset(self, name: str) -> Dataset:
         """The data of that name, made once and not yet read."""

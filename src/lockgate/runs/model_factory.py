@@ -16,6 +16,7 @@ from lockgate.models import environment
 from lockgate.models.child_process import MODEL_HOST
 from lockgate.models.isolation.box import Box, boxed, make_box
 from lockgate.models.isolation.interpreter_paths import interpreter_behind
+from lockgate.models.program.program_runner import ProgramRunner
 from lockgate.models.target_spec import Serve, Server, Target
 from lockgate.pipeline.pipeline import Pipeline, PythonEnvironment
 
@@ -88,7 +89,7 @@ def _box(
 
     Raises UsageError, ModelFault.
     """
-    forbidden = [pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in pipeline.data.values()]
+    forbidden = _data_files(pipeline)
     isolation, hosts = pipeline.isolation, [MODEL_HOST]
     truth = [path for metric in pipeline.per_row.values() for path in metric.read]
     if functions:
@@ -108,6 +109,33 @@ def _box(
             f"{role} has no python to answer under: {python} does not start ({error.strerror or error})",
             remedy="name one that does with environment: {python: PATH}",
         ) from error
+
+
+def program_runner(
+    pipeline: Pipeline, environ: Mapping[str, str], scratch: Path, cancelled: Callable[[], bool] | None
+) -> ProgramRunner:
+    """What runs programs of the project: closed to the data and to what `per_row` compares with, unless handed over."""
+
+    def default_python() -> str:
+        named = pipeline.environment
+        return (
+            _named_python(pipeline, named) if isinstance(named, PythonEnvironment) else environment.job_python(environ)
+        )
+
+    truth = [pipeline.root / path for metric in pipeline.per_row.values() for path in metric.read]
+    return ProgramRunner(
+        root=pipeline.root, environ=environ, scratch=scratch, isolation=pipeline.isolation,
+        closed=(*_data_files(pipeline), *truth), default_python=default_python, cancelled=cancelled,
+    )  # fmt: skip
+
+
+def _data_files(pipeline: Pipeline) -> list[Path]:
+    """Where the data of a pipeline lie, as far as their paths are fixed."""
+    return [pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in pipeline.data.values()]
+
+
+def _named_python(pipeline: Pipeline, named: PythonEnvironment) -> str:
+    return str(pipeline.resolve(named.python)) if "/" in named.python else named.python
 
 
 def _server_model(
@@ -170,6 +198,5 @@ def _interpreter(
         python = declared_python(files, cache=cache, environ=environ, name=role, cancelled=cancelled)
         return python, without_job_packages(environ)
     if isinstance(pipeline.environment, PythonEnvironment):
-        python = pipeline.environment.python
-        return (str(pipeline.resolve(python)) if "/" in python else python), environ
+        return _named_python(pipeline, pipeline.environment), environ
     return environment.job_python(environ), environ

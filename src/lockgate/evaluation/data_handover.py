@@ -1,0 +1,27 @@
+"""Hand the rows of a data set over to a program: all of them in one Parquet file, in the order of `Dataset.batches`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from lockgate.data.dataset import Dataset
+
+
+def hand_over(dataset: Dataset, path: Path) -> int:
+    """Write the rows, as `last` keeps them, with every column that the data has, label and weight too; return how many.
+
+    Row number n of the file, from 0, is `dataset.row(n + 1)`. Raises DataError.
+    """
+    rows, writer = 0, None
+    try:
+        for batch in map(dataset.typed, dataset.batches()):
+            writer = writer or pq.ParquetWriter(path, batch.schema)
+            writer.write_batch(batch)
+            rows += batch.num_rows
+        writer = writer or pq.ParquetWriter(path, dataset.schema)
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
