@@ -27,6 +27,7 @@ LINES = (
     ("signoff", "data"),
     ("evidence", "stats"),
     ("plugins", "config"),
+    ("references",),
     ("foreign", "hashing", "text", "units"),
     ("errors",),
 )
@@ -231,6 +232,7 @@ def test_numpy_is_imported_by_what_computes() -> None:
     heavy = ("numpy", "scipy", "pyarrow", "mlflow", "pandas", "requests", "jinja2")
     light = (
         *("errors", "units", "hashing", "text", "config", "plugins", "cli", "pipeline", "gates", "evidence", "signoff"),
+        "references",
         *("data.slices.names", "data.slices.spec", "data.slices.slice", "registries.ports", "evaluation.requirements"),
         *(
             f"evaluation.metrics.{name}"

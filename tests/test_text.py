@@ -176,8 +176,16 @@ def test_what_is_hidden_is_found_nowhere(secret: str, text: str) -> None:
         ("http://h/x?…token http://u@h/x?…#token", "http://h/x?*** http://***@h/x?…#***"),
         ("s3://bucket/key (postgres://u@h/db)", "s3://bucket/key (postgres://***@h/db)"),
         ("why? x#y a@b.c", "why? x#y a@b.c"),
+        (
+            "(s3://b/k?versionId=3sL4): s3://b/k?a=1&versionId=3sL4.",
+            "(s3://b/k?versionId=3sL4): s3://b/k?versionId=3sL4&***",
+        ),
+        (
+            "s3://b/k?versionId=3sL4&…, gs://b/k#1700000000123456",
+            "s3://b/k?versionId=3sL4&…, gs://b/k#1700000000123456",
+        ),
     ],
 )
 def test_an_address_shows_neither_user_nor_query(text: str, shown: str) -> None:
-    """Also inside of what is hidden anyway."""
+    """Also inside of what is hidden anyway; which version of an object is meant is no secret."""
     assert without_secrets(text) == hide({"a": [text]}, ())["a"][0] == shown

@@ -21,7 +21,11 @@ _ADDRESS = re.compile(
     r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
     r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#(?!(?:issuecomment-|pullrequestreview-|discussion_r)\d)[^\s"'<>|]+)?"""
 )
-_CUT = re.compile(r"\?…[.,:;)\]]*")
+# What says which of several states is meant is no secret, and what it names is nothing without it.
+_PIN = re.compile(
+    r"(?i)(?:version_?id|generation|snapshot(?:[_-]?id)?|version(?:_?as_?of)?|rev(?:ision)?)=[A-Za-z0-9._~:%+-]{1,1024}"
+)
+_PIN_FRAGMENT = re.compile(r"(?i)sha256[=:][0-9a-f]{64}|[0-9]{10,20}")
 _SHORTEST_SECRET = 6
 _JOINT = "\u200b"
 # What stands for our own signs on a terminal that lacks them.
@@ -141,12 +145,32 @@ def without_secrets(value: str) -> str:
     return _ADDRESS.sub(_bare_address, value)
 
 
+def public_query(query: str) -> str:
+    """Of a query, what says which version is meant, `versionId=3sL4`, and that it is cut, `…`; all else may be a secret."""
+    return "&".join(part for part in query.split("&") if part == "…" or _PIN.fullmatch(part))
+
+
+def public_fragment(fragment: str) -> str:
+    """A fragment that is a digest or a generation; nothing of any other."""
+    return fragment if _PIN_FRAGMENT.fullmatch(fragment) else ""
+
+
 def _bare_address(match: re.Match[str]) -> str:
-    """scheme://***@host/path?***#*** of an address, as far as it has these parts; a query that is cut already stays `?…`."""
+    """scheme://***@host/path?***#*** of an address, as far as it has these parts; a query that is cut already stays `?…`.
+
+    What pins it stays too: `?versionId=3sL4`, `#sha256=…`.
+    """
     user = "***@" if match["user"] else ""
-    query = match["query"] or ""
-    query = "?***" if query and not _CUT.fullmatch(query) else query
-    return f"{match['scheme']}{user}{match['place']}{query}{'#***' if match['fragment'] else ''}"
+    query, fragment = (match["query"] or "")[1:], (match["fragment"] or "")[1:]
+    query, fragment = _only_pins(query, public_query), _only_pins(fragment, public_fragment)
+    return f"{match['scheme']}{user}{match['place']}{query and f'?{query}'}{fragment and f'#{fragment}'}"
+
+
+def _only_pins(part: str, public: Callable[[str], str]) -> str:
+    """A query or a fragment of which three stars hide what is no pin; a sentence may end behind it."""
+    bare = part.rstrip(".,:;)]")
+    pins = public(bare)
+    return part if pins == bare else f"{pins}&***" if pins else "***"
 
 
 def hide(value: Any, forms: Sequence[str]) -> Any:

@@ -1,0 +1,90 @@
+"""Take an address apart, and write it so that its pin is kept and its secrets are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from lockgate.text import public_fragment, public_query
+
+_CONTAINER_FIRST = ("abfs", "abfss", "wasb", "wasbs")  # container@account, no user
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DIGEST = re.compile(r"(?i)sha256[=:]([0-9a-f]{64})")
+
+
+_SHORTEST_TOKEN = 8  # a user without a password may be a token; `git` is none
+
+
+@dataclass(frozen=True)
+class Address:
+    """scheme, host: in lower case. user: what stands before `@`. query: by names in lower case."""
+
+    scheme: str
+    user: str
+    host: str
+    path: str
+    query: Mapping[str, str]
+    fragment: str
+
+    @property
+    def digest(self) -> str | None:
+        """`sha256:…` of a fragment that says it."""
+        match = _DIGEST.fullmatch(self.fragment)
+        return None if match is None else f"sha256:{match[1].lower()}"
+
+
+def address_of(text: str) -> Address | None:
+    """The parts of an address; None of what is none, or cannot be taken apart."""
+    if _URL.match(text) is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    except ValueError:
+        return None
+    user, _, host = parts.netloc.rpartition("@")
+    return Address(
+        parts.scheme.lower(), user, host.lower() if parts.scheme.lower() in ("http", "https") else host, parts.path,
+        {name.lower(): value for name, value in query.items()}, parts.fragment,
+    )  # fmt: skip
+
+
+def redacted(address: str) -> str:
+    """A path or an address as people may see it: of user, query and fragment, only what pins it."""
+    if _URL.match(address) is None:
+        return address
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return address.partition("://")[0] + "://…"
+    user, _, host = parts.netloc.rpartition("@")
+    container = f"{user}@" if user and ":" not in user and parts.scheme.lower() in _CONTAINER_FIRST else ""
+    query = public_query(parts.query)
+    fragment = public_fragment(parts.fragment)
+    hidden = (parts.query and query != parts.query) or (parts.fragment and not fragment)
+    shown_query = "&".join(filter(None, [query, "…" if hidden else ""]))
+    return f"{parts.scheme}://{container}{host}{parts.path}{f'?{shown_query}' if shown_query else ''}{f'#{fragment}' if fragment else ''}"
+
+
+def secrets(text: str) -> tuple[str, ...]:
+    """What a text's addresses hold that may be secret, in each form, the longest first."""
+    kept: set[str] = set()
+    for start in re.finditer(_URL, text):
+        address = text[start.start() :]
+        try:
+            parts = urlsplit(address)
+            query = parse_qsl(parts.query)
+        except ValueError:
+            continue
+        user, colon, word = parts.netloc.rpartition("@")[0].partition(":")
+        if colon:
+            kept |= {f"{user}:{word}", word}
+        elif parts.scheme.lower() not in _CONTAINER_FIRST and len(user) >= _SHORTEST_TOKEN:
+            kept.add(user)
+        kept |= {parts.query} if public_query(parts.query) != parts.query else set()
+        kept |= {value for name, value in query if not public_query(f"{name}={value}")}
+        kept |= {parts.fragment} if not public_fragment(parts.fragment) else set()
+    forms = {form for secret in kept for form in (secret, unquote(secret)) if len(form) > 2}
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))

@@ -1,0 +1,1 @@
+"""Tables by the version, snapshot or partition that is meant."""
