@@ -28,6 +28,7 @@ LINES = (
     ("evidence", "stats"),
     ("plugins", "config"),
     ("references",),
+    ("git",),
     ("foreign", "hashing", "text", "units"),
     ("errors",),
 )

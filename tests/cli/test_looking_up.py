@@ -299,7 +299,7 @@ def test_what_is_staged_is_looked_for_in_the_ledger_of_the_copies(desk: Desk) ->
 
 def test_what_no_promotion_would_count_is_not_signed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """One's own work, a policy that has changed, another group's vote, a policy that names nobody, old evidence."""
-    monkeypatch.setattr("lockgate.integrations.git.authors", lambda commit, root, **_: written)
+    monkeypatch.setattr("lockgate.integrations.committers.authors", lambda commit, root, **_: written)
     written: tuple[str, ...] = ("alice@example.org",)
     version, bob = desk.register(), ssh_key(desk.folder, "bob")
     groups = f'{{owners: [{{key: "{ssh.public_key(desk.key)}"}}], authors: [{{key: "{ssh.public_key(bob)}"}}]}}'

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+from lockgate import git
 from lockgate.cli.last_run import last_run
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
@@ -17,7 +18,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import EVIDENCE, RunFolder, latest, matching, runs
 from lockgate.evidence.run_record import RunRecord
 from lockgate.hashing import SHORTEST, is_digest, short_digest
-from lockgate.integrations import git
+from lockgate.integrations import committers
 from lockgate.integrations.default_branch import SQUASHED, not_merged
 from lockgate.pipeline.loader import load, pipelines, project_root, root_of
 from lockgate.pipeline.pipeline import Pipeline
@@ -273,7 +274,7 @@ def authored(lookup: EvidenceLookup) -> Ballot:
         return Ballot(authors_remedy="evaluate again in a git checkout")
     root = lookup.pipeline.root
     lacking = git.obtain(commit, root)
-    authors = git.authors(commit, root, named=policy.names)
+    authors = committers.authors(commit, root, named=policy.names)
     if authors:
         return Ballot(authors=authors)
     git.checkout_state(root)

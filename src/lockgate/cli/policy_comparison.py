@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lockgate import git
 from lockgate.errors import UsageError
-from lockgate.integrations import git
 from lockgate.integrations.policy_changes import policy_changes, removed_pipelines
 from lockgate.pipeline.comparison.change import Change
 from lockgate.pipeline.comparison.directions import LOOSER

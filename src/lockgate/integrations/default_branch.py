@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate import git
 from lockgate.foreign.files import read_regular
-from lockgate.integrations import git
 
 SQUASHED = "after a squash or a rebase evaluate what was merged"
 _EVENT_BYTES = 2**26

@@ -9,8 +9,8 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from lockgate import git
 from lockgate.errors import PipelineError
-from lockgate.integrations import git
 from lockgate.pipeline.comparison.change import Change
 from lockgate.pipeline.comparison.compare import compare, looser_first
 from lockgate.pipeline.loader import load

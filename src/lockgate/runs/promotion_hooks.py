@@ -10,7 +10,7 @@ from itertools import takewhile
 from lockgate.errors import LockgateError, Refused
 from lockgate.evidence.completeness import PolicyGate, PolicyGates
 from lockgate.gates.gate import Gate
-from lockgate.integrations import git
+from lockgate.integrations import committers
 from lockgate.models.environment import is_secret
 from lockgate.models.model import AnswersExample
 from lockgate.pipeline.gate_outline import OutlinedGate
@@ -52,7 +52,7 @@ def make_operator(
         registry,
         pipeline.production_model,
         promotion=pipeline.promotion,
-        actor=actor or git.current_identity(pipeline.root),
+        actor=actor or committers.current_identity(pipeline.root),
         clock=registry_clock(registry, now),
         switch_traffic=_traffic_switch(pipeline, environ=environ),
         rollback_owners=rollback_owners(pipeline.signoff or SignoffPolicy()),
@@ -103,9 +103,9 @@ def promotion_obstacles(
     obstacles: list[tuple[str, str]] = []
     policy = pipeline.signoff or SignoffPolicy()
     if not environ.get("GITHUB_EVENT_NAME") or not policy.require:
-        authors = () if commit is None else git.authors(commit, pipeline.root, named=policy.names)
+        authors = () if commit is None else committers.authors(commit, pipeline.root, named=policy.names)
         ballot = Ballot(authors=authors, authors_remedy="commit what is evaluated to git, and run again")
-        obstacles += approval_obstacles(policy, ballot, user=git.current_identity(pipeline.root).id)
+        obstacles += approval_obstacles(policy, ballot, user=committers.current_identity(pipeline.root).id)
     stuck = undecidable(measuring)
     for gate, line in stuck if stuck and select_champion(pipeline, registry) is None else ():
         reason = f"the gate {gate} cannot pass: each of its lines compares with a champion, and there is none"

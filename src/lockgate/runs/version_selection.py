@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from lockgate import git
 from lockgate.errors import NotFound, Refused, RegistryError, UsageError
 from lockgate.foreign.files import read_regular
-from lockgate.integrations import git
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.plugins import is_inside
 from lockgate.promotion.operator import stored_chain

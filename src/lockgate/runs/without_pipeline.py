@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
-from lockgate.integrations import git
+from lockgate.integrations import committers
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.operator import Operator, read_state, registry_clock
 from lockgate.promotion.rollback_consent import ledger_policy
@@ -31,7 +31,7 @@ def ledger_operator(
             f"the ledger of {model} is empty there, so nothing can be rolled back",
             remedy="look at the name of the model, and at the registry",
         )
-    actor, rule = git.current_identity(root), last.rollback_owners
+    actor, rule = committers.current_identity(root), last.rollback_owners
     clock = registry_clock(registry, now)
     operator = Operator(registry, model, promotion=PromotionPolicy(), actor=actor, clock=clock, rollback_owners=rule)
     return operator, ledger_policy(last)

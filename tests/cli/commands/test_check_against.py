@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from lockgate import git
 from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
-from lockgate.integrations import git
 
 GATE = "from lockgate import Gate\n\n\nclass Own(Gate):\n    limit: int = 3\n\n    def check(self, case):\n        return []\n"
 FILES = {

@@ -112,7 +112,7 @@ def _compared(path: Path, pipeline: Pipeline, earlier: Earlier, *, as_json: bool
 def _misfits(path: Path, pipeline: Pipeline) -> list[Misfit]:
     """What does not fit of the pipeline's data, as the environment names them where it can."""
     from lockgate.data.dataset import Dataset
-    from lockgate.integrations.git import ignores
+    from lockgate.git import ignores
     from lockgate.runs.data_check import check_data
 
     with suppress(PipelineError):  # variables that are not set here, which check alone leaves as they are written

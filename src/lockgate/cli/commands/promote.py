@@ -14,7 +14,7 @@ from lockgate.cli.output import show_encoded, show_lines
 from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import UsageError
 from lockgate.foreign.files import read_regular
-from lockgate.integrations import git
+from lockgate.integrations import committers
 from lockgate.pipeline.loader import load
 from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
@@ -91,7 +91,7 @@ def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: b
 
 
 def _prove(lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
-    by = git.current_identity(lookup.pipeline.root)
+    by = committers.current_identity(lookup.pipeline.root)
     pipeline = load(lookup.pipeline.path, environ=os.environ, run_code=True) if repeat else lookup.pipeline
     return make_proof(pipeline, lookup.registry, lookup.evidence, by=by, repeat=repeat)
 

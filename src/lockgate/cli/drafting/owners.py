@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lockgate import git
 from lockgate.cli.drafting.yaml_text import yaml_value
 from lockgate.errors import LockgateError
-from lockgate.integrations import git
 from lockgate.signoff import ssh
 
 _KINDS = ("ed25519", "ecdsa", "rsa")  # in the order in which ssh-keygen makes them by default today

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from lockgate.cli.output import show, show_command
 from lockgate.errors import LockgateError, Refused, Waiting
-from lockgate.integrations import git
+from lockgate.integrations import committers
 from lockgate.models import environment
 from lockgate.signoff.identity import Identity
 from lockgate.text import command_message, cut, hide, markdown, output_line, plain, secret_forms
@@ -129,4 +129,4 @@ def triggering_identity(environ: Mapping[str, str]) -> Identity | None:
 
 def step_actor(root: Path) -> Identity:
     """The identity in whose name a step acts: the one that triggered the run, else the one that git has."""
-    return triggering_identity(os.environ) or git.current_identity(root)
+    return triggering_identity(os.environ) or committers.current_identity(root)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lockgate import git
 from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.evaluations import Evaluation
 from lockgate.evidence.run_record import RunRecord
-from lockgate.integrations import git
 from lockgate.integrations.github.client import GitHub, own_comments
 from lockgate.integrations.github.closing_words import closing_meaning
 from lockgate.integrations.github.comment_commands import parse_command

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from lockgate import git
 from lockgate.cli.github.existing_workflows import PLACEHOLDER, GateStep
 from lockgate.cli.github.workflow_files import local_registry, minor, needs_lfs
 from lockgate.data.pointers.dvc import pull_command
 from lockgate.data.remote import is_url
 from lockgate.errors import LockgateError
-from lockgate.integrations import git
 from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths

@@ -14,10 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lockgate import __version__
+from lockgate import __version__, git
 from lockgate.cli.github.existing_workflows import FOLDER, PLACEHOLDER, GateStep, gate_steps, steps_of
 from lockgate.errors import LockgateError, UsageError
-from lockgate.integrations import git
 from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths

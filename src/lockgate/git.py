@@ -1,38 +1,19 @@
-"""Commit authors, the current user and the checkout, as git reports them. Names in git are claims, never proof."""
+"""Commits, files and the checkout, as git reports them."""
 
 from __future__ import annotations
 
-import getpass
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate.errors import LockgateError
-from lockgate.integrations.trailers import co_authors
-from lockgate.signoff.identity import Identity
 from lockgate.text import one_line
 
 _SAFE = re.compile(r"git config --global --add safe\.directory .+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # whole: a shorter one may be the name of a branch
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")  # runners write their token into the remote's address
 _SECONDS, _REMOTE_SECONDS = 30, 300
-
-
-def authors(commit: str, root: Path, *, named: Callable[[str], bool] = lambda email: False) -> tuple[str, ...]:
-    """The emails of a commit's author and co-authors; empty where git does not have it: `obtain` fetches one.
-
-    named: whether the policy names somebody by that email, who then is no program. Raises LockgateError where git refuses the
-    checkout.
-    """
-    if not is_commit(commit):
-        return ()
-    text = ask(["show", "--no-patch", "--format=%ae%n%B", commit, "--"], root)
-    if not text:
-        return ()
-    author, _, message = text.partition("\n")
-    emails = [author.strip().lower(), *co_authors(message, named=named)]
-    return tuple(dict.fromkeys(filter(None, emails)))
 
 
 def obtain(commit: str, root: Path) -> str | None:
@@ -54,15 +35,9 @@ def is_commit(text: str) -> bool:
     return _COMMIT.fullmatch(text) is not None
 
 
-def current_identity(root: Path) -> Identity:
-    """The identity that git, or else the operating system, has for the current user: unverified."""
-    email = _git(["config", "user.email"], root).out.strip()
-    if email:
-        return Identity("unverified", one_line(email), one_line(_git(["config", "user.name"], root).out))
-    try:
-        return Identity("unverified", one_line(getpass.getuser()))
-    except (KeyError, OSError):
-        return Identity("unverified", "unknown")
+def configured(name: str, root: Path) -> str:
+    """What git's configuration says; nothing where it says nothing, or git refuses the checkout."""
+    return _git(["config", name], root).out.strip()
 
 
 def merged_by(email: str, root: Path) -> bool:
@@ -196,7 +171,7 @@ def ask(arguments: list[str], root: Path) -> str | None:
     return None
 
 
-class _Answer:
+class Answer:
     """Of one call. failed: git could not do it, which is another thing than a no."""
 
     def __init__(self, code: int, data: bytes = b"", error: str = "") -> None:
@@ -213,7 +188,7 @@ class _Answer:
 
 def _git(
     arguments: list[str], root: Path, *, remote: bool = False, program: tuple[str, ...] = ("git",), feed: bytes = b""
-) -> _Answer:
+) -> Answer:
     """Every call of git. feed: what it reads. What git replaces by `git replace` is looked at as it was."""
     try:
         answer = subprocess.run(
@@ -226,10 +201,10 @@ def _git(
             start_new_session=remote,  # without a terminal nobody is asked for a password
         )
     except subprocess.TimeoutExpired as error:
-        return _Answer(1, error=f"git {arguments[0]} did not end within {error.timeout:.0f} s")
+        return Answer(1, error=f"git {arguments[0]} did not end within {error.timeout:.0f} s")
     except OSError as error:
-        return _Answer(128, error=f"git cannot be called: {error.strerror}")
-    return _Answer(answer.returncode, answer.stdout, answer.stderr.decode(errors="replace"))
+        return Answer(128, error=f"git cannot be called: {error.strerror}")
+    return Answer(answer.returncode, answer.stdout, answer.stderr.decode(errors="replace"))
 
 
 def _looks_like_checkout(root: Path) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lockgate import git
 from lockgate.errors import LockgateError
-from lockgate.integrations import git
+from lockgate.integrations import committers
 
 
 @pytest.fixture
@@ -31,21 +32,21 @@ def test_author_and_co_authors_wrote_a_commit(repository: Path) -> None:
     """Whoever only committed it did not."""
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
 
-    assert git.authors(head.stdout.strip(), repository) == ("dev@example.org", "pat@example.org")
+    assert committers.authors(head.stdout.strip(), repository) == ("dev@example.org", "pat@example.org")
 
 
 def test_a_commit_that_is_not_here_has_no_known_authors(
     repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Nor has one outside a repository, nor something that is no commit at all."""
-    assert git.authors("0" * 40, repository) == ()
-    assert git.authors("--output=x", repository) == ()
-    assert git.authors("0" * 40, tmp_path_factory.mktemp("elsewhere")) == ()
+    assert committers.authors("0" * 40, repository) == ()
+    assert committers.authors("--output=x", repository) == ()
+    assert committers.authors("0" * 40, tmp_path_factory.mktemp("elsewhere")) == ()
 
 
 def test_who_runs_a_command_is_a_claim(repository: Path) -> None:
     """And marked as such."""
-    assert str(git.current_identity(repository)) == "Dev (unverified)"
+    assert str(committers.current_identity(repository)) == "Dev (unverified)"
 
 
 def refused(repository: Path) -> LockgateError:
@@ -64,10 +65,10 @@ def test_a_checkout_of_another_user_is_refused_with_gits_own_words(
 
     assert "fatal: detected dubious ownership in repository at" in error.message
     assert f"git config --global --add safe.directory {repository}" in str(error.remedy)
-    for call in (git.head_commit, git.is_repository, lambda root: git.authors("0" * 40, root)):
+    for call in (git.head_commit, git.is_repository, lambda root: committers.authors("0" * 40, root)):
         with pytest.raises(LockgateError, match="dubious ownership"):
             call(repository)
-    assert git.current_identity(repository).kind == "unverified"
+    assert committers.current_identity(repository).kind == "unverified"
     assert git.origin_url(repository) is None
     assert not git.ignores("x", repository)
 
@@ -164,5 +165,5 @@ def test_a_commit_that_a_clone_lacks_is_fetched_by_its_hash(
     lacking = [git.obtain(commit, clone) for clone in clones]
 
     assert lacking == [None, None, "fatal: '/nowhere' does not appear to be a git repository"]
-    assert [len(git.authors(commit, clone)) for clone in clones] == [2, 2, 0]
+    assert [len(committers.authors(commit, clone)) for clone in clones] == [2, 2, 0]
     assert [git.is_shallow(clone) for clone in clones] == [True, False, False]
