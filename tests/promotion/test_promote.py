@@ -165,7 +165,9 @@ def test_a_changed_policy_is_refused(bench: Bench) -> None:
 
 def test_what_failed_is_refused(bench: Bench) -> None:
     """Also where nobody signs."""
-    assert bench.refusal(evidence(bench.model, bench.second, verdict="fail", opens="no")).code == "not_open"
+    failed = evidence(bench.model, bench.second, champion=bench.first, verdict="fail", opens="no")
+
+    assert bench.refusal(failed).code == "not_open"
 
 
 def test_changed_model_bytes_are_refused(bench: Bench) -> None:

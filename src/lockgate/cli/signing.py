@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -14,9 +15,9 @@ from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import short_digest
 from lockgate.pipeline.pipeline import Pipeline
-from lockgate.promotion.operator import read_state
-from lockgate.promotion.preconditions import check_policy, require_whole
-from lockgate.runs.promotion_hooks import policy_gates
+from lockgate.promotion.operator import RegistryState, read_state
+from lockgate.promotion.preconditions import check_promotable
+from lockgate.runs.promotion_hooks import make_terms
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import decide, refuse_evidence, unknown_authors
@@ -47,16 +48,16 @@ def cast(
     policy = lookup.pipeline.signoff or SignoffPolicy()
     if verb == "approve":
         _require_open(policy, evidence)
+    if verb != "reject":
+        _require_promotable(lookup, verb)
     named = key is not None
     key = _own_key(lookup.pipeline) if key is None else key
     owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
         _require_accepting(evidence, accepting)
-        require_whole(evidence, policy_gates(lookup.pipeline))
     if verb == "override":
         _require_overridable(policy, lookup, reason)
     if verb != "reject":
-        _require_policy(lookup)
         _check_counting(policy, lookup, owner, verb)
     vote = Vote(
         verb=verb,
@@ -193,12 +194,32 @@ def _check_counting(
         raise Refused(unknown[0], code="authors_unknown", remedy=unknown[1])
 
 
-def _require_policy(lookup: EvidenceLookup) -> None:
+def _require_promotable(lookup: EvidenceLookup, verb: Literal["approve", "override"]) -> None:
+    """Raises Refused as `gate promote` would; what the registry has on record is left to that where it cannot be read here."""
+    registry, model = lookup.registry, lookup.pipeline.production_model
     try:
-        check_policy(lookup.evidence, lookup.pipeline.policy_digest)
+        raise_unpromotable(lookup, lambda: read_state(registry, model), override=verb == "override")
+    except RegistryError:
+        if lookup.votes_folder is None:
+            raise
+
+
+def raise_unpromotable(lookup: EvidenceLookup, state: Callable[[], RegistryState], *, override: bool = False) -> None:
+    """Raises Refused where no signature lets the evidence promote anything. state: as for `check_promotable`."""
+    pipeline = lookup.pipeline
+    try:
+        check_promotable(
+            lookup.registry,
+            pipeline.production_model,
+            lookup.evidence,
+            state,
+            terms=make_terms(pipeline),
+            override=override,
+        )
     except Refused as refused:
-        remedy = f"bring {lookup.pipeline.path.name} here to what was evaluated (git pull), or {refused.remedy}"
-        raise Refused(refused.message, code=refused.code, remedy=remedy) from refused
+        if refused.code == "policy_changed":
+            refused.remedy = f"bring {pipeline.path.name} here to what was evaluated (git pull), or {refused.remedy}"
+        raise
 
 
 def _require_overridable(policy: SignoffPolicy, lookup: EvidenceLookup, reason: str) -> None:

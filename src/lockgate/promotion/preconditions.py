@@ -90,15 +90,12 @@ def check_preconditions(
     decision: what the votes come to.
     """
     registry, evidence, standing = operator.registry, request.evidence, state.standing
-    # from the cheapest to those that download files and run a model
+    # From the cheapest to those that download files and run a model; nobody is asked to sign what no signature promotes.
     checks: tuple[Callable[[], str | None], ...] = (
-        lambda: check_policy(evidence, terms.policy_digest),
-        lambda: None if terms.gates is None else require_whole(evidence, terms.gates),
-        lambda: check_signoff(decision),
-        lambda: _check_withdrawn(operator, evidence, state),
-        lambda: _check_newest(registry, request),
+        *_policy_checks(evidence, terms),
         lambda: _check_alias(operator.model, standing, state.aliases),
-        lambda: _check_champion(evidence, standing) if terms.follows_production else None,
+        *_standing_checks(registry, operator.model, evidence, state, terms, request.newest),
+        lambda: check_signoff(decision),
         lambda: _check_files(registry, evidence, rollback_check.scratch),
         lambda: _check_rollback(operator, evidence, standing, rollback_check),
     )
@@ -114,6 +111,57 @@ def check_preconditions(
     return overridden, note
 
 
+def check_promotable(
+    registry: Registry,
+    model: str,
+    evidence: Evidence,
+    state: Callable[[], RegistryState],
+    *,
+    terms: PromotionTerms,
+    override: bool = False,
+) -> None:
+    """Raises Refused where no signature lets evidence promote anything: for the policy as it is now, and for what is on record.
+
+    model: that holds Production; state: of it, read where the policy has no objection. override: whether the signatures are
+    such as go over what `OVERRIDABLE` names. Of a version that is Production already nothing on record is asked. Raises
+    RegistryError where the registry cannot be read.
+    """
+    for check in _policy_checks(evidence, terms):
+        check()
+    current = state()
+    placed = placed_version(current.chain, evidence, source_of(model, evidence))
+    if placed is not None and placed == current.standing.production:
+        return
+    for check in _standing_checks(registry, model, evidence, current, terms):
+        try:
+            check()
+        except Refused as unmet:
+            if not override or unmet.code not in OVERRIDABLE:
+                raise
+
+
+def _policy_checks(evidence: Evidence, terms: PromotionTerms) -> tuple[Callable[[], None], ...]:
+    return (
+        lambda: _check_policy(evidence, terms.policy_digest),
+        lambda: None if terms.gates is None else _check_gates(evidence, terms.gates),
+    )
+
+
+def _standing_checks(
+    registry: Registry,
+    model: str,
+    evidence: Evidence,
+    state: RegistryState,
+    terms: PromotionTerms,
+    newest: Callable[[], Mapping[str, str] | None] | None = None,
+) -> tuple[Callable[[], None], ...]:
+    return (
+        lambda: _check_withdrawn(model, evidence, state),
+        lambda: _check_newest(registry, evidence, newest),
+        lambda: _check_champion(evidence, state.standing) if terms.follows_production else None,
+    )
+
+
 def check_signoff(decision: SignoffDecision) -> None:
     """Raises Waiting or Refused unless the votes approve."""
     if decision.state != "approved":
@@ -121,7 +169,7 @@ def check_signoff(decision: SignoffDecision) -> None:
         raise kind(decision.reason, code=decision.code, remedy=decision.remedy)
 
 
-def require_whole(evidence: Evidence, gates: PolicyGates) -> None:
+def _check_gates(evidence: Evidence, gates: PolicyGates) -> None:
     """Raises Refused where evidence opens what its gates, as the policy has them, do not come to."""
     gaps = gates.gaps(evidence)
     if gaps:
@@ -132,7 +180,7 @@ def require_whole(evidence: Evidence, gates: PolicyGates) -> None:
         )
 
 
-def check_policy(evidence: Evidence, policy_digest: str) -> None:
+def _check_policy(evidence: Evidence, policy_digest: str) -> None:
     """Raises Refused where the policy is another one than that of the evidence."""
     if evidence.document["policy"]["sha256"] == policy_digest:
         return
@@ -143,9 +191,9 @@ def check_policy(evidence: Evidence, policy_digest: str) -> None:
     )
 
 
-def _check_withdrawn(operator: Operator, evidence: Evidence, state: RegistryState) -> None:
+def _check_withdrawn(model: str, evidence: Evidence, state: RegistryState) -> None:
     version = str(evidence.candidate["version"])
-    placed = placed_version(state.chain, evidence, source_of(operator, evidence))
+    placed = placed_version(state.chain, evidence, source_of(model, evidence))
     out = (entry for entry in state.chain.moves if entry.kind == "rolled_back" and entry.source == placed)
     withdrawal = None if placed is None else next(out, None)
     after = withdrawal is None or finished_after_entry(evidence, withdrawal)
@@ -158,19 +206,21 @@ def _check_withdrawn(operator: Operator, evidence: Evidence, state: RegistryStat
     )
 
 
-def _check_newest(registry: Registry, request: PromotionRequest) -> None:
+def _check_newest(registry: Registry, evidence: Evidence, read: Callable[[], Mapping[str, str] | None] | None) -> None:
     """Raises Refused for published evidence that is not the last of its version, and for what others outran unpublished."""
-    evidence, version = request.evidence, str(request.evidence.candidate["version"])
-    store = registry.evidence(evidence.model)
-    newest = request.newest() if request.newest else store.newest(version)
+    version, store = str(evidence.candidate["version"]), registry.evidence(evidence.model)
+    newest = read() if read else store.newest(version)
     if newest is None or newest["digest"] == evidence.digest:
         return
     if not store.published(evidence.digest) and finished_after_publication(evidence, newest):
         return
+    opens = newest.get("opens") != "no"
     raise Refused(
         f"version {version} was evaluated again on {newest['at']} ({newest.get('verdict')}), as {newest['digest']}",
         code="not_newest",
-        remedy=f"promote that with gate promote {newest['digest']}, or evaluate again",
+        remedy=f"promote that with gate promote {newest['digest']}, or evaluate again"
+        if opens
+        else f"gate report {newest['digest']} shows what stopped it; bring another version, or evaluate again",
     )
 
 

@@ -38,7 +38,7 @@ def promote(
     """
     evidence = request.evidence
     state, forwarded = settle(operator)
-    source = source_of(operator, evidence)
+    source = source_of(operator.model, evidence)
     version = placed_version(state.chain, evidence, source)
     begins, adopted = adoption(operator, state), list[str]()
     if begins.draft is not None and begins.draft.target == version:
@@ -100,7 +100,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     state, forwarded = settle(operator)
     unset = publish(operator.registry, evidence, folder, now=operator.clock())
     state, adopted = adoption(operator, state).carry_out(operator, state)
-    before, override, source = state.standing, state.chain.override, source_of(operator, evidence)
+    before, override, source = state.standing, state.chain.override, source_of(operator.model, evidence)
     version = placed_version(state.chain, evidence, source)
     if source is not None and (version is None or version != before.production):
         version = str(source)  # which version that will be here is known once it is copied

@@ -28,9 +28,9 @@ _NOTE = 200  # characters
 _MOST = 2**20  # bytes
 
 
-def source_of(operator: Operator, evidence: Evidence) -> Source | None:
-    """What is to be copied; None where the version was evaluated in the registered model that holds Production."""
-    if evidence.model == operator.model:
+def source_of(model: str, evidence: Evidence) -> Source | None:
+    """What is to be copied; None where the version was evaluated in `model`, which holds Production."""
+    if evidence.model == model:
         return None
     candidate = evidence.candidate
     return Source(evidence.model, str(candidate["version"]), str(candidate.get("digest")))

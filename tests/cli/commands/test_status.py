@@ -19,6 +19,8 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.audit.status import ModelStatus
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.publish import publish
+from lockgate.registries.ports import ModelVersion
 from lockgate.reports.terminal_layout import Medium
 from lockgate.runs.run import now
 from lockgate.signoff.identity import Identity
@@ -61,6 +63,26 @@ def test_status_says_for_whom_what_is_staged_waits(desk: Desk) -> None:
     ]
     assert approved[4] == "            it is approved, and waits to be promoted"
     assert approved[6] == f"Next        gate promote {about.digest[:19]}"
+
+
+def test_status_says_of_what_is_staged_that_no_signature_promotes_it(desk: Desk) -> None:
+    """As approve and promote do, and what to do: after a run that failed, and after its policy changed."""
+    about = staged(desk)
+    failed = desk.evaluate(ModelVersion(desk.model, "1"), verdict="fail", opens="no")
+    publish(desk.models.registry, failed, desk.folder_of(failed), now=now())
+    after_fail = desk.gate(status.command, desk.model).stdout
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("gate: metadata", "gate: metadata\n    name: card"))
+    after_change = desk.gate(status.command, desk.model).stdout
+
+    assert (
+        f"it cannot be promoted: version 1 was evaluated again on {failed.document['run']['finished_at']} (fail), as"
+        in " ".join(after_fail.split())
+    )
+    assert (
+        "it cannot be promoted: the pipeline is not the one that was evaluated: its policy has changed since"
+        in " ".join(after_change.split())
+    )
+    assert about.digest[:19] not in after_fail + after_change
 
 
 def test_status_takes_the_only_model_and_lists_them_where_there_are_several(desk: Desk) -> None:

@@ -9,9 +9,10 @@ import pytest
 from helpers import moving
 from helpers.desk import Desk
 from helpers.promoting import CI, PROMOTION, ssh_key
-from lockgate.cli.commands import promote, status
-from lockgate.cli.commands.vote import approve, reject
+from lockgate.cli.commands import adopt, promote, rollback, status
+from lockgate.cli.commands.vote import approve, override, reject
 from lockgate.errors import Refused, UsageError
+from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import publish as publishing
 from lockgate.signoff import ssh
 from lockgate.signoff.vote import Vote
@@ -26,6 +27,21 @@ def refusal(desk: Desk, command: object, *arguments: object) -> Refused:
     error = desk.gate(command, *arguments).exception
     assert isinstance(error, Refused)
     return error
+
+
+def refused_alike(desk: Desk, about: Evidence) -> Refused:
+    """What a promotion is refused for, and an approval too."""
+    promoting = refusal(desk, promote.command, about.digest)
+    approving = refusal(desk, approve, about.digest, "--key", desk.key)
+    assert (approving.code, approving.message) == (promoting.code, promoting.message)
+    return approving
+
+
+def stage(desk: Desk, about: Evidence) -> None:
+    recorded = publishing.finished_at(about)
+    moving.record_staging(
+        desk.models.registry, about, folder=desk.folder_of(about), promotion=PROMOTION, actor=CI, clock=lambda: recorded
+    )
 
 
 def test_a_vote_lies_beside_the_evidence(desk: Desk) -> None:
@@ -99,12 +115,55 @@ def test_strangers_and_hopeless_evidence_are_refused(desk: Desk) -> None:
 
     assert refusal(desk, approve, passed.digest, "--key", ssh_key(desk.folder, "eve")).code == "not_an_owner"
     assert refusal(desk, approve, failed.digest, "--key", desk.key).code == "not_open"
-    undecided = refusal(desk, approve, asking.digest, "--key", desk.key)
-    assert undecided.code == "accepting"
-    assert "add --accepting 1" in str(undecided)
     unasked = refusal(desk, approve, asking.digest, "--key", desk.key, "--accepting", 1)
     assert unasked.code == "incomplete"
     assert "that no owner may accept" in str(unasked), "no line of the policy says if_inconclusive: ask"
+
+
+def test_who_approves_says_how_many_undecided_findings_are_accepted(desk: Desk) -> None:
+    """The refusal names the option, and each finding."""
+    line = "- gate: metadata\n    require: [{metric: source_run, at_least: 1, if_inconclusive: ask}]"
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("- gate: metadata", line))
+    asking = desk.evaluate(desk.register(), verdict="inconclusive", opens="by_owner", asks=["metadata/r1/overall"])
+
+    undecided = refusal(desk, approve, asking.digest, "--key", desk.key)
+
+    assert undecided.code == "accepting"
+    assert "add --accepting 1" in str(undecided)
+    assert desk.gate(approve, asking.digest, "--key", desk.key, "--accepting", 1).exit_code == 0
+
+
+def test_nothing_is_signed_that_a_promotion_would_refuse_whatever_is_signed(desk: Desk) -> None:
+    """With the reason of the promotion; a changed policy is named before what else its evidence lacks then."""
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    stage(desk, about)
+    failed = desk.evaluate(second, champion=first, verdict="fail", opens="no")
+    publishing.publish(desk.models.registry, failed, desk.folder_of(failed), now=publishing.finished_at(failed))
+
+    refusals = {"not_newest": refused_alike(desk, about)}
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("gate: metadata", "gate: metadata\n    name: card"))
+    refusals["policy_changed"] = refused_alike(desk, about)
+
+    assert {code: error.code for code, error in refusals.items()} == {code: code for code in refusals}
+    assert f"gate report {failed.digest} shows what stopped it" in str(refusals["not_newest"])
+
+
+def test_evidence_of_a_version_that_was_withdrawn_is_not_signed(desk: Desk) -> None:
+    """Neither to approve it nor to override anything; its next evidence is."""
+    desk.write("  override: {owners: 1}\n")
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    desk.gate(approve, about.digest, "--key", desk.key)
+    desk.gate(promote.command, about.digest)
+    desk.gate(rollback.command, desk.model, "--reason", "it burns")
+
+    assert refused_alike(desk, about).code == "withdrawn"
+    assert refusal(desk, override, about.digest, "--key", desk.key, "--reason", "now").code == "withdrawn"
+    anew = desk.evaluate(second, champion=first)
+    assert desk.gate(approve, anew.digest, "--key", desk.key).exit_code == 0
 
 
 def test_what_is_no_digest_is_wrong_usage(desk: Desk) -> None:
@@ -123,10 +182,7 @@ def test_where_owners_approve_by_comment_alone_no_key_is_asked_for(desk: Desk) -
     key = ssh.public_key(desk.key)
     desk.pipeline.write_text(text.replace(f'{{key: "{key}"}}', "{github: olga, id: 583231}"))
     about = desk.evaluate(desk.register())
-    recorded = publishing.finished_at(about)
-    moving.record_staging(
-        desk.models.registry, about, folder=desk.folder_of(about), promotion=PROMOTION, actor=CI, clock=lambda: recorded
-    )
+    stage(desk, about)
     asked = desk.gate(approve)
     shown = desk.gate(status.command, desk.model).stdout
 

@@ -11,7 +11,7 @@ import click
 
 from lockgate.cli.ledger_lookup import REGISTRY, ModelLedger, model_ledger, only_model
 from lockgate.cli.output import masked, show_json
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, Refused
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -105,8 +105,10 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
     """None where nothing waits, or no pipeline says who signs."""
     from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot, runs_root
     from lockgate.cli.last_run import last_run
+    from lockgate.cli.signing import raise_unpromotable
     from lockgate.data.slices.names import id_words
     from lockgate.hashing import short_digest
+    from lockgate.promotion.operator import RegistryState
     from lockgate.signoff.decision import accepting_option, decide
     from lockgate.signoff.outlook import comment_way
     from lockgate.signoff.policy import SignoffPolicy
@@ -120,7 +122,10 @@ def _waiting(ledger: ModelLedger, state: ModelStatus, path: Path | None) -> Wait
         return None
     try:
         lookup = look_up_evidence(digest, path or ledger.pipeline.path)
+        raise_unpromotable(lookup, lambda: RegistryState(state.chain, state.aliases))
         decision = decide(lookup.pipeline.signoff or SignoffPolicy(), lookup.evidence, read_ballot(lookup)[0], state.at)
+    except Refused as refused:
+        return Waiting(f"it cannot be promoted: {refused.message}; {refused.remedy}")
     except LockgateError as error:
         return Waiting(f"who has to approve is not known here: {error.message}")
     short = short_digest(digest)
