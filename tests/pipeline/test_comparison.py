@@ -203,7 +203,7 @@ def _of_the_schema() -> set[type[BaseModel]]:
     """Every mapping of keys that a pipeline may hold, with the installed gates and registries."""
     found = set[type[BaseModel]]()
     waiting: list[type[BaseModel]] = [Pipeline]
-    waiting += [gate_class(kind, root=Path()) for kind in ("latency", "metadata", "metrics", "shadow", "signature")]
+    waiting += [gate_class(kind, root=Path()) for kind in plugins.installed(plugins.GATES)]
     waiting += [spec_class(kind) for kind in plugins.installed(plugins.REGISTRIES)]
     while waiting:
         cls = waiting.pop()

@@ -8,16 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from lockgate.errors import LockgateError, ModelFault
+from lockgate.errors import GateBroken, LockgateError, ModelFault
 from lockgate.plugins import FormerName
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.dataset import Dataset
+    from lockgate.evaluation.parity.golden_rows import GoldenRows
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.input_plan import InputPlan
     from lockgate.models.model import LoadFacts, Model
+    from lockgate.models.packages.package_list import PackageList
+    from lockgate.models.packages.serving_spec import Serving
     from lockgate.models.program.program_runner import ProgramRunner
     from lockgate.models.target_spec import Target
     from lockgate.registries.ports import ModelVersion, VersionFacts
@@ -89,6 +92,7 @@ class Case:
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
     three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    packages(contender, serving): those where it serves. golden(name): role → its golden rows, of data with recorded scores.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
     file whose function was run beside the models. programs: runs programs of the project; None where there is no project.
     progress(text, done, total or None).
@@ -106,6 +110,8 @@ class Case:
     replayed: Callable[[str], Scored]
     sample: Callable[[Contender, str | None, int], pa.RecordBatch]
     threshold: Callable[[str], float | None]
+    packages: Callable[[Contender, Serving | None], PackageList] = lambda *_: _absent("list of the packages that serve")
+    golden: Callable[[str], Mapping[str, GoldenRows]] = lambda _: _absent("model to ask for golden rows")
     row_functions: Callable[[], Mapping[str, str]] = dict
     roles: Mapping[str, str] = field(default_factory=dict)
     notes: Callable[[], tuple[str, ...]] = tuple
@@ -119,6 +125,10 @@ class Case:
     @property
     def contenders(self) -> tuple[Contender, ...]:
         return (self.candidate,) if self.champion is None else (self.candidate, self.champion)
+
+
+def _absent(part: str) -> Any:
+    raise GateBroken(f"this case has no {part}", remedy="run the gate in a pipeline, with gate run")
 
 
 def _once(make: Callable[..., Answer]) -> Callable[..., Answer]:

@@ -28,6 +28,8 @@ from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import program_runner, start_model
+from lockgate.runs.parity.golden_answers import golden_rows
+from lockgate.runs.parity.serving_packages import serving_packages
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.scratch_folder import scratch_folder
 from lockgate.runs.version_selection import select_candidate, select_champion
@@ -148,6 +150,8 @@ class CaseBuilder:
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
             ),
+            packages=partial(serving_packages, self.pipeline, environ=self.environ, cancelled=self.cancelled),
+            golden=lambda name: golden_rows(self.case, self.inputs, name),
             threshold=lambda role: self.inputs.threshold(
                 next((contender for contender in self.case.contenders if contender.role == role), None)
             ),
@@ -318,19 +322,15 @@ class CaseBuilder:
         checks: dict[str, RepeatCheck] = {contender.role: RepeatCheck() for contender in contenders}
         score: Callable[[Iterator[Any]], Iterator[Any]]
         for contender in contenders:
-            reader = readers[contender.role]
-            if row_functions is None:
-                check = checks[contender.role]
-                score = (
-                    replay(contender.model, reader, failed_once=check.note_failure)
-                    if replayed
-                    else scorer(contender.model, reader)
-                )
-            else:
+            reader, check = readers[contender.role], checks[contender.role]
+            if row_functions is not None:
                 score = row_metrics.row_scorer(contender.model, row_functions, reader)
-            scorers[contender.role] = checks[contender.role].around(
-                self.inputs.feed(score, dataset, plans[contender.role], row_functions)
-            )
+            elif replayed:
+                score = replay(contender.model, reader, failed_once=check.note_failure)
+            else:
+                score = scorer(contender.model, reader)
+            fed = self.inputs.feed(score, dataset, plans[contender.role], row_functions)
+            scorers[contender.role] = check.around(fed)
         return scorers, columns, checks
 
     @cached_property

@@ -22,6 +22,7 @@ from lockgate.pipeline.pipeline import Pipeline, PythonEnvironment
 
 if TYPE_CHECKING:
     from lockgate.models.model import Model
+    from lockgate.models.server.client import HttpClient
     from lockgate.models.server.model import ServerProtocol
 
 
@@ -43,7 +44,7 @@ def start_model(
     target = target or pipeline.target
     if isinstance(target, Server):
         return _server_model(pipeline, target, role=role, cancelled=cancelled, signature=signature())
-    python, environ = _interpreter(pipeline, files, role=role, environ=environ, cancelled=cancelled)
+    python, environ = interpreter_of(pipeline, files, role=role, environ=environ, cancelled=cancelled)
     if boxed(pipeline.isolation):
         with suppress(OSError):  # said where the process is started
             python = interpreter_behind(environment.interpreter(python), environ)
@@ -141,13 +142,23 @@ def _named_python(pipeline: Pipeline, named: PythonEnvironment) -> str:
 def _server_model(
     pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None, signature: Any
 ) -> Model:
-    from lockgate.models.server.client import HttpClient
     from lockgate.models.server.model import ServerModel
+
+    client = server_client(pipeline, target, role=role, cancelled=cancelled)
+    protocol = _protocol(pipeline, target, role)
+    protocol.path = target.path or protocol.path
+    protocol.health = target.health or protocol.health
+    return ServerModel(client, protocol, signature=signature, ready_s=target.ready.total_seconds())
+
+
+def server_client(pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None) -> HttpClient:
+    """A client of the role's server. Raises UsageError where the target names none."""
+    from lockgate.models.server.client import HttpClient
 
     address = target.url(role)
     if address is None:
         raise UsageError(f"target does not say where the {role} answers", remedy=f"write {role}: URL into target")
-    client = HttpClient(
+    return HttpClient(
         address,
         name=role,
         headers={name: value.get_secret_value() for name, value in target.headers.items()},
@@ -155,10 +166,6 @@ def _server_model(
         ca_file=None if target.ca is None else str(pipeline.resolve(target.ca)),
         cancelled=cancelled,
     )
-    protocol = _protocol(pipeline, target, role)
-    protocol.path = target.path or protocol.path
-    protocol.health = target.health or protocol.health
-    return ServerModel(client, protocol, signature=signature, ready_s=target.ready.total_seconds())
 
 
 def _protocol(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
@@ -182,7 +189,7 @@ def _protocol(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
     return JsonProtocol(body=target.body, output=target.output, one_row=target.one_row)
 
 
-def _interpreter(
+def interpreter_of(
     pipeline: Pipeline,
     files: Path,
     *,

@@ -178,4 +178,5 @@ def _words(value: Any) -> str:
 SECTIONS: Mapping[str, Callable[[GateResult], Iterator[Figure]]] = {
     "signature": _checklist,
     "metadata": _checklist,
+    "environment": _checklist,
 }

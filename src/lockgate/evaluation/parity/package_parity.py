@@ -1,0 +1,117 @@
+"""What the packages of one version and of where it serves come to: counts, sentences and the lines that mend them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.parity.packages import PackageComparison, ParityPolicy, compare_packages
+from lockgate.evaluation.requirements.requirement import Requirement
+
+if TYPE_CHECKING:
+    from lockgate.evaluation.case import Contender
+    from lockgate.models.packages.package_list import PackageList
+    from lockgate.models.packages.requirement_lines import PackageLine
+
+_LISTED = 40
+_UNPINNED = ("undecided", "not shown")
+
+
+@dataclass(frozen=True)
+class PackageParity:
+    """One version beside where it serves. declared: what the policy does not ignore of it; compared: what applies there."""
+
+    declared: Sequence[PackageLine]
+    serving: PackageList
+    compared: Sequence[PackageComparison]
+
+    @classmethod
+    def read(cls, contender: Contender, serving: PackageList, policy: ParityPolicy) -> PackageParity:
+        """Raises ModelFault for a declaration that cannot be read."""
+        from lockgate.models.packages.declaration import Declaration
+
+        declaration = Declaration.read(contender.files, name=contender.role, python=contender.facts.python_version)
+        lines = [line for line in declaration.lines if policy.closeness(line.name) != "ignore"]
+        return cls(lines, serving, compare_packages(lines, serving, policy))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What served, for the evidence."""
+        serving = self.serving
+        return {
+            "list": serving.source, "sha256": serving.sha256, "packages": len(serving.versions), "python": serving.python,
+        }  # fmt: skip
+
+    def having(self, *outcomes: str) -> list[PackageComparison]:
+        return [each for each in self.compared if each.outcome in outcomes]
+
+    @cached_property
+    def unpinned(self) -> list[PackageLine]:
+        return [line for line in self.declared if line.exact is None]
+
+    @property
+    def _nothing(self) -> str | None:
+        """Why nothing could be compared at all; None where something was."""
+        if not self.compared:
+            return "the model declares no packages"
+        if all(each.serving is None for each in self.compared if each.package != "python"):
+            return f"{self.serving.source} lists none of the {len(self.compared)} packages that the model declares"
+        return None
+
+    def differences(self, name: str, line: Requirement, champion: PackageParity | None) -> Estimate:
+        """The count of packages that differ; what could not be decided leaves it open."""
+        nothing, undecided, missing = self._nothing, self.having("undecided"), self.having("missing")
+        detail: dict[str, Any] = {"found": list(map(str, self.having("differs")[:_LISTED]))}
+        if self.having("allowed"):
+            detail["fine"] = list(map(str, self.having("allowed")[:_LISTED]))
+        notes = [str(each) for each in (*undecided, *self.having("not shown"))]
+        notes += [f"not there: {', '.join(each.package for each in missing)}"] if missing else []
+        detail |= {"notes": notes[:_LISTED]} if notes else {}
+        estimate = counted(
+            name, line, value=len(self.having("differs")), units=0 if nothing else len(self.compared), detail=detail,
+            champion=None if champion is None else float(len(champion.having("differs"))),
+        )  # fmt: skip
+        if nothing:
+            return replace(estimate, detail={"why": nothing}, problem=("nothing_listed", nothing))
+        few = "; ".join(map(str, undecided)) or None
+        return replace(estimate, counted_in="packages", too_few=few, few_code="not_pinned" if few else "too_small")
+
+    def unpinned_count(self, name: str, line: Requirement, champion: PackageParity | None) -> Estimate:
+        return replace(
+            counted(
+                name, line, value=len(self.unpinned), units=len(self.declared),
+                champion=None if champion is None else float(len(champion.unpinned)),
+                detail={"found": [f"{each.text} ({each.file})" for each in self.unpinned[:_LISTED]]},
+            ),
+            counted_in="requirements",
+        )  # fmt: skip
+
+    def remedy(self) -> str | None:
+        """The line that makes the serving environment what the model declares, and the other way."""
+        differing = [each for each in self.having("differs") if each.package not in ("", "python")]
+        pins = {line.name: line.exact for line in self.declared}
+        lines = [f'"{each.package}=={pins[each.package]}"' for each in differing if pins.get(each.package)]
+        parts = [f"where it serves: pip install {' '.join(lines)}"] if lines else []
+        parts += [f"serve under {each.declared}" for each in self.having("differs") if each.package == "python"]
+        return "; ".join([*parts, f"or train and log the model under what {self.serving.source} lists"])
+
+    def pinning(self) -> str:
+        """The line that says what nobody could decide."""
+        named = [each.package for each in self.having("undecided") if each.serving is not None]
+        parts = []
+        if named:
+            pins = ", ".join(f'f"{name}=={{version({name!r})}}"' for name in named)
+            parts.append(f"log it with the versions of its training: extra_pip_requirements=[{pins}]")
+        if any(each.package == "python" for each in self.having("undecided")):
+            parts.append("write python: 3.11, or whichever version `python --version` says there, beside serving")
+        silent = [
+            each.package
+            for each in self.having("undecided")
+            if each.serving is None and each.package not in ("", "python")
+        ]
+        if silent:
+            parts.append(f"name a list that says the version of {', '.join(silent)}, such as pip list --format=json")
+        return "; ".join(parts) or "pin its requirements to the versions of its training"

@@ -1,0 +1,1 @@
+"""What the environment gate looks at: the packages where a version serves, and its answers to golden rows there."""
