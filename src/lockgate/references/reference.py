@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
@@ -38,6 +38,10 @@ class Reference:
     remedy: str = ""
     parts: Mapping[str, str] = field(default_factory=dict, repr=False)
     exists: bool | None = None
+
+    def noting(self, clause: str) -> Reference:
+        """The same, of which more was learnt."""
+        return replace(self, why=f"{self.why}; {clause}") if clause else self
 
 
 def pinned(scheme: str, text: str, reason: str, **parts: str) -> Reference:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from lockgate.foreign import yaml
 from lockgate.foreign.files import read_regular
+from lockgate.references.dvc_files import outputs
 
 _STAGES = ("dvc.lock", "dvc.yaml")
-_OUTS = ("outs", "metrics", "plots")
 
 
 def tracks_data(path: str) -> bool:
@@ -48,21 +46,7 @@ def _upwards(path: Path, root: Path) -> Iterator[Path]:
 
 def outs(file: Path) -> list[Path]:
     """What a file of DVC declares as outputs, with `${…}` where a variable stands. Raises OSError, ValueError."""
-    document = yaml.read(read_regular(file).decode())
-    if not isinstance(document, dict):
-        raise ValueError(f"{file.name} is no mapping")
-    paths = list[Path]()
-    stages = document.get("stages", document)  # a lock of the first schema has them at the top
-    for entry in [document, *(stages.values() if isinstance(stages, dict) else ())]:
-        stage = entry.get("do", entry) if isinstance(entry, dict) else None  # of `foreach`
-        if not isinstance(stage, dict):
-            continue
-        for out in [out for key in _OUTS if isinstance(stage.get(key), list) for out in stage[key]]:
-            # `path` in a lock or a .dvc file; in dvc.yaml the path itself, or a mapping of it to its options
-            name = out.get("path") or next(iter(out), None) if isinstance(out, dict) else out
-            if isinstance(name, str):
-                paths.append(Path(os.path.normpath(file.parent / str(stage.get("wdir") or ".") / name)))
-    return paths
+    return [Path(output.path) for output in outputs(read_regular(file), file.parent.as_posix())]
 
 
 def _outs(file: Path) -> list[Path]:

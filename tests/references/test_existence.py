@@ -1,0 +1,198 @@
+"""Whether what a reference names is there, asked of real repositories, buckets, tables and registries."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockgate.references import Kind, Reference, parse
+from lockgate.references.existence import look_up
+
+from .conftest import BUNDLE, FIRST, SECOND, git
+
+DATA = {
+    "data/holdout.csv": "id,label\n1,0\n2,1\n3,1\n",
+    "data/parts/a.csv": "a\n1\n",
+    "data/parts/deep/b.csv": "a\n2\n",
+}
+
+
+def ask(text: str, root: Path, kind: Kind = "data") -> Reference:
+    return look_up(parse(text, kind=kind), root)
+
+
+def test_a_commit_is_looked_for_in_the_checkout(checkout: Path) -> None:
+    """A commit, of it a file, and not a tree, nor one that nobody has."""
+    tree = git(checkout, "rev-parse", "HEAD^{tree}")
+
+    assert ask(FIRST, checkout, "code").exists
+    assert ask(f"git:dvc.yaml@{FIRST}", checkout).exists
+    lost = ask("1" * 40, checkout, "code")
+    assert (lost.pinned, lost.exists, lost.why) == (True, False, f"this repository has no commit {'1' * 12}")
+    assert f"git fetch origin {'1' * 40}" in lost.remedy
+    assert ask(tree, checkout, "code").why == "it is no commit, it is a tree"
+    for path in ("none.csv", "../x", "/etc/passwd", "a\nb"):
+        assert not ask(f"git:{path}@{FIRST}", checkout).exists
+
+
+def test_a_branch_is_told_the_commit_that_it_is_now(checkout: Path) -> None:
+    """Also in the middle of a reference; a name that is none here keeps its remedy."""
+    git(checkout, "tag", "v1", FIRST)
+
+    assert ask("main", checkout, "code").remedy == f"write {SECOND}, which main is in this checkout now"
+    assert ask("v1", checkout, "code").remedy == f"write {FIRST}, which v1 is in this checkout now"
+    assert ask(FIRST[:9], checkout, "code").remedy.startswith(f"write {FIRST}, ")
+    assert ask("dvc:data/parts@main", checkout).remedy.startswith(f"write dvc:data/parts@{SECOND}, ")
+    assert "git rev-parse other" in ask("other", checkout, "code").remedy
+
+
+def test_what_a_checkout_cannot_tell_is_left_open(checkout: Path, tmp_path: Path) -> None:
+    """Outside of one, in a clone that was cut, of another repository; its own is known by its address."""
+    git(checkout, "remote", "set-url", "origin", "git@github.com:org/fraud.git")
+    shallow = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{checkout.parent}", str(shallow)], check=True)
+
+    assert ask(f"https://github.com/org/fraud/commit/{FIRST}", checkout).exists
+    for text, root, reason in [
+        (FIRST, tmp_path, "there is no checkout here"),
+        (FIRST, shallow, "this clone was cut"),
+        (f"https://github.com/org/other/commit/{FIRST}", checkout, "it is in another repository"),
+    ]:
+        left = ask(text, root, "code")
+        assert (left.exists, left.pinned) == (None, True)
+        assert reason in left.why
+
+
+@pytest.mark.parametrize(
+    ("path", "md5"),
+    [
+        ("data/holdout.csv", "eeda42b20ed3b944a74c84b1400831da"),
+        ("data/clean.csv", "b3082012a3021455c451963ccdcf1fde"),
+        ("data/parts", "18a378d814b5b8a7826f8b807104c695.dir"),
+        ("data/parts/deep/b.csv", "18a378d814b5b8a7826f8b807104c695.dir"),
+    ],
+)
+def test_what_dvc_kept_is_read_from_git(checkout: Path, path: str, md5: str) -> None:
+    """From a .dvc file, of the folder above too, and from dvc.lock; neither DVC nor the data are there."""
+    reference = ask(f"dvc:{path}@{SECOND}", checkout)
+
+    assert (reference.exists, reference.parts["md5"]) == (True, md5)
+    assert ask(f"{path}.dvc@{SECOND}", checkout) == Reference(**{**vars(reference), "text": f"{path}.dvc@{SECOND}"})
+
+
+def test_what_dvc_did_not_keep_is_said(checkout: Path) -> None:
+    """At another commit, of another path, and of a commit that nobody has."""
+    assert "git add nothing.csv.dvc" in ask(f"dvc:nothing.csv@{FIRST}", checkout).remedy
+    assert ask(f"dvc:data/holdout.csv@{'1' * 40}", checkout).exists is False
+    assert ask("md5:eeda42b20ed3b944a74c84b1400831da", checkout).exists is None
+    named = checkout / "data" / "other.dvc"
+    named.write_text("outs:\n- {md5: 0a, path: rows.csv}\n")
+    git(checkout, "add", "-f", ".")
+    git(checkout, "-c", "user.name=D", "-c", "user.email=d@example.org", "commit", "-qm", "three")
+    assert ask(f"dvc:data/rows.csv@{git(checkout, 'rev-parse', 'HEAD')}", checkout).parts["md5"] == "0a"
+
+
+def test_an_object_is_looked_for_in_its_version(s3: Any, tmp_path: Path) -> None:
+    """Written over, deleted and never there; of one without a version, the current one is named."""
+    s3.create_bucket(Bucket="kept")
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket="kept", Key="train.csv", Body=b"1")["VersionId"]
+    second = s3.put_object(Bucket="kept", Key="train.csv", Body=b"2")["VersionId"]
+    s3.put_object(Bucket="kept", Key="gone.csv", Body=b"1")
+    mark = s3.delete_object(Bucket="kept", Key="gone.csv")["VersionId"]
+    s3.create_bucket(Bucket="plain")
+    s3.put_object(Bucket="plain", Key="train.csv", Body=b"1")
+
+    old = ask(f"s3://kept/train.csv?versionId={first}", tmp_path)
+    assert (old.exists, old.pinned) == (True, True)
+    assert "it was written at 20" in old.why
+    assert ask("s3://kept/train.csv", tmp_path).remedy == (
+        f"write s3://kept/train.csv?versionId={second}, which is its current version"
+    )
+    for text in ("train.csv?versionId=none", f"gone.csv?versionId={mark}", "gone.csv", "never.csv"):
+        assert ask(f"s3://kept/{text}", tmp_path).exists is False
+    assert "the bucket keeps no versions" in ask("s3://plain/train.csv", tmp_path).why
+    assert ask("s3://kept/", tmp_path).exists is None
+
+
+def test_a_store_that_cannot_be_asked_leaves_it_open(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody listens there, or the package is missing."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        for text, kind in [("s3://kept/t.csv?versionId=1", "data"), (f"127.0.0.1:{port}/a:1", "image")]:
+            assert ask(text, tmp_path, kind).exists is None  # type: ignore[arg-type]
+    for package, text in [("botocore", "s3://b/k"), ("deltalake", "lake@v1"), ("google.cloud", "bq://p.d.t")]:
+        monkeypatch.setitem(sys.modules, package, None)
+        assert "is not installed" in ask(text, tmp_path).why
+
+
+def test_a_delta_table_is_looked_for_in_its_version(tmp_path: Path) -> None:
+    """By its log; of one without a version, the newest is named."""
+    deltalake = pytest.importorskip("deltalake", reason="needs lockgate[delta]")
+    import pyarrow as pa
+
+    for _ in range(2):
+        deltalake.write_deltalake(str(tmp_path / "lake"), pa.table({"a": [1]}), mode="append")
+
+    assert ask("lake@v0", tmp_path).exists
+    assert (
+        ask(f"delta:{tmp_path}/lake", tmp_path).remedy == f"write delta:{tmp_path}/lake@v1, which is its newest version"
+    )
+    beyond, nowhere = ask("lake@v2", tmp_path), ask("./none@v2", tmp_path)
+    assert (beyond.exists, beyond.remedy) == (False, "name one that its log has; the newest is 1")
+    assert (nowhere.exists, nowhere.why) == (False, "there is no Delta table")
+    assert ask("main.fraud.train@v2", tmp_path).exists is None
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """(address of a registry that holds serving/fraud:1.0, the digest of that image)."""
+    for program in ("docker-registry", "skopeo", "umoci"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (folder / "registry.yml").write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/store}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+    )
+    server = subprocess.Popen(["docker-registry", "serve", str(folder / "registry.yml")], stderr=subprocess.DEVNULL)
+    try:
+        subprocess.run(["umoci", "init", "--layout", "image"], cwd=folder, check=True)
+        subprocess.run(["umoci", "new", "--image", "image:base"], cwd=folder, check=True)
+        target = f"docker://127.0.0.1:{port}/serving/fraud:1.0"
+        copy = ["skopeo", "copy", "-q", "--retry-times", "5", "--dest-tls-verify=false", "--digestfile", "digest"]
+        subprocess.run([*copy, "oci:image:base", target], cwd=folder, check=True)
+        yield f"127.0.0.1:{port}", (folder / "digest").read_text().strip()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_an_image_is_looked_for_by_its_digest(registry: tuple[str, str], tmp_path: Path) -> None:
+    """In a real registry; a tag is resolved, and the remedy names its digest."""
+    host, digest = registry
+
+    assert ask(f"{host}/serving/fraud@{digest}", tmp_path, "image").exists
+    tag = ask(f"{host}/serving/fraud:1.0", tmp_path, "image")
+    assert (tag.pinned, tag.exists) == (False, True)
+    assert tag.remedy == f"write {host}/serving/fraud@{digest}, which 1.0 stands for now"
+    for missing in (f"fraud@sha256:{'0' * 64}", "fraud:2.0", "other:1.0"):
+        assert ask(f"{host}/serving/{missing}", tmp_path, "image").exists is False
+
+
+def test_what_nobody_can_be_asked_about_stays_open(tmp_path: Path) -> None:
+    """No request is sent for it."""
+    for text in ("https://host.example/t.csv", "wandb:org/fraud/train:v3", "train", "s3://bucket/part/"):
+        assert ask(text, tmp_path) == parse(text)
+    assert BUNDLE.stat().st_size < 4096
