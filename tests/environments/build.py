@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PROGRAMS = ("act", "bentoml", "mlserver")
+PROGRAMS = ("act", "bentoml", "bqemulator", "mlserver")
 _PYTHONS = ((3, 11), (3, 12))  # that all of these can be installed under
 _BUILT = Path(os.environ.get("LOCKGATE_TEST_SERVERS") or HERE.parents[1] / ".servers")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 
+import lockgate
+from environments.build import environment
 from lockgate.references import Kind, Reference, parse
 from lockgate.references.existence import look_up
 
@@ -151,6 +154,25 @@ def test_a_delta_table_is_looked_for_in_its_version(tmp_path: Path) -> None:
     assert (beyond.exists, beyond.remedy) == (False, "name one that its log has; the newest is 1")
     assert (nowhere.exists, nowhere.why) == (False, "there is no Delta table")
     assert ask("main.fraud.train@v2", tmp_path).exists is None
+
+
+def test_bigquery_is_asked_by_what_describes_its_tables(tmp_path: Path) -> None:
+    """A partition has rows or is none, and a snapshot is pinned by what it is; asked of an emulator by Google's client."""
+    python = environment("bqemulator") / "bin" / "python"
+    names = ["train$20240115", "train$20240117", "train_20240115", "train", "none"]
+    story = subprocess.run(
+        [python, Path(__file__).with_name("bigquery_story.py"), *(f"bq://p.fraud.{name}" for name in names)],
+        capture_output=True, text=True, check=False, env={"PYTHONPATH": str(Path(lockgate.__file__).parents[1]), "HOME": str(tmp_path)},
+    )  # fmt: skip
+
+    assert story.returncode == 0, story.stderr
+    assert json.loads(story.stdout.splitlines()[-1]) == [
+        [True, True, "it is the partition 20240115 of p.fraud.train; it has 2 rows"],
+        [True, False, "p.fraud.train has no partition 20240117"],
+        [True, True, "it is a snapshot, which is never written again"],
+        [False, True, "it is a table, whose rows may change"],
+        [False, False, "BigQuery has no table p.fraud.none"],
+    ]
 
 
 @pytest.fixture(scope="module")
