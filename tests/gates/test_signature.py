@@ -47,11 +47,25 @@ def test_breaking_changes_are_named(tmp_path: Path) -> None:
 
     assert (found.verdict, found.code, found.observed) == (Verdict.FAIL, "breaking_changes", 3.0)
     assert found.reason == (
-        "breaking changes: input age removed; input city retyped from string to long; input city newly required"
+        "breaking changes: input age removed; input city retyped from string to long "
+        '(MLflow\'s server takes "1234" as 1234); input city newly required'
     )
     assert found.detail["fine"] == ["input vip added optional"]
     assert found.remedy is not None
     assert found.remedy.startswith("keep the old column")
+
+
+def test_a_renamed_column_is_said_to_be_one(tmp_path: Path) -> None:
+    """With the name to log the model with, beside what is broken until then."""
+    renamed = with_inputs({"name": "customer_age", "type": "long", "required": True}, COLUMNS[1])
+    found = signed(tmp_path, candidate_facts=renamed, table=None).findings[1]
+
+    assert found.reason == (
+        "breaking changes: input age removed (renamed to customer_age?); input customer_age added required "
+        "(renamed from age?)"
+    )
+    assert found.detail["found"] == ["input age removed", "input customer_age added required"]
+    assert str(found.remedy).startswith("where only names changed, log the model with the old ones: age; else keep")
 
 
 def test_data_that_does_not_fit_is_named_by_column(tmp_path: Path) -> None:

@@ -154,7 +154,11 @@ def _explained(finding: Finding, remedies: Mapping[str, str]) -> Finding:
     """The finding with what was counted in its reason; a leak under a code of its own."""
     remedy = remedies[finding.subject]
     subject = finding.subject.replace("_", " ")
-    problems = "; ".join(map(str, finding.detail.get("found", [])))
+    notes = finding.detail.get("notes", {})
+    problems = "; ".join(
+        f"{problem} ({notes[problem]})" if problem in notes else str(problem)
+        for problem in finding.detail.get("found", [])
+    )
     if finding.verdict is Verdict.PASS:
         among = counted_words(finding.rows, finding.counted_in)
         harmless = "; ".join(finding.detail.get("fine", []))
@@ -181,7 +185,15 @@ def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
         return 0, [], {"why": f"the {'candidate' if new is None else 'champion'} has no signature to compare"}
     compared, changes = signature_diff.diff(old, new)
     breaking = [str(change) for change in changes if change.breaking]
-    return compared, breaking, {"fine": [str(change) for change in changes if not change.breaking]}
+    notes = {str(change): change.note for change in changes if change.breaking and change.note}
+    more: dict[str, object] = {"notes": notes} if notes else {}
+    renamed = [change for change in changes if change.kind == "removed" and change.other_name is not None]
+    if renamed:
+        former = ", ".join(change.name for change in renamed)
+        more["remedy"] = (
+            f"where only names changed, log the model with the old ones: {former}; else {_REMEDIES['breaking_changes']}"
+        )
+    return compared, breaking, {"fine": [str(change) for change in changes if not change.breaking], **more}
 
 
 def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:

@@ -1,58 +1,69 @@
-"""Compare two signatures by name: columns removed, retyped, newly required or added."""
+"""Compare two signatures by name: what callers sent must still be taken, and what they read must still come."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lockgate.models.signature.coercions import coercion
+from lockgate.models.signature.renames import likely_renames
+from lockgate.models.signature.type_order import WIDER, WIDER_PARAMS, TypeChange, differences, type_text
+
 Column = Mapping[str, Any]
 
-# A column may become the wider type: every value that was accepted still is.
-_WIDER = {
-    "boolean": (),
-    "integer": ("long", "double"),
-    "long": (),
-    "float": ("double",),
-    "double": (),
+Side = Literal["inputs", "outputs", "params"]
+ChangeKind = Literal[
+    "removed", "retyped", "newly required", "added required", "added optional", "widened", "narrowed", "now optional",
+    "rewritten", "default changed",
+]  # fmt: skip
+_BREAKING = {
+    "outputs": ("removed", "retyped", "now optional"),
+    "inputs": ("removed", "retyped", "newly required", "added required"),
+    "params": ("removed", "retyped", "newly required", "added required"),
 }
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two signatures."""
+    """One difference between two signatures.
 
-    side: Literal["inputs", "outputs", "params"]
+    name: of the column, with the path to what changed inside of it, such as `customer.age` or `tags[]`. other_name: the
+    column that it most likely is under another name. coercion: (JSON value, what MLflow's server makes of it without a
+    word) where callers that go on sending the old type are not refused over HTTP.
+    """
+
+    side: Side
     name: str
-    kind: Literal["removed", "retyped", "newly required", "added required", "added optional", "widened", "now optional"]
+    kind: ChangeKind
     old: str
     new: str
+    other_name: str | None = None
+    coercion: tuple[str, str] | None = None
 
     @property
     def breaking(self) -> bool:
         """Whether callers of the old signature may now be refused, or misread an answer."""
-        if self.side == "outputs":
-            return self.kind in ("removed", "retyped", "widened")
-        return self.kind in ("removed", "retyped", "newly required", "added required")
+        return self.kind in _BREAKING[self.side]
+
+    @property
+    def note(self) -> str:
+        """What else is to be known of it, in words; empty where nothing is."""
+        if self.other_name is not None:
+            name = "a column without a name" if self.other_name.startswith("#") else self.other_name
+            return f"renamed {'to' if self.kind == 'removed' else 'from'} {name}?"
+        if self.coercion is None:
+            return ""
+        sent, taken = self.coercion
+        return f"MLflow's server lets {sent} pass" if sent == taken else f"MLflow's server takes {sent} as {taken}"
 
     def __str__(self) -> str:
         text = f"{self.side[:-1]} {self.name}"
-        if self.kind in ("retyped", "widened"):
-            return f"{text} {self.kind} from {self.old} to {self.new}"
-        return f"{text} {self.kind}"
-
-
-def type_of(column: Column) -> str:
-    """Return a column's type as one comparable text; nested types by their JSON."""
-    kind = column.get("type")
-    if kind == "tensor":
-        spec = column.get("tensor-spec", {})
-        return f"tensor({spec.get('dtype')}, {spec.get('shape')})"
-    if isinstance(kind, str) and kind not in ("object", "array", "map"):
-        return kind
-    rest = {key: value for key, value in sorted(column.items()) if key not in ("name", "required", "default")}
-    return str(rest)
+        if self.kind == "rewritten":
+            return f"{text} is the same, written {self.new} instead of {self.old}"
+        changed = self.kind in ("retyped", "widened", "narrowed", "default changed")
+        return f"{text} {self.kind}" + (f" from {self.old} to {self.new}" if changed else "")
 
 
 def named(columns: Sequence[Column]) -> dict[str, Column]:
@@ -78,31 +89,59 @@ def required(column: Column) -> bool:
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Change, ...]]:
     """Return (number of columns compared, the changes), over inputs, outputs and parameters.
 
-    old, new: {"inputs": [column…], "outputs": […], "params": […]} as a registry's JSON has them. A removed input is
-    breaking: callers that send it are relying on it; MLflow would drop it without a word.
+    old, new: {"inputs": [column…], "outputs": […], "params": […]} as a registry's JSON has them. Inputs and parameters
+    must go on taking what was sent, outputs must go on giving what was read. A removed input is breaking: callers that
+    send it are relying on it; MLflow would drop it without a word.
     """
     compared, changes = 0, list[Change]()
-    for side in ("inputs", "outputs", "params"):
+    sides: tuple[Side, ...] = ("inputs", "outputs", "params")
+    for side in sides:
         before, after = named(old.get(side) or ()), named(new.get(side) or ())
         compared += len(before.keys() | after.keys())
+        gone = {name: column for name, column in before.items() if name not in after}
+        come = {name: column for name, column in after.items() if name not in before}
+        renames = likely_renames(gone, come)
         for name, column in before.items():
-            if name not in after:
-                changes.append(Change(side, name, "removed", type_of(column), ""))
-                continue
-            old_type, new_type = type_of(column), type_of(after[name])
-            if old_type != new_type:
-                wider = side != "outputs" and new_type in _WIDER.get(old_type, ())
-                changes.append(Change(side, name, "widened" if wider else "retyped", old_type, new_type))
-            if side != "outputs" and required(column) != required(after[name]):
-                stricter = required(after[name])
-                changes.append(Change(side, name, "newly required" if stricter else "now optional", old_type, new_type))
-        for name, column in after.items():
-            if name not in before:
-                needed = side != "outputs" and required(column)
-                changes.append(
-                    Change(side, name, "added required" if needed else "added optional", "", type_of(column))
-                )
+            if name in gone:
+                changes.append(Change(side, name, "removed", type_text(column), "", renames.get(name)))
+            else:
+                changes += _column_changes(side, name, column, after[name])
+        former = {new_name: name for name, new_name in renames.items()}
+        for name, column in come.items():
+            kind: ChangeKind = "added required" if side != "outputs" and required(column) else "added optional"
+            changes.append(Change(side, name, kind, "", type_text(column), former.get(name)))
     return compared, tuple(changes)
+
+
+def _column_changes(side: Side, name: str, old: Column, new: Column) -> Iterator[Change]:
+    for difference in differences(old, new, WIDER_PARAMS if side == "params" else WIDER if side == "inputs" else {}):
+        kind, below = _kind(side, difference.kind), difference.path
+        unseen = side == "inputs" and not below and kind == "retyped"
+        yield Change(
+            side,
+            f"{name}{below}",
+            kind,
+            type_text(difference.old) if difference.old else "",
+            type_text(difference.new) if difference.new else "",
+            coercion=coercion(old, new) if unseen else None,
+        )
+    stricter = required(new)
+    if required(old) != stricter and not (stricter and side == "outputs"):
+        yield Change(side, name, "newly required" if stricter else "now optional", type_text(old), type_text(new))
+    before, after = str(old.get("default")), str(new.get("default"))
+    if side == "params" and "default" in old and "default" in new and before != after:
+        yield Change(side, name, "default changed", before, after)
+
+
+def _kind(side: Side, kind: TypeChange) -> ChangeKind:
+    """What a difference of types comes to for whoever sends or reads: a wider input takes more, a narrower output gives less."""
+    if kind == "wider":
+        return "retyped" if side == "outputs" else "widened"
+    if kind == "narrower":
+        return "narrowed" if side == "outputs" else "retyped"
+    if kind == "other":
+        return "retyped"
+    return "added optional" if side == "outputs" and kind == "added required" else kind
 
 
 _TEXTS = ("string", "large_string", "string_view")

@@ -78,7 +78,8 @@ def _describe(change: Change) -> str:
     side = "parameter" if change.side == "params" else change.side[:-1]
     name, old, new = cut(change.name, _NAME), cut(change.old, _NAME), cut(change.new, _NAME)
     if change.side == "outputs":
-        return f"its output lacks {name}" if change.kind == "removed" else f"its output has {name} as {new}, not {old}"
+        missing = {"removed": f"its output lacks {name}", "now optional": f"its output may lack {name}"}
+        return missing.get(change.kind, f"its output has {name} as {new}, not {old}")
     return {
         "removed": f"it does not know the {side} {name}",
         "retyped": f"it takes the {side} {name} as {new}, not {old}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from lockgate.errors import UsageError
@@ -110,7 +110,7 @@ class Outcome:
 
 
 def _change_json(change: Change) -> dict[str, str]:
-    return {"what" if key == "kind" else key: value for key, value in asdict(change).items()}
+    return {"side": change.side, "name": change.name, "what": change.kind, "old": change.old, "new": change.new}
 
 
 def require_reason(reason: str) -> str:

@@ -16,10 +16,13 @@ def signature_changes(gate: str, old: Mapping[str, Any], new: Mapping[str, Any])
     """One row a change, those that break callers first; nothing where the signatures are the same."""
     _, changes = diff(old, new)
     points = tuple(
-        (change.side, *(cut(text, _LONGEST) for text in (change.name, change.kind, change.old, change.new)), "yes" if change.breaking else "no")
+        (change.side, *(cut(text, _LONGEST) for text in (change.name, change.kind, change.old, change.new)), "yes" if change.breaking else "no", cut(change.note, _LONGEST))
         for change in sorted(changes, key=lambda change: not change.breaking)[:_MOST]
     )  # fmt: skip
     if points:
         yield Exhibit(
-            f"{gate}/changes", "table", ("side", "column", "change", "champion", "candidate", "breaking"), points
+            f"{gate}/changes",
+            "table",
+            ("side", "column", "change", "champion", "candidate", "breaking", "note"),
+            points,
         )

@@ -86,9 +86,9 @@ def flips_by_slice(source: Source) -> Iterator[Figure]:
 def signature_changes(source: Source) -> Iterator[Figure]:
     """The signature as a diff: what breaks callers first."""
     rows, tones = [], []
-    for side, column, change, old, new, breaking in source.exhibit.points:
+    for side, column, change, old, new, breaking, *note in source.exhibit.points:  # without notes before 0.3
         sign = _SIGNS.get(str(change), "~")
-        effect = "breaks callers" if breaking == "yes" else "harmless"
+        effect = "; ".join(filter(None, ("breaks callers" if breaking == "yes" else "harmless", *map(str, note))))
         rows.append(
             (
                 f"{sign} {str(side).removesuffix('s')} {column}",

@@ -1,0 +1,46 @@
+"""Which column that is gone may be which new one, under another name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+
+from lockgate.models.signature.type_order import WIDER, Type, differences
+
+_ALIKE = 0.6  # of difflib's ratio, as `difflib.get_close_matches` has it
+
+
+def likely_renames(removed: Mapping[str, Type], added: Mapping[str, Type]) -> dict[str, str]:
+    """Name that is gone → the new name that most likely stands for it; each at most once, and only where types fit.
+
+    A single column that is gone beside a single new one of the same type may have any name.
+    """
+    alone = len(removed) == len(added) == 1
+    scores = sorted(
+        ((alike, old, new) for old in removed for new in added if (alike := _alike(old, new)) >= _ALIKE or alone),
+        key=lambda pair: -pair[0],
+    )
+    pairs: dict[str, str] = {}
+    for _, old, new in scores:
+        if old not in pairs and new not in pairs.values() and _fits(removed[old], added[new]):
+            pairs[old] = new
+    return pairs
+
+
+def _alike(old: str, new: str) -> float:
+    """From 0 to 1; names whose words are all in the other one are alike."""
+    words = [_words(name) for name in (old, new)]
+    contained = words[0] and words[1] and (set(words[0]) <= set(words[1]) or set(words[1]) <= set(words[0]))
+    ratio = SequenceMatcher(None, "".join(words[0]), "".join(words[1])).ratio()
+    return max(ratio, _ALIKE) if contained else ratio
+
+
+def _words(name: str) -> list[str]:
+    """`userAge` and `user_age` are the same words."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[^\w]|_", apart.casefold()) if word]
+
+
+def _fits(old: Type, new: Type) -> bool:
+    return all(difference.kind in ("wider", "rewritten", "now optional") for difference in differences(old, new, WIDER))
