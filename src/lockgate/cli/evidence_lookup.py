@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from lockgate import git
@@ -15,7 +15,7 @@ from lockgate.cli.last_run import last_run
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import EVIDENCE, RunFolder, latest, matching, runs
+from lockgate.evidence.run_folder import EVIDENCE, RunFolder, latest, matching
 from lockgate.evidence.run_record import RunRecord
 from lockgate.hashing import SHORTEST, is_digest, short_digest
 from lockgate.integrations import committers
@@ -107,36 +107,28 @@ def run_record(source: str | None, path: Path | None, scratch: Path) -> RunRecor
     return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))
 
 
-def all_evidence(pipeline: Pipeline, scratch: Path, unread: list[str]) -> Iterator[Evidence]:
-    """The evidence of a model, in the runs of this checkout and published, each once; one at a time, as there may be thousands.
+def published_evidence(
+    pipeline: Pipeline, scratch: Path, unread: list[str], *, but: Collection[str]
+) -> Iterator[Evidence]:
+    """The published evidence of a model, each once, one at a time, as there may be thousands.
 
-    scratch: where published evidence is downloaded to that no run of this checkout has. unread: gets a sentence for each that
-    could not be read.
+    scratch: where it is downloaded to. unread: gets a sentence for each that could not be read. but: digests that are at hand.
     """
-    digests = set[str]()
-
-    def taken(read: Callable[[], Evidence]) -> Iterator[Evidence]:
-        try:
-            evidence = read()
-        except LockgateError as error:
-            unread.append(error.message)
-            return
-        if evidence.model == pipeline.model and evidence.digest not in digests:
-            digests.add(evidence.digest)
-            yield evidence
-
-    for run in runs(runs_root()):
-        if (run.path / EVIDENCE).is_file():
-            yield from taken(run.evidence)
     try:
         store = open_registry(pipeline).evidence(pipeline.model)
-        published = [facts["digest"] for facts in store.all()]
+        digests = dict.fromkeys(facts["digest"] for facts in store.all())
     except RegistryError as error:
         unread.append(f"what is published could not be read: {error.message}")
         return
-    for digest in published:
-        if digest not in digests:
-            yield from taken(partial(_published, store, digest, scratch / digest.removeprefix("sha256:")))
+    for digest in digests:
+        if digest not in but:
+            try:
+                evidence = _published(store, digest, scratch / digest.removeprefix("sha256:"))
+            except LockgateError as error:
+                unread.append(error.message)
+                continue
+            if evidence.model == pipeline.model:
+                yield evidence
 
 
 def _published(store: EvidenceStore, digest: str, folder: Path) -> Evidence:

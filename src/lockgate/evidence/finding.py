@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(Verdict).index(self)
+        return _RANKS[self]
 
     @staticmethod
     def worst(verdicts: Iterable[Verdict]) -> Verdict:
@@ -37,6 +37,9 @@ class Verdict(StrEnum):
 
     def __str__(self) -> str:
         return self.value
+
+
+_RANKS = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 
 @dataclass(frozen=True)
@@ -144,11 +147,14 @@ class Finding:
 
 def _known_fields(cls: type[Finding | Decided], value: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a class, each of which must be there; what a later version adds is left alone."""
-    return {each.name: value[each.name] for each in fields(cls)}
+    return {name: value[name] for name in cls.__dataclass_fields__}
 
 
 def _float(value: str | None) -> float | None:
     """A measured number from its text. Raises ValueError for what `number` does not write."""
-    if value is not None and not (isinstance(value, str) and math.isfinite(float(value))):
+    if value is None:
+        return None
+    measured = float(value) if isinstance(value, str) else math.nan
+    if not math.isfinite(measured):
         raise ValueError(f"a measured number is {value!r:.40}")
-    return None if value is None else float(value)
+    return measured

@@ -13,6 +13,7 @@ from lockgate.text import cut
 MAX_BYTES = 2**28
 MAX_DEPTH = 64
 _LARGEST = 1 << 53  # beyond it canonical JSON has no whole numbers
+_NESTING = (dict, list)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -31,7 +32,8 @@ def read(data: str | bytes, *, most: int = MAX_BYTES) -> Any:
         raise ValueError(f"it is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise ValueError(f"it is nested more than {MAX_DEPTH} deep") from None
-    _check(value, texts=_SURROGATE.search(text) is not None or not text.isascii())
+    # Bytes of UTF-8 hold no half sign; an escape may, and what was never bytes.
+    _check(value, texts=_SURROGATE.search(text) is not None or (text is data and not _encodes(text)))
     return value
 
 
@@ -144,7 +146,7 @@ def _check(value: Any, *, texts: bool) -> None:
     for _ in range(MAX_DEPTH):
         if texts and not all(map(_encodes, _texts(level))):
             raise ValueError("it holds half a sign (a lone surrogate)")
-        level = [each for each in _children(level) if texts or isinstance(each, dict | list)]
+        level = [each for each in _children(level) if texts or isinstance(each, _NESTING)]
         if not level:
             return
     raise ValueError(f"it is nested more than {MAX_DEPTH} deep")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from helpers import report_story
-from lockgate.cli.commands.reevaluate import command
+from lockgate.cli.commands.reevaluate import by_halves, command
 from lockgate.errors import UsageError
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
@@ -155,3 +157,20 @@ def test_a_run_that_broke_stays_so(runs: list[Evidence]) -> None:
 
     assert document["evidence"][0]["after"] == {"verdict": "error", "outcome": "blocked", "asks": 0}
     assert document["evidence"][0]["stopped"] == ["metrics: the model does not answer"]
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_another_process_does_the_second_half_of_many(ends: bool) -> None:
+    """In the order of all; what it does not come to is done here."""
+
+    def work(items: Sequence[int]) -> list[tuple[int, int]]:
+        if ends and os.getpid() != own:
+            raise MemoryError
+        return [(each, os.getpid()) for each in items]
+
+    own, many = os.getpid(), range(200)
+    results = by_halves(work, many)
+
+    assert [each for each, _ in results] == list(many)
+    assert len({process for _, process in results}) == (1 if ends else 2)
+    assert {process for _, process in by_halves(work, range(9))} == {own}

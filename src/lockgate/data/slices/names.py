@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, unquote
@@ -99,6 +100,7 @@ def low_edge(label: str) -> float:
     return float(label[1:].partition(",")[0])
 
 
+@lru_cache(4096)  # each line names the same slices
 def slice_text(key: SliceKey) -> str:
     """`geography=BR&sex=Male`, percent-encoded; `overall` for all rows."""
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in key) or "overall"

@@ -140,7 +140,7 @@ def _finding(
         rows_needed=needed,
         verdict=verdict,
         code=code,
-        reason=explanation.reason(verdict),
+        reason=explanation.reason(verdict) if advise or verdict is not Verdict.PASS else "",
         remedy=explanation.remedy(verdict),
         detail=detail,
     )

@@ -57,14 +57,29 @@ def _grown(rare: Rare, alpha: float) -> Rare:
     return Rare(rare.units, rare.reach * max(1.0, growth), rare.sharp)
 
 
+def floored_p(
+    p_values: tuple[float, float], rare: tuple[Rare, Rare], *, value: float, null: float
+) -> tuple[float, float]:
+    """The p-values of `floored` alone, without the interval, of units that are not crowded."""
+    return _moved_p(*p_values, *map(_Side, rare), value=value, null=null)
+
+
+def _moved_p(
+    p_above: float, p_below: float, down: _Side, up: _Side, *, value: float, null: float
+) -> tuple[float, float]:
+    return (
+        down.p(p_above, value - null) if value > null and down.bounded else p_above,
+        up.p(p_below, null - value) if value < null and up.bounded else p_below,
+    )
+
+
 def _moved(first: Comparison, down: _Side, up: _Side, *, null: float, confidence: float) -> Comparison:
     value, alpha = first.value, 1 - confidence
     return Comparison(  # written out: `replace` of as many as there are slices takes longer than what is worked out
         value,
         value - down.width(value - first.low, alpha) if down.bounded else first.low,
         value + up.width(first.high - value, alpha) if up.bounded else first.high,
-        down.p(first.p_above, value - null) if value > null and down.bounded else first.p_above,
-        up.p(first.p_below, null - value) if value < null and up.bounded else first.p_below,
+        *_moved_p(first.p_above, first.p_below, down, up, value=value, null=null),
         first.se,
         first.n_eff,
         first.method,

@@ -19,7 +19,7 @@ from lockgate.evaluation.uncertainty.comparison import (
     unvaried,
 )
 from lockgate.evaluation.uncertainty.metric_value import Rare, Summary
-from lockgate.evaluation.uncertainty.rare_units import floored, widened
+from lockgate.evaluation.uncertainty.rare_units import floored, floored_p, widened
 from lockgate.hashing import number
 from lockgate.stats.influence import Scale, Spread, bound
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn_graubard, tango_interval, tango_p
@@ -219,10 +219,8 @@ def _tango(metric: Metric, difference: Summary, *, null: float, confidence: floa
 def p_of_shares(better: float, worse: float, n: float, tolerance: float) -> tuple[float, float]:
     """The p-values by which `paired` says that the hits on n rows, of which these differ, fell by less, by more than the tolerance."""
     value = (better - worse) / n
-    score = Comparison(value, value, value, *tango_p(better, worse, n, -tolerance), None, n, TANGO)
-    rare = _rare(Summary(value, Spread(0.0, 0.0, 0.0, 0), 0.0, n), (0.0, 1.0), 1.0)
-    test = floored(score, rare, null=-tolerance, confidence=0.95)
-    return test.p_above, test.p_below
+    rare = Rare(n, max(1.0, 1 + value)), Rare(n, max(1.0, 1 - value))  # as `_rare` has it of a difference of two shares
+    return floored_p(tango_p(better, worse, n, -tolerance), rare, value=value, null=-tolerance)
 
 
 def _is_still(value: Summary, rows: int) -> bool:

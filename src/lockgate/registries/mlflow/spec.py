@@ -26,10 +26,11 @@ class MlflowSpec(UriSpec):
 
     def open(self, root: Path) -> Registry:
         """A relative SQLite path begins at the root. Raises RegistryError where the database file does not exist."""
+        tracking_uri = None if self.tracking_uri is None else existing(self.tracking_uri, root)
+        uri = existing(self.uri, root)  # before mlflow is imported, which takes a second
         from lockgate.registries.mlflow.registry import MlflowRegistry
 
-        tracking_uri = None if self.tracking_uri is None else existing(self.tracking_uri, root)
-        return MlflowRegistry(existing(self.uri, root), tracking_uri=tracking_uri, lifecycle=self.lifecycle)
+        return MlflowRegistry(uri, tracking_uri=tracking_uri, lifecycle=self.lifecycle)
 
 
 def existing(uri: str, root: Path) -> str:
