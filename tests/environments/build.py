@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PROGRAMS = ("act", "bentoml", "bqemulator", "mlserver")
+PROGRAMS = sorted(path.stem for path in HERE.glob("*.txt"))
 _PYTHONS = ((3, 11), (3, 12))  # that all of these can be installed under
 _BUILT = Path(os.environ.get("LOCKGATE_TEST_SERVERS") or HERE.parents[1] / ".servers")
 
@@ -35,6 +35,9 @@ def environment(name: str) -> Path:
             subprocess.run([*uv, "venv", "--python", python, str(home)], check=True)
             into = ["--python", str(home / "bin" / "python"), "--requirement", str(HERE / f"{name}.txt")]
             subprocess.run([*uv, "pip", "install", *into], check=True)
+            # The box of a model lets nothing be written beside libraries, so what Python compiles of them is compiled now.
+            imported = [home / "bin" / "python", "-c", "import mlflow.pyfunc, pandas, pyarrow.pandas_compat"]
+            subprocess.run(imported, stderr=subprocess.DEVNULL, check=False)
             done.touch()
     return home
 

@@ -62,7 +62,7 @@ def test_another_minor_release_of_numpy_fails_with_the_lines_that_mend_it(tmp_pa
     assert (found.verdict, found.code, found.observed) == (Verdict.FAIL, "differences", 1.0)
     assert found.reason == "differences: numpy 2.4.6, serving 1.26.4"
     assert found.remedy == (
-        'where it serves: pip install "numpy==2.4.6"; or train and log the model under what serving.txt lists'
+        'where it serves: pip install "numpy==2.4.6"; or train and log the model under the versions of serving.txt'
     )
 
 
@@ -71,7 +71,7 @@ def test_another_python_fails(tmp_path: Path) -> None:
     found = only(parity(tmp_path, "mlflow==3.1.0\nnumpy==2.4.6\n", python="3.12"))
 
     assert found.reason == "differences: python 3.11.9, serving 3.12"
-    assert found.remedy == "serve under python 3.11.9; or train and log the model under what serving.txt lists"
+    assert found.remedy == "serve under python 3.11.9; or train and log the model under the versions of serving.txt"
 
 
 def test_a_list_of_other_things_is_inconclusive(tmp_path: Path) -> None:

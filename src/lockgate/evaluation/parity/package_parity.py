@@ -96,7 +96,7 @@ class PackageParity:
         lines = [f'"{each.package}=={pins[each.package]}"' for each in differing if pins.get(each.package)]
         parts = [f"where it serves: pip install {' '.join(lines)}"] if lines else []
         parts += [f"serve under {each.declared}" for each in self.having("differs") if each.package == "python"]
-        return "; ".join([*parts, f"or train and log the model under what {self.serving.source} lists"])
+        return "; ".join([*parts, f"or train and log the model under the versions of {self.serving.source}"])
 
     def pinning(self) -> str:
         """The line that says what nobody could decide."""
