@@ -78,12 +78,14 @@ def test_a_model_answers_under_what_it_declares(tmp_path: Path) -> None:
     cache, seen = tmp_path / "environments", environ(PYTHONPATH="src", PATH=beside)
 
     python = declared_python(folder, cache=cache, environ=seen)
+    compiled = {each.parents[1].name for each in Path(python).parents[1].rglob("__pycache__/__init__.*.pyc")}
     with ProcessModel(folder, python=python, environ=without_job_packages(seen), scratch=tmp_path) as model:
         facts = model.load()
         (answer,) = model.predict([pa.RecordBatch.from_pydict({"do": ["answer"] * 2})])
     done = json.loads((Path(python).parents[1] / "lockgate.json").read_text())
 
     assert answer.num_rows == 2
+    assert compiled > {"pyfunc", "pandas", "pyarrow"}  # which a box would not let the model's process keep
     assert "scikit-learn" not in facts.versions
     assert {f"{name}=={version}" for name, version in facts.versions.items()} == set(lines)
     assert done == {"python": HERE, "built_with": "uv", "added": []}

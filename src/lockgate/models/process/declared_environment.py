@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,22 @@ from lockgate.foreign import yaml as foreign_yaml
 from lockgate.hashing import canonical, sha256, sha256_file
 from lockgate.models.child_process import MODEL_HOST, ChildProcess
 from lockgate.models.environment import job_python, model_environment
+from lockgate.models.model_host import LIBRARIES
 
 _DONE = "lockgate.json"
 _BUILD_S = 1800.0  # for all commands of one build; torch and its like take minutes to download
 _POLL_S = 0.1
 _JOB_VARIABLES = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
 _INSTALLS_ELSEWHERE = "import pip; assert tuple(map(int, pip.__version__.split('.')[:2])) >= (22, 3)"
+# What Python compiles of the libraries stays beside them: a model's box lets nothing be written there.
+_IMPORT = """
+import importlib, sys
+for name in ("mlflow.pyfunc", "pyarrow.pandas_compat", *sys.argv[1:]):
+    try:
+        importlib.import_module(name)
+    except Exception:
+        pass
+"""
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -134,6 +144,10 @@ class _Build:
         if self.uv:
             self._call([self.uv, "venv", "--python", self.spec.python, str(self.home)])
             self._call([self.uv, "pip", "install", "--python", python, *packages])
+            with suppress(ModelFault):  # what cannot be imported, the model that needs it says
+                self._call(
+                    [python, "-I", "-c", _IMPORT, *(name.replace("scikit-learn", "sklearn") for name in LIBRARIES)]
+                )
             return
         own = job_python(self.environ)
         probe = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != sys.argv[1])"
