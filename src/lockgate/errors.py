@@ -107,7 +107,11 @@ class ModelFault(LockgateError):
 
 
 class GateBroken(LockgateError):
-    """A gate could not do its work, for a reason that its message gives."""
+    """A gate could not do its work, for a reason that its message gives. stderr: the last lines of a process of its own."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, stderr: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.stderr = stderr
 
 
 class RegistryError(LockgateError):

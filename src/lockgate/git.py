@@ -139,6 +139,13 @@ def uncommitted(paths: Sequence[str], root: Path) -> tuple[list[str], list[str]]
     return ignored.splitlines(), others.split("\0")[:-1]
 
 
+def changed_since(commit: str, path: str, root: Path) -> bool:
+    """Whether tracked files at or below a path of the checkout are others than in a commit, where that had any there."""
+    if not ask(["ls-tree", "--name-only", commit, "--", path], root):
+        return False
+    return bool(ask(["--literal-pathspecs", "diff", "--name-only", commit, "--", path], root))
+
+
 def filters(paths: Sequence[str], root: Path) -> set[str] | None:
     """The `filter` that .gitattributes gives to any of these paths, which need not exist; None outside a repository."""
     answer = _git(["check-attr", "-z", "filter", "--", *paths], root)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lockgate import plugins
 from lockgate.errors import PipelineError
 from lockgate.evidence.evidence import RequirementLine
 from lockgate.pipeline import loader
@@ -50,9 +51,13 @@ def refusal(text: str, folder: Path, **environ: str) -> list[str]:
 
 
 def expected(path: Path) -> list[str]:
-    """The messages that a file says it must give; its own path is left out there."""
-    own = f"{path.relative_to(ROOT).as_posix()}:"
-    found = [line.removeprefix(EXPECT) for line in path.read_text().splitlines() if line.startswith(EXPECT)]
+    """The messages that a file says it must give; its own path is left out there, and `{gates}` are those installed."""
+    own, gates = f"{path.relative_to(ROOT).as_posix()}:", ", ".join(plugins.installed(plugins.GATES))
+    found = [
+        line.removeprefix(EXPECT).replace("{gates}", gates)
+        for line in path.read_text().splitlines()
+        if line.startswith(EXPECT)
+    ]
     return [line if line.startswith("tests/") else own + line for line in found]
 
 

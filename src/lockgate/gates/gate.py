@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -187,6 +188,11 @@ class Gate(Config):
     def own_functions(self) -> Mapping[str, Function]:
         """The functions of one's own that the gate's field `functions` names, which its requirements are about."""
         return {}
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        """What may be paths of the project whose bytes decide what the gate finds: of a gate of its own its file."""
+        return (posixpath.normpath(self.gate.rpartition(":")[0]),) if plugins.ProjectFile.named_by(self.gate) else ()
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         """The names of the data that `check` opens, of all that the pipeline has."""

@@ -16,6 +16,7 @@ from lockgate.pipeline.comparison.compare import compare, looser_first
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.yaml_reader import Node, read_bytes
+from lockgate.plugins import ProjectFile
 
 _MOST_FILES = 100  # of code that a pipeline names, and of what it extends
 
@@ -39,7 +40,8 @@ def policy_changes(pipeline: Pipeline, commit: str, *, ref: str, today: date) ->
             raise PipelineError([f"at {ref}: {complaint}" for complaint in error.complaints]) from error
     before._origin = replace(before._origin, path=pipeline.path)
     changes = compare(before, pipeline, ref=ref, today=today)
-    return looser_first([*changes, *_code_changes(files, _files(name, None, root))])
+    own = _own_code_changes(before, pipeline, commit)
+    return looser_first([*changes, *_code_changes(files, _files(name, None, root)), *own])
 
 
 def removed_pipelines(commit: str, root: Path) -> list[str]:
@@ -53,6 +55,17 @@ def _code_changes(before: dict[str, bytes], after: dict[str, bytes]) -> Iterator
     for name, data in before.items():
         if name.endswith(".py") and name in after and after[name] != data:
             yield Change("may_be_looser", name, "code", "as it was", "other code")
+
+
+def _own_code_changes(before: Pipeline, after: Pipeline, commit: str) -> Iterator[Change]:
+    """Files and folders that commands of both states read."""
+    commands = [
+        [gate for gate in pipeline.gates if not ProjectFile.named_by(gate.gate)] for pipeline in (before, after)
+    ]
+    then, now = (dict.fromkeys(path for gate in gates for path in gate.own_code) for gates in commands)
+    for path in now:
+        if path in then and git.changed_since(commit, path, after.root):
+            yield Change("may_be_looser", path, "code", "as it was", "other code")
 
 
 def _files(name: str, commit: str | None, root: Path) -> dict[str, bytes]:

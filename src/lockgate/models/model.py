@@ -125,7 +125,7 @@ class LoadFacts:
     variables by which numerical libraries were told how many threads to use. What cannot be known of a server is None.
     fitted: of a model without a signature, what it knows itself of its features. estimator: what it says of its answers.
     isolation: what its processes are held to, empty without a box. at_once: whether an open loop sends it requests while
-    others are not answered yet.
+    others are not answered yet. url: of a server.
     """
 
     load_seconds: float | None
@@ -137,6 +137,7 @@ class LoadFacts:
     estimator: Estimator = Estimator()
     isolation: Mapping[str, Any] = field(default_factory=dict)
     at_once: bool = False
+    url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 Complaints = Iterator[tuple[NodePath, Complaint]]
 
 LATER_GATES = {
-    "command": "a gate that runs a command arrives with the contract gates",
     "artifact": "the gate that scans a model's files arrives with the contract gates",
 }
 

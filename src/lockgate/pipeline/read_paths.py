@@ -38,6 +38,7 @@ class ReadPaths:
         texts = [name for name, _ in pipeline.files]
         texts += [data.path for data in pipeline.data.values()]
         texts += [pipeline.version_file] if pipeline.version_file else []
+        texts += [path for gate in pipeline.gates for path in gate.own_code]
         texts += [text for text in _texts(pipeline.policy) if re.fullmatch(r"[^\s$]*[./][^\s$]*", text)]
         return cls(tuple(dict.fromkeys(name for text in texts for name in _names(text, pipeline.root))), pipeline.root)
 

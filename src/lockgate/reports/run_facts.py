@@ -180,8 +180,9 @@ def _limit_distance(finding: Finding) -> float:
 
 
 def last_lines(gate: GateResult) -> list[str]:
-    """What the process of a gate that broke wrote last, as plain text."""
-    return plain(str((gate.breakdown or {}).get("stderr") or "")).splitlines()[-_STDERR_LINES:]
+    """What the process of a gate that broke wrote last, or a command that found faults, as plain text."""
+    output = None if gate.verdict is Verdict.PASS else gate.context.get("output")
+    return plain(str((gate.breakdown or {}).get("stderr") or output or "")).splitlines()[-_STDERR_LINES:]
 
 
 def contrast_words(finding: Finding) -> str:

@@ -12,7 +12,7 @@ from lockgate import __version__
 from lockgate import hashing as digest
 from lockgate.data.slices.names import finding_id
 from lockgate.data.time_window import TimeWindow
-from lockgate.errors import LockgateError, ModelFault, machine_fault
+from lockgate.errors import GateBroken, LockgateError, ModelFault, machine_fault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.opening import acceptable, opening
@@ -190,7 +190,7 @@ class PipelineRun:
                     raise TypeError(f"a gate yields Finding, Exhibit or Context, not {type(output).__name__}")
         except LockgateError as error:
             more: dict[str, Any] = {"remedy": error.remedy}
-            if isinstance(error, ModelFault):
+            if isinstance(error, ModelFault) or (isinstance(error, GateBroken) and error.stderr):
                 more["stderr"] = error.stderr
             return findings, context, (error.message, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it

@@ -195,3 +195,23 @@ def test_a_path_that_is_missing_in_a_commit_has_no_content_whatever_it_is_called
     """Git's answer is the name and a word."""
     assert git.content("HEAD", "own.py", Path()) == GATE.encode()
     assert git.content("HEAD", "x blob", Path()) is None
+
+
+def test_what_a_command_reads_may_be_looser_where_it_is_other_code() -> None:
+    """A file or a folder that both states name, in whichever file of it; what is new is no change of it."""
+    command = "  - {gate: command, run: [./checks/run.sh, checks/rules], findings: found}\n"
+    for name in ("checks/run.sh", "checks/rules/a.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("as it was")
+    _write("policy/base.yaml", "signoff:", command + "signoff:")
+    _git("add", ".")
+    _git("commit", "-q", "-m", "command")
+    assert check("gates/a.yaml", "--against", "HEAD").stdout.splitlines()[1:] == [
+        "gates/a.yaml: nothing changed since HEAD"
+    ]
+
+    Path("checks/rules/a.txt").write_text("otherwise")
+
+    assert check("gates/a.yaml", "--against", "HEAD").stdout.splitlines()[1:] == [
+        "checks/rules: may be looser, judged by another yardstick: code: as it was → other code",
+    ]

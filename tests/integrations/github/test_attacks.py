@@ -598,6 +598,19 @@ def test_24_the_pipeline_or_what_it_extends_is_changed_in_the_pull_request(
     assert said(decided(world)) == ("refused", "needs_policy_review")
 
 
+@pytest.mark.parametrize("changed", ["tests/serving/test_range.py", "checks/drift.py"])
+def test_24_what_a_command_of_the_default_branch_reads_is_changed_in_the_pull_request(
+    world: World, changed: str
+) -> None:
+    """It decides what that gate finds, and no other job runs it again."""
+    approve(world, "ana", world.run_gate().digest)
+    world.push("dev", files=[changed])
+    approve(world, "ana", world.run_gate().digest)
+
+    assert said(decided(world)) == APPROVED
+    assert said(decided(world, code=("tests/serving", "checks/drift.py"))) == ("refused", "needs_policy_review")
+
+
 def test_24_a_change_of_the_policy_on_the_default_branch_voids_too(world: World) -> None:
     approve(world, "ana", world.run_gate(policy="sha256:" + "b" * 64).digest)
 

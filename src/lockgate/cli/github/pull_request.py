@@ -97,6 +97,7 @@ class PullRequestJob:
             when=pipeline.promotion.when,
             gates=gates,
             workflow=self.workflow,
+            code=tuple(path for gate in pipeline.gates if not gate.repeatable for path in gate.own_code),
         )
 
     def read_state(self) -> PullRequestState:

@@ -24,7 +24,7 @@ class BranchPolicy:
     """The policy of the default branch, and its pipeline. when: what a promotion waits for.
 
     gates: what evidence must hold to open anything, None where nobody says. workflow: file name of the one whose runs leave
-    its evidence.
+    its evidence. code: files and folders that decide what gates find which `prove` does not run again.
     """
 
     model: str
@@ -33,6 +33,7 @@ class BranchPolicy:
     when: Literal["approved", "merged"] = "approved"
     gates: PolicyGates | None = None
     workflow: str = WORKFLOW
+    code: tuple[str, ...] = ()
 
 
 def obstacles(
@@ -49,7 +50,7 @@ def obstacles(
             "split it, so that all of them are listed",
         )
     named = tuple(file["path"] for file in evidence.document["policy"]["files"])
-    if changed := _protected_changes(files, [*PROTECTED, *named]):
+    if changed := _protected_changes(files, [*PROTECTED, *named, *policy.code, *(f"{path}/" for path in policy.code)]):
         paths = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
         yield SignoffDecision(
             "refused",

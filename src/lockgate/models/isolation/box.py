@@ -103,6 +103,13 @@ class Box:
         network: Network = "tcp" if self.kernel.landlock >= 4 else "open"
         return replace(self, network=network, bind=(port,), connect=(*self.connect, port))
 
+    def reaching(self, ports: Sequence[int]) -> Box:
+        """The same box, from which servers on these ports are reached, of this machine where it may reach no others."""
+        if not ports:
+            return self
+        network: Network = "tcp" if self.kernel.landlock >= 4 else "open"
+        return replace(self, network=network, connect=(*self.connect, *ports))
+
     def launch(self, *, rules: int, lifeline: int) -> list[str]:
         """The beginning of a command that runs what follows in the box. rules, lifeline: inherited descriptors."""
         return [sys.executable, "-I", "-S", str(LAUNCHER), str(rules), str(lifeline)]

@@ -31,6 +31,7 @@ class Program:
 
     python: the interpreter that it runs under, whose packages it may read. reads: files and folders that it may read beside
     what every model reads. variables: added to its environment. boxed: whether it is held in a box where there is one.
+    begins_in: where it works, if not in its own folder. ports: of servers on this machine that it may reach.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Program:
     reads: tuple[Path, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     boxed: bool = True
+    begins_in: Path | None = None
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class ProgramRunner:
         began = time.monotonic()
         try:
             box = self._box(program, folder, environ)
-            child = _start(program.command, environ, folder, box)
+            child = _start(program.command, environ, program.begins_in or folder, box)
         except OSError as error:
             raise ModelFault(
                 f"{program.name} does not start: {error.strerror or error} ({error.filename or program.command[0]})",
@@ -126,10 +129,11 @@ class ProgramRunner:
     def _box(self, program: Program, folder: Path, environ: Mapping[str, str]) -> Box | None:
         isolation = self.isolation if program.boxed else self.isolation.model_copy(update={"require": "off"})
         python = interpreter_behind(program.python, environ) if boxed(isolation) else program.python
-        return make_box(
+        box = make_box(
             isolation, python=python, environ=environ, folder=folder, scratch=folder, root=self.root,
             forbidden=self.closed, hosts=program.reads,
         )  # fmt: skip
+        return box if box is None else box.reaching(program.ports)
 
 
 def _start(command: Sequence[str], environ: Mapping[str, str], folder: Path, box: Box | None) -> ChildProcess:

@@ -59,7 +59,10 @@ class MlflowServeModel(OwnedModel):
             facts = self._server.load()
             where = f"{self._server.where}, mlflow models serve with one worker"
             isolation = {} if self._serving_box is None else self._serving_box.facts
-            self._facts = LoadFacts(seconds, None, facts.versions, where=where, isolation=isolation, at_once=True)
+            self._facts = LoadFacts(
+                seconds, None, facts.versions, where=where, isolation=isolation, at_once=True,
+                url=self._server.client.url(""),
+            )  # fmt: skip
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:

@@ -163,7 +163,6 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Gate.waive": _WAIVERS,
     **{f"Waiver.{key}": neutral for key in ("finding", "owner", "reason")},
     "Waiver.until": higher,
-    **{f"{gate}.gate": either for gate in ("Environment", "Latency", "Metadata", "Metrics", "Shadow", "Signature")},
     **{f"{gate}.data": either for gate in ("Environment", "Latency", "Metrics", "Shadow", "Signature")},
     "Environment.serving": Section(either),
     **{f"Environment.{key}": either for key in ("python", "same_minor", "same_major")},
@@ -172,6 +171,10 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Environment.tolerance": higher,
     "ServingPython.python": either,
     "ServingAnswer.server": either,
+    **{f"Command.{key}": either for key in ("run", "findings", "data", "labels", "files", "env")},
+    "Command.timeout": neutral,  # one that is over is an error
+    "Command.trusted": order(False, True),  # noqa: FBT003
+    "Command.isolation": Section(neutral),
     "Latency.load": Section(neutral),
     "Latency.target": Section(either),
     "Metrics.functions": Entries("changed", "changed"),

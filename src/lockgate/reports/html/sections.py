@@ -111,12 +111,33 @@ def _checklist(gate: GateResult) -> Iterator[Figure]:
         yield Table("Checklist", ("checked", "verdict", "line", "found"), tuple(rows))
 
 
+def _command(gate: GateResult) -> Iterator[Figure]:
+    """What a command ran, by which bytes, and each thing that it checked."""
+    rows = [
+        (
+            " & ".join(finding.slice.values()),
+            f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}",
+            cell.value,
+            f"{finding.limit.op} {finding.limit.text}",
+            finding.reason,
+        )
+        for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
+    ]
+    if rows:
+        yield Table("Findings of the command", ("checked", "verdict", "value", "limit", "in words"), tuple(rows))
+    command = gate.context.get("command")
+    if isinstance(command, Mapping):
+        names = ("run", "program", "origins", "exit_code", "findings", "left_out", "served", "isolation")
+        facts = [(name.replace("_", " "), _words(command.get(name))) for name in names]
+        yield Table("Command", ("what", "value"), tuple((name, words) for name, words in facts if words))
+
+
 def _circumstances(gate: GateResult) -> Iterator[Figure]:
     """Under what a gate measured: load, machine, and what else its context says."""
     rows = [
         (_MEANT.get(str(name), str(name).replace("_", " ")), _words(value))
         for name, value in sorted(gate.context.items())
-        if name not in ("models", "broken", "found_slices")
+        if name not in ("models", "broken", "found_slices", "command", "output")
     ]
     rows = [(name, words) for name, words in rows if words]
     if rows:
@@ -179,4 +200,5 @@ SECTIONS: Mapping[str, Callable[[GateResult], Iterator[Figure]]] = {
     "signature": _checklist,
     "metadata": _checklist,
     "environment": _checklist,
+    "command": _command,
 }

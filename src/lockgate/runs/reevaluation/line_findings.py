@@ -9,7 +9,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.names import MISSING, bin_labels
 from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SliceSpec, SmallSlices
-from lockgate.evaluation.judging.stored_estimate import NotJudgedAnew, StoredEstimate, stored_estimate
+from lockgate.evaluation.judging.stored_estimate import DecidedByItsGate, NotJudgedAnew, StoredEstimate, stored_estimate
 from lockgate.evaluation.requirements.grammar import from_text
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import GateResult
@@ -91,6 +91,8 @@ def _in_scope(
     if scope.kind == "overall":
         if was.scope.kind != "overall":
             raise NotJudgedAnew(f"it was judged on {was.scope}")
+        if findings and all(finding.slice for finding in findings):
+            raise DecidedByItsGate("each of its findings was held to a limit of its own")
         return [finding for finding in findings if not finding.slice]
     if scope.kind == "cell":
         return [finding for finding in findings if dict(finding.slice) == dict(scope.cell)]

@@ -1,0 +1,137 @@
+"""Run a command, and take the findings that it leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lockgate.errors import GateBroken, ModelFault
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.command.json_findings import read_json
+from lockgate.evaluation.command.junit import read_junit
+from lockgate.evaluation.command.prepare import Command, Prepared
+from lockgate.evaluation.command.reported import MOST, NoFindings, Reported, findings, none_reported
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.foreign.files import read_regular
+from lockgate.hashing import sha256, sha256_file
+from lockgate.models.program.program_runner import ProgramEnd
+from lockgate.models.safe_text import RowText
+from lockgate.plugins import is_inside
+
+_MOST_BYTES = 2**25
+_DENIED = re.compile(r"[Pp]ermission denied[:,][^'\n]*'(?P<path>/[^'\n]+)'")
+
+
+def findings_of(
+    command: Command, case: Case, gate: str, requirement: str, line: Requirement
+) -> Iterator[Finding | Mapping[str, Any]]:
+    """Yield what is known of the command, then its findings. Raises LockgateError where it, or what it needs, broke."""
+    if case.programs is None:
+        raise GateBroken("a command runs in a project, and there is none here", remedy="run it by gate run")
+    with ExitStack() as stack:
+        prepared = Prepared(command, case, case.programs, stack)
+        try:
+            ending = _Ending(prepared, prepared.run())
+        except ModelFault as fault:
+            ending = _Ending(prepared, fault)
+        yield ending.context
+        made = list(findings(gate, requirement, line, ending.reported))
+        yield from made
+        ending.refuse(made)
+        if not made:
+            yield none_reported(gate, requirement, line, f"{command.run[0]} ended with 0 and left no findings")
+
+
+@dataclass
+class _Ending:
+    """What a command left. end: how it ended, by itself or not. reports: name → SHA-256 of its files of findings, as far as they were read."""
+
+    prepared: Prepared
+    end: ProgramEnd | ModelFault
+
+    def __post_init__(self) -> None:
+        self.reported: Sequence[Reported] = ()
+        self.reports: dict[str, str] = {}
+        self.problem: str | None = None
+        try:
+            self.reported = self._read()
+        except NoFindings as error:
+            self.problem = str(error)
+
+    def _read(self) -> list[Reported]:
+        """What its files of findings hold, in the order of their names; a link out of `$OUT` is none of them."""
+        out, reported = self.prepared.out, list[Reported]()
+        for path in sorted(out.glob(self.prepared.command.findings)):
+            if path.is_dir() or not is_inside(path, out):
+                continue
+            name = path.relative_to(out).as_posix()
+            try:
+                data = read_regular(path, most=_MOST_BYTES)
+                self.reports[name] = sha256(data)
+                reported += read_junit(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else read_json(data)
+            except NoFindings as error:
+                raise NoFindings(f"{name} {error}") from None
+            except OSError as error:
+                raise NoFindings(f"{name} cannot be read: {error.strerror}") from None
+            if len(reported) > MOST:
+                raise NoFindings(f"its files hold more than {MOST:,} findings; let several gates run parts of them")
+        return reported
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What evidence keeps: what ran, by which bytes, and how it ended."""
+        prepared, end = self.prepared, self.end
+        return {
+            "command": {
+                "run": list(prepared.command.run),
+                "program": {"path": prepared.program, "sha256": sha256_file(Path(prepared.program))},
+                "origins": prepared.origins,
+                "exit_code": None if isinstance(end, ModelFault) else end.code,
+                "findings": self.reports,
+                "left_out": prepared.left_out,
+                "served": prepared.served,
+                "isolation": {} if isinstance(end, ModelFault) else dict(end.isolation),
+            },
+            "output": self._last_lines,
+        }
+
+    @property
+    def _last_lines(self) -> str:
+        """What it wrote last: all of it where it was handed no rows."""
+        if isinstance(self.end, ModelFault):
+            return self.end.stderr
+        return RowText().output(self.end.output) if self.prepared.command.data else self.end.output
+
+    def refuse(self, made: Sequence[Finding]) -> None:
+        """Raise LockgateError where it did not end as it should, whatever it found until then."""
+        name, end = self.prepared.command.run[0], self.end
+        if isinstance(end, ModelFault):
+            raise end
+        if self.problem is not None:
+            message, remedy = (
+                f"{name} left no findings that can be read: {self.problem}",
+                "let it write JUnit XML or JSON",
+            )
+        elif end.code and not any(finding.verdict in (Verdict.FAIL, Verdict.ERROR) for finding in made):
+            outcome = "none of its findings fails" if made else "left no findings"
+            message = f"{name} ended with {end.code}, and {outcome}"
+            remedy = self._denied(end) or "its last lines say more; of the project it reads what run: and files: name"
+        else:
+            return
+        raise GateBroken(message, remedy=remedy, stderr=self._last_lines)
+
+    def _denied(self, end: ProgramEnd) -> str | None:
+        """What would let it read what its box refused."""
+        match = _DENIED.search(end.output)
+        if not end.isolation or match is None or not Path(match["path"]).exists():
+            return None
+        path, root = Path(match["path"]), self.prepared.programs.root
+        line = f"isolation: {{read: [{path}]}}"
+        if path.is_relative_to(root):
+            line = f"files: [{path.relative_to(root).as_posix()}]"
+        return f"its box does not let it open {path}; write {line} below the gate if it may read there"
