@@ -15,6 +15,9 @@ import pytest
 from helpers.fakes import FakeModel, ask, case_of, pipeline_of
 from lockgate.evaluation.latency import interleaved_run
 from lockgate.evaluation.latency.machine_info import ProcessorTimes
+from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evaluation.requirements.satisfiability import refusals
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.latency import Latency
@@ -418,7 +421,7 @@ def test_what_is_counted_holds_for_this_run(tmp_path: Path) -> None:
     (tmp_path / "case").mkdir()
     case = case_of(tmp_path / "case", candidate=FakeModel(lognormal()), champion=FakeModel(lognormal()))
     (case.candidate.files / "weights.bin").write_bytes(b"0" * 3_000_000)
-    lines = ["max_ms <= 1000", "model_mb <= 4", "cpu_seconds_per_1k <= 1", "first_prediction_ms <= 100", "gpus >= 1"]
+    lines = ["max_ms <= 1000", "model_mb <= 4", "cpu_seconds_per_1k <= 1", "first_prediction_ms <= 100", "gpus >= 0"]
     found = ask(case, gate(*lines, requests=400)).findings
 
     assert [one.subject for one in found] == [line.split()[0] for line in lines]
@@ -500,6 +503,70 @@ def test_a_model_that_says_how_it_is_to_be_served_is_held_to_it(tmp_path: Path) 
     assert [one.verdict for one in result.findings] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS]
     assert result.context["asked_by"] == "the candidate's own metadata"
     assert result.context["batch_sizes"] == [32]
+
+
+SERVING = {"p95_ms": 40, "rss_mb": 250, "batch": 32, "input_format": "dataframe_split", "cpus": 2}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"metadata": {"serving": SERVING}},
+        {"tags": {f"serving.{name}": str(value) for name, value in SERVING.items()}},
+        {"run": {"id": "abc", "params": {f"serving.{name}": str(value) for name, value in SERVING.items()}}},
+        {"metadata": {"serving": SERVING}, "tags": {"serving.p95_ms": "1", "serving.notes": "as agreed"}},
+    ],
+    ids=["metadata", "tags", "params", "metadata before tags"],
+)
+def test_a_version_is_held_to_what_it_declares(tmp_path: Path, declared: dict[str, Any]) -> None:
+    """At the batch that it declares, beside the lines of the pipeline on its own; the evidence has the numbers."""
+    lines = ["p95_ms <= declared", "rss_mb <= declared", "errors <= 0"]
+    case = case_of(tmp_path, candidate=FakeModel(lognormal()), candidate_facts=declared)
+    result = ask(case, gate(*lines, requests=400))
+
+    assert [one.text for one in result.requirements] == ["p95_ms(batch=32) <= 40", "rss_mb <= 250", "errors <= 0"]
+    assert [one.verdict for one in result.findings] == [Verdict.PASS] * 3
+    assert result.context["batch_sizes"] == [1, 32]
+
+
+def test_what_is_not_declared_is_held_against_nothing(tmp_path: Path) -> None:
+    """Nor is a number for another batch; who logs the model is told how to declare it, and the other lines are judged."""
+    facts = {"metadata": {"serving": {"p95_ms": 40, "batch": 32}}}
+    case = case_of(tmp_path, candidate=FakeModel(lognormal()), candidate_facts=facts)
+    result = ask(case, gate("p95_ms(batch=1) <= declared", "rss_mb <= declared", "errors <= 0", requests=400))
+
+    assert [(one.requirement, one.verdict, one.code) for one in result.findings] == [
+        ("r1", Verdict.INCONCLUSIVE, "not_declared"),
+        ("r2", Verdict.INCONCLUSIVE, "not_declared"),
+        ("r3", Verdict.PASS, "met"),
+    ]
+    assert "fraud version 7 declares its p95_ms for batches of 32" in result.findings[0].reason
+    assert "fraud version 7 does not declare its rss_mb" in result.findings[1].reason
+    assert str(result.findings[1].remedy).startswith("log the model with metadata={'serving': {'rss_mb': 1}}, or tag")
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_without_the_graphics_processor_that_is_asked_for_nothing_is_measured(
+    tmp_path: Path, *, declared: bool
+) -> None:
+    """Times of another machine are neither kept nor broken promises, and no request is sent."""
+    model = FakeModel(lognormal())
+    facts = {"metadata": {"serving": {"p95_ms": 40, "gpus": 99}}} if declared else {}
+    case = case_of(tmp_path, candidate=model, candidate_facts=facts)
+    result = ask(case, gate("gpus >= declared" if declared else "gpus >= 99", "p95_ms <= 40", requests=400))
+
+    assert [(one.verdict, one.code) for one in result.findings] == [(Verdict.INCONCLUSIVE, "no_gpu")] * 2
+    assert model.driven == 0
+
+
+def test_a_limit_that_no_version_declares_is_refused(tmp_path: Path) -> None:
+    """Before anything runs."""
+    subject = Subject("auc", "higher", bounds=(0, 1))
+
+    assert refusals(parse("auc >= declared"), subject, champion=True, confidence=0.95) == [
+        "'auc >= declared': no version declares its auc; write a number or champion"
+    ]
+    assert not refusals(parse("rss_mb <= declared"), Latency.subjects["rss_mb"], champion=True, confidence=0.95)
 
 
 def test_lines_of_the_pipeline_win_over_the_models(tmp_path: Path) -> None:

@@ -239,5 +239,5 @@ def test_what_is_compared_as_a_whole_has_no_part_that_is_passed_over() -> None:
     assert parts == {
         "subject", "op", "limit", "args", "scope", "gap", "claim", "confidence", "min_rows", "if_inconclusive",
     }  # fmt: skip
-    assert {field.name for field in fields(RequirementLimit)} == {"relative", "number", "sign", "percent"}
+    assert {field.name for field in fields(RequirementLimit)} == {"relative", "number", "sign", "percent", "declared"}
     assert set(SmallSlices.model_fields) == {"min_rows", "min_positives", "below"}

@@ -211,8 +211,13 @@ class Gate(Config):
             return f" because {', '.join(broken)} ended in error, which decides this run"
         return None
 
+    @property
+    def asks_metadata(self) -> bool:
+        """Whether lines depend on what the candidate declares: where `require` is left out, or a limit is `declared`."""
+        return self.require is None or any(line.limit.declared for line in self.require)
+
     def with_metadata_defaults(self, case: Case) -> Gate:
-        """The gate with the requirements that the candidate's own metadata brings where `require` is left out; else itself.
+        """The gate with the requirements that the candidate's own metadata brings where `asks_metadata`; else itself.
 
         Raises LockgateError where the metadata cannot be read.
         """

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lockgate.errors import RegistryError
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.evaluation.latency.machine_info import gpu_count
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
-from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evaluation.provenance.serving import declared_batch, declared_serving
+from lockgate.evaluation.provenance.serving_limits import (
+    NO_GPU,
+    NOT_DECLARED,
+    declared_lines,
+    lacking_gpus,
+    undeclared,
+    with_declared_batch,
+    with_declared_limits,
+    without_measurement,
+)
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject, by_name
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Context, Findings, Foretold, Gate, PipelineView
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Server, Target
@@ -29,22 +41,25 @@ class Latency(Gate):
     first_prediction_ms, rss_mb, model_mb, cpu_seconds_per_1k and gpus are counted on this run.
     """
 
-    subjects: ClassVar[Mapping[str, Subject]] = by_name(
-        *(
-            Subject(name, "lower", unit="ms", bounds=(0, None), args=("batch",))
-            for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "mean_ms")
-        ),
-        Subject("throughput_rps", "higher", unit="requests/s", bounds=(0, None), args=("batch",)),
-        Subject("error_rate", "lower", bounds=(0, 1), args=("batch",), proportion=True, rewrite="errors <= 0"),
-        Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None), args=("batch",)),
-        Subject("max_ms", "lower", counted=True, unit="ms", bounds=(0, None), args=("batch",)),
-        Subject("load_seconds", "lower", counted=True, unit="s", bounds=(0, None)),
-        Subject("first_prediction_ms", "lower", counted=True, unit="ms", bounds=(0, None)),
-        Subject("rss_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
-        Subject("model_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
-        Subject("cpu_seconds_per_1k", "lower", counted=True, unit="s", bounds=(0, None)),
-        Subject("gpus", "higher", counted=True, bounds=(0, None)),
-    )
+    subjects: ClassVar[Mapping[str, Subject]] = {
+        subject.name: replace(subject, declared=True)
+        for subject in (
+            *(
+                Subject(name, "lower", unit="ms", bounds=(0, None), args=("batch",))
+                for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "mean_ms")
+            ),
+            Subject("throughput_rps", "higher", unit="requests/s", bounds=(0, None), args=("batch",)),
+            Subject("error_rate", "lower", bounds=(0, 1), args=("batch",), proportion=True, rewrite="errors <= 0"),
+            Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None), args=("batch",)),
+            Subject("max_ms", "lower", counted=True, unit="ms", bounds=(0, None), args=("batch",)),
+            Subject("load_seconds", "lower", counted=True, unit="s", bounds=(0, None)),
+            Subject("first_prediction_ms", "lower", counted=True, unit="ms", bounds=(0, None)),
+            Subject("rss_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
+            Subject("model_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
+            Subject("cpu_seconds_per_1k", "lower", counted=True, unit="s", bounds=(0, None)),
+            Subject("gpus", "higher", counted=True, bounds=(0, None)),
+        )
+    }
     default_require: ClassVar[tuple[str, ...]] = ("p95_ms <= champion * 1.5", "errors <= 0")
     uses_models: ClassVar[bool] = True
     takes_long: ClassVar[bool] = True
@@ -119,15 +134,25 @@ class Latency(Gate):
             yield f": {planned:,} requests can never decide it{stalls}; write load: {{requests: {least}}} or more"
 
     def with_metadata_defaults(self, case: Case) -> Gate:
-        """With the serving requirements of the candidate's metadata, `{"serving": {"p99_ms": 50, "batch": 32, …}}`.
+        """With what the candidate declares, `{"serving": {"p99_ms": 50, "batch": 32, …}}`: as lines, or for `declared` in them.
 
         A number is the most that its subject may be, of throughput_rps and gpus the least. Raises RegistryError for what
         is no such requirement.
         """
-        serving = case.candidate.facts.metadata.get("serving")
-        if serving is None:
+        declared = declared_serving(case.candidate.facts)
+        if not declared:
             return self
-        return self.model_copy(update=_serving(self, serving))
+        if self.require is not None:
+            lines = with_declared_limits(self.require, declared, self.subjects)
+        else:
+            lines = declared_lines(declared, self.subjects)
+            batch = declared_batch(declared)
+            if not lines:
+                same = batch is None or self.load.sizes == (batch,)
+                load = self.load.model_copy(update={"batch_size": batch})
+                return self if same else self.model_copy(update={"load": load})
+        load = with_declared_batch(self.load, lines, self.subjects)
+        return self.model_copy(update={"load": load, "require": lines})
 
     def foretell(self, case: Case, *, loaded: bool) -> Foretold:
         """As of `Gate.foretell`: the time of the load, and of what comes before it."""
@@ -146,6 +171,9 @@ class Latency(Gate):
         from lockgate.evaluation.latency.line_estimates import estimate_lines, only_failures_stand, sent_batch
 
         requirements = self.requirements_for(case)
+        unmeasured = self._unmeasured(case, requirements)
+        yield from self._without_measurement(requirements, unmeasured)
+        requirements = [(name, line) for name, line in requirements if name not in unmeasured]
         if not requirements:
             return
         run = InterleavedRun(self.title, self.load, case, data=self.data, target=self.target, least=self.least_requests)
@@ -167,33 +195,42 @@ class Latency(Gate):
             yield run.add_circumstances(finding, self.subjects[lines[finding.requirement].subject])
         yield from exhibits(self.title, run.recorded, limits)
 
+    def _unmeasured(self, case: Case, lines: Sequence[tuple[str, Requirement]]) -> dict[str, Estimate]:
+        """rN → estimate of the lines for which no request is worth sending: a limit or a graphics processor is missing."""
+        open_lines = [(name, line) for name, line in lines if line.limit.declared]
+        declared = declared_serving(case.candidate.facts) if open_lines else {}
+        version = str(case.candidate.version)
+        estimates = {
+            name: undeclared(name, line, declared, self.subjects[line.subject], version=version)
+            for name, line in open_lines
+        }
+        on_gpus = [(name, line) for name, line in lines if line.subject == "gpus" and name not in estimates]
+        if not on_gpus:
+            return estimates
+        lacking = lacking_gpus([line for _, line in on_gpus], gpu_count())
+        if case.candidate.model_at(self.target).load().load_seconds is None:  # its machine is not this one
+            lacking = "a server that you run does not tell its graphics processors"
+        else:
+            on_gpus = [(name, line) for name, line in lines if name not in estimates]
+        if lacking is not None:
+            estimates |= {
+                name: without_measurement(name, line, self.subjects[line.subject], (NO_GPU, lacking))
+                for name, line in on_gpus
+            }
+        return estimates
 
-def _serving(gate: Latency, serving: Any) -> dict[str, Any]:
-    """The fields of the gate that the model's metadata decides: its lines, and the size of a batch."""
-    remedy = "log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32}}, or write require in the pipeline"
-    if not isinstance(serving, Mapping) or not serving:
-        raise RegistryError(f"the model's metadata has serving: {serving!r}, which is no map", remedy=remedy)
-    unknown = sorted(str(name) for name in serving if name != "batch" and name not in gate.subjects)
-    if unknown:
-        message = f"the model's metadata asks for serving: {', '.join(unknown)}, which nothing measures; "
-        raise RegistryError(f"{message}known: {', '.join(['batch', *gate.subjects])}", remedy=remedy)
-    wrong = [name for name, value in serving.items() if isinstance(value, bool) or not isinstance(value, int | float)]
-    if wrong or not isinstance(serving.get("batch", 1), int) or serving.get("batch", 1) < 1:
-        named = wrong[0] if wrong else "batch"
-        raise RegistryError(
-            f"the model's metadata has serving.{named}: {serving[named]!r}, which is no number", remedy=remedy
-        )
-    batch = serving.get("batch")
-    load = gate.load if batch is None else gate.load.model_copy(update={"batch_size": batch})
-    limits = {name: value for name, value in serving.items() if name != "batch"}
-    if limits:  # whatever a model allows itself, its answers are answers, as a bare gate requires
-        limits = {**limits, "errors": 0}
-    return {
-        "load": load,
-        "require": tuple(_serving_line(gate.subjects[name], value, batch) for name, value in limits.items()),
-    }
+    def _without_measurement(
+        self, lines: Sequence[tuple[str, Requirement]], estimates: Mapping[str, Estimate]
+    ) -> Iterator[Finding]:
+        from lockgate.evaluation.judging.judge import judge
 
-
-def _serving_line(subject: Subject, value: float, batch: int | None) -> Requirement:
-    sized = f"(batch={batch})" if batch is not None and "batch" in subject.args else ""
-    return parse(f"{subject.name}{sized} {'>=' if subject.better == 'higher' else '<='} {value!r}")
+        for finding in judge(self.title, lines, list(estimates.values()), self.subjects):
+            line = dict(lines)[finding.requirement]
+            example = f"{line.subject}=50" if line.subject.endswith("_ms") else f"{line.subject}=1"
+            name, _, value = example.partition("=")
+            remedies = {
+                NOT_DECLARED: f"log the model with metadata={{'serving': {{'{name}': {value}}}}}, or tag the version "
+                f"serving.{example}; or write a number",
+                NO_GPU: "run the gate where the model is to be served: on a machine with a graphics processor (nvidia-smi)",
+            }
+            yield replace(finding, remedy=remedies[finding.code])

@@ -309,7 +309,7 @@ def _probed(
         loaded = False
         for gate in pipeline.gates:
             try:
-                complete = gate.with_metadata_defaults(builder.case) if gate.require is None else gate
+                complete = gate.with_metadata_defaults(builder.case) if gate.asks_metadata else gate
                 foretold = complete.foretell(builder.case, loaded=loaded and gate.own_target is None)
             except LockgateError as error:
                 answers[gate.title] = {"seconds": None, "obstacle": error.message}

@@ -105,13 +105,14 @@ class PipelineRun:
         if obstacle is not None:
             return replace(blank, reason=f"not run{obstacle}")
         origin: dict[str, Any] = {}
-        if gate.require is None:
+        if gate.asks_metadata:
             try:
                 completed = gate.with_metadata_defaults(self.case)
             except LockgateError as error:
                 return _broken(blank, error.message, {"remedy": error.remedy})
             if completed is not gate:
-                gate, origin = completed, {"asked_by": "the candidate's own metadata"}
+                origin = {"asked_by": "the candidate's own metadata"} if gate.require is None else {}
+                gate = completed
                 blank = replace(blank, requirements=self.pipeline.requirements_of(gate.title, gate))
         windows = self._windows(gate)
         empty = [problem for name, window in windows.items() if (problem := window.problem(name)) is not None]

@@ -37,6 +37,7 @@ def distinct(pairs: list[tuple[Any, Any]]) -> bool:
 LIMITS = st.one_of(
     st.builds(RequirementLimit, relative=st.just(False), number=NUMBERS, percent=st.booleans()),
     st.just(RequirementLimit(relative=True)),
+    st.just(RequirementLimit(relative=False, declared=True)),
     st.builds(RequirementLimit, relative=st.just(True), number=NUMBERS.map(abs), sign=st.sampled_from(["+", "-", "*"])),
 )
 SCOPES = st.one_of(
@@ -52,7 +53,7 @@ GAPS = st.builds(
     Requirement,
     subject=NAMES,
     op=st.sampled_from([">=", "<="]),
-    limit=LIMITS.filter(lambda limit: not limit.relative),
+    limit=LIMITS.filter(lambda limit: not (limit.relative or limit.declared)),
     args=ARGS,
     gap=TEXTS,
 )

@@ -100,7 +100,7 @@ def absolute_limit(requirement: Requirement, champion: float | None) -> float | 
     """The limit of the candidate's own value; None where that needs a champion's value that is not there."""
     limit = requirement.limit
     if not limit.relative:
-        return limit.value
+        return None if limit.declared else limit.value
     if champion is None:
         return None
     return champion * limit.value if limit.sign == "*" else champion + limit.margin

@@ -47,6 +47,8 @@ def stored_estimate(
 ) -> StoredEstimate:
     """The estimate of a line, from the finding of one on the same subject. was: the line that was judged. Raises NotJudgedAnew."""
     decided = finding.decided
+    if line.limit.declared and was != line:
+        raise NotJudgedAnew("its limit is what the version declares")
     if decided is None or decided.estimate is None:
         if finding.verdict is not Verdict.INCONCLUSIVE:
             raise DecidedByItsGate("its gate decided it by a rule of its own")

@@ -43,6 +43,11 @@ def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, [], "")}
 
 
+def gpu_count() -> int:
+    """How many graphics processors this machine has, by `nvidia-smi`."""
+    return len(_gpus())
+
+
 def busy_words(meanwhile: Mapping[str, Any]) -> str | None:
     """`meanwhile other programs used 90 % of the machine (python 150 %)`; None where they used little."""
     share, names = float(meanwhile.get("others_share", 0)), ", ".join(meanwhile.get("others", ()))

@@ -34,14 +34,14 @@ _LINE = re.compile(
     re.DOTALL,
 )
 _LIMIT = re.compile(
-    rf"(?:(?P<number>{NUMBER})\s*(?P<percent>%)?|champion\s*(?:(?P<sign>[+\-*])\s*(?P<margin>{NUMBER})\s*(?P<mpercent>%)?)?)"
+    rf"(?:(?P<declared>declared)|(?P<number>{NUMBER})\s*(?P<percent>%)?|champion\s*(?:(?P<sign>[+\-*])\s*(?P<margin>{NUMBER})\s*(?P<mpercent>%)?)?)"
 )
 _SIDES = ("at_least", "at_most")
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _WORD = rf"(?:{_QUOTED}|{BARE.pattern})"
 _CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{BARE_VALUE.pattern})"
 _ARGUMENT = rf"(?:{NAME}\s*=\s*)?{_WORD}"
-LIMIT_PATTERN = rf"(?:{NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
+LIMIT_PATTERN = rf"(?:declared|{NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
 SCOPE_PATTERN = rf"(?:overall|each\s+slice|(?:each|slice)\s+{_WORD}|{_CELL}(?:\s*&\s*{_CELL})*)"
 SUBJECT_PATTERN = rf"\s*{NAME}\s*(?:\(\s*(?:{_ARGUMENT}(?:\s*,\s*{_ARGUMENT})*\s*)?\))?\s*"
 GAP_PATTERN = rf"\bgap\s+over\s+(?:{NAME}|{_QUOTED})\s*[<>]=\s*{NUMBER}\s*%?\s*(?:\bon\s+overall\s*)?"
@@ -66,7 +66,7 @@ JSON_SCHEMA: Mapping[str, Any] = {
                     "anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}],
                 },
                 "at_most": {
-                    "description": "The most that it may be: a number, a share, or `champion * 1.2`.",
+                    "description": "The most that it may be: a number, a share, `champion * 1.2`, or `declared`, which the version says.",
                     "anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}],
                 },
                 "on": {
@@ -226,13 +226,15 @@ def parse_scope(text: str, line: str) -> Scope:
 
 
 def parse_limit(text: str, line: str) -> RequirementLimit:
-    """`0.9`, `5%`, `champion`, `champion - 0.01`, `champion * 1.1`. Raises RequirementError."""
+    """`0.9`, `5%`, `champion`, `champion - 0.01`, `champion * 1.1`, `declared`. Raises RequirementError."""
     match = _LIMIT.fullmatch(text.strip())
     if match is None:
         raise RequirementError(
             f"in {line!r}: {text.strip()!r} is no limit; "
             "write a number, a percentage, champion, champion - 0.01 or champion * 1.1"
         )
+    if match["declared"]:
+        return RequirementLimit(relative=False, declared=True)
     if match["mpercent"]:
         raise RequirementError(
             f"in {line!r}: a margin in percent is ambiguous; write champion {match['sign']} "
@@ -274,7 +276,9 @@ def parse(line: str) -> Requirement:
         scope=Scope() if match["scope"] is None else parse_scope(match["scope"], line),
         gap=json.loads(gap) if gap and gap.startswith('"') else gap,
     )
-    if requirement.gap and (requirement.limit.relative or requirement.scope.kind != "overall"):
+    if requirement.gap and (
+        requirement.limit.relative or requirement.limit.declared or requirement.scope.kind != "overall"
+    ):
         raise RequirementError(f"in {line!r}: a gap is compared with a number, overall")
     return requirement
 

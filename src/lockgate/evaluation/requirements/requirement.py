@@ -38,13 +38,15 @@ def quoted(text: str, bare: re.Pattern[str] = BARE) -> str:
 class RequirementLimit:
     """The right side: a number (`percent`: written in hundredths), or the champion's value with a margin.
 
-    sign: + or - a margin, * a factor, None for the bare word `champion` or a plain number.
+    sign: + or - a margin, * a factor, None for the bare word `champion` or a plain number. declared: whether it is the
+    number that the version itself declares, which a run fills in.
     """
 
     relative: bool
     number: float | None = None
     sign: Literal["+", "-", "*"] | None = None
     percent: bool = False
+    declared: bool = False
 
     @property
     def value(self) -> float:
@@ -63,6 +65,8 @@ class RequirementLimit:
         return self.value if self.sign == "*" else 1.0
 
     def __str__(self) -> str:
+        if self.declared:
+            return "declared"
         if not self.relative:
             return number_text(self.number or 0.0) + ("%" if self.percent else "")
         if self.sign is None:

@@ -35,6 +35,8 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
             *reasons,
             f"{text!r}: {subject.name} is decided against a number only; {why_not}: write {other!r}, or one on log_loss",
         ]
+    if limit.declared:
+        return [*reasons, *_declared(requirement, subject, text)]
     estimated = not subject.counted and requirement.claim != "point"
     if limit.relative:
         reasons += _relative(requirement, subject, text, champion=champion)
@@ -76,6 +78,14 @@ def _relative(requirement: Requirement, subject: Subject, text: str, *, champion
         )
     elif limit.sign == "*" and limit.value <= 0:
         yield f"{text!r}: the factor must be above zero"
+
+
+def _declared(requirement: Requirement, subject: Subject, text: str) -> Iterator[str]:
+    """Why the limit cannot be one that the version declares."""
+    if not subject.declared:
+        yield f"{text!r}: no version declares its {subject.name}; write a number or champion"
+    if requirement.claim in ("superior", "not_worse", "no_harm"):
+        yield f"{text!r}: claim {requirement.claim} compares with a champion; leave claim out"
 
 
 def _may_be_negative(subject: Subject) -> bool:

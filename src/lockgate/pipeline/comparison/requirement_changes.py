@@ -62,7 +62,9 @@ def _limit(before: Requirement, after: Requirement) -> Iterator[Effect]:
     """Where two limits can be compared whatever the champion's value is, which one lets more pass."""
     old, new = before.limit, after.limit
     by_factor = "*" in (old.sign, new.sign)
-    if old.relative != new.relative or (by_factor and {"+", "-"} & {old.sign, new.sign}):
+    if (old.relative, old.declared) != (new.relative, new.declared) or (
+        by_factor and {"+", "-"} & {old.sign, new.sign}
+    ):
         yield "may_be_looser"
     else:
         then, now = (old.factor, new.factor) if by_factor else (old.margin, new.margin)

@@ -1,0 +1,1 @@
+"""What is known of where a version comes from, and what it declares of itself."""
