@@ -217,3 +217,20 @@ def test_the_log_loss_of_several_classes_has_a_clip_too() -> None:
     assert [finding.detail["clip"] for finding in findings] == ["1e-06", "0.1", "0.1", "1e-06"]
     assert findings[1].observed == pytest.approx(-np.log(np.maximum(own, 0.1)).mean())
     assert findings[1].detail["clipped"] == (own < 0.1).sum() > 0
+
+
+def test_a_pass_names_the_class_that_lost_most() -> None:
+    """By recall, in the summary and as a field; where nothing passes the finding does, and where no class lost nobody."""
+    lines = ("accuracy >= champion - 0.3", "recall(average=macro) >= champion - 0.3")
+    passed, same = (
+        asked(tickets(worse=1.0), *lines),
+        asked(tickets(), *lines, scores={"candidate": OLD, "champion": OLD}),
+    )
+    worst = passed.context["worst_class"]
+
+    assert passed.verdict is Verdict.PASS
+    assert (worst["class"], worst["rows"]) == ("fraud", 450)
+    assert float(worst["candidate"]) < float(worst["champion"]) - 0.05
+    assert ". Class fraud lost most: its recall is 0." in passed.reason
+    assert "worst_class" not in same.context
+    assert "lost most" not in same.reason

@@ -98,6 +98,7 @@ class Metrics(Gate):
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.class_direction import wrong_direction
         from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.pictures.confusions import worst_class
         from lockgate.evaluation.pictures.of_labelled import pictures
         from lockgate.evaluation.threshold_range import thresholds_outside
         from lockgate.evaluation.weak_slices import find_weak_slices
@@ -145,6 +146,8 @@ class Metrics(Gate):
         if weak_slices is not None:
             yield Context(weak_slices.note)
             yield weak_slices.table(self.title)
+        if (worst := worst_class(scored)) is not None:
+            yield Context({"worst_class": worst})
         if case.task != ranking_subjects.TASK:
             yield from pictures(self.title, scored, subjects, threshold)
 

@@ -14,6 +14,7 @@ from lockgate.data.slices.names import finding_id
 from lockgate.data.time_window import TimeWindow
 from lockgate.errors import GateBroken, LockgateError, ModelFault, machine_fault
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.judging.explanations import worst_class_words
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.opening import acceptable, opening
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -157,13 +158,18 @@ class PipelineRun:
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
         reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))
+        verdict = Verdict.worst(finding.verdict for finding in counted)
+        if (
+            verdict is Verdict.PASS
+        ):  # which a loss of one class does not show; another sentence names it where it is in the way
+            reason += worst_class_words("recall", blank.context)
         waived = len(findings) - len(counted)
         if waived:
             reason = f"{waived} waived; {reason}" if counted else f"{waived} waived, and nothing else was found"
         return replace(
             blank,
             counts=blank.counts and (bool(counted) or not waived),
-            verdict=Verdict.worst(finding.verdict for finding in counted),
+            verdict=verdict,
             reason=reason,
             findings=tuple(findings),
         )

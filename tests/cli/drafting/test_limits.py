@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from lockgate.cli.drafting.answers import Reading
 from lockgate.cli.drafting.limits import Limits, limits
+from lockgate.cli.drafting.slice_lines import class_lines
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evidence.finding import Verdict
 from lockgate.models.model import Output
@@ -97,3 +98,38 @@ def test_slices_that_decide_too_little_are_left_out_of_the_lines_on_slices() -> 
     assert drafted.each_slice is not None
     assert drafted.each_slice.limit > 0.7
     assert (drafted.tolerance or 1) <= 0.06
+
+
+def test_the_lines_of_classes_stop_a_loss_that_a_mean_over_them_hides() -> None:
+    """Of ten classes of 36 rows one lost 26 points of recall, and the others won as much; an equal version passes all."""
+    label = np.repeat(np.arange(10).astype(str), 36)
+    before = label.copy()
+    before[::40] = "0"
+    lost = label.copy()
+    lost[8 * 36 : 8 * 36 + 10] = "9"
+    own = class_lines(dict.fromkeys(sorted(set(label)), 36), {}, together=12)
+    drafted = [line.partition("  #")[0] for line in own]
+    overall = ["accuracy >= champion - 0.055", "recall(average=macro) >= champion - 0.055"]
+
+    def verdict(lines: list[str], candidate: Any) -> Verdict:
+        table = pa.table({"label": label, "candidate": candidate, "champion": before})
+        return run_gate("metrics", table=table, task="multiclass", require=lines).verdict
+
+    assert len(drafted) == 10
+    assert verdict(overall, lost) is Verdict.PASS
+    assert verdict([*overall, *drafted], lost) is not Verdict.PASS
+    assert verdict([*overall, *drafted], before) is Verdict.PASS
+
+
+def test_classes_that_get_no_line_are_named() -> None:
+    """Those whose rows decide next to nothing, and those above twelve."""
+    rows = {"rare": 12} | {f"c{number:02}": 100 + number for number in range(14)}
+    *lines, note = class_lines(rows, {"recall(class=c00)": 0.19}, together=14)
+
+    assert [line.partition("  #")[0] for line in lines[:2]] == [
+        "recall(class=c00) >= champion - 0.19",
+        "recall(class=c01) >= champion - 0.12",
+    ]
+    assert len(lines) == 11
+    assert note == "# no line holds a class of these alone: rare (12 rows decide no less than 0.4), c11, c12, c13"
+    assert class_lines({"${a}": 100, "b": 100}, {}, together=4) == []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lockgate.cli.drafting.pipeline_text import Draft, with_tolerance
+from lockgate.cli.drafting.pipeline_text import Draft
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.output import show
 from lockgate.errors import LockgateError
@@ -41,7 +41,7 @@ def look(
     subject = draft.subject[0]
 
     def measure() -> Limits:
-        overall = [with_tolerance(line, draft.task, usual) for line, usual in draft.lines.values()]
+        overall = list(draft.measured_lines.values())
         return limits(reading, pipeline.data["holdout"], overall, draft.compared_on_slices(draft.on_slices[1]))
 
     measured = measure()

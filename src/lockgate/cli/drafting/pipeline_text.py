@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lockgate.cli.drafting.columns import Outline
 from lockgate.cli.drafting.latency_lines import latency_gate
 from lockgate.cli.drafting.owners import Signers
-from lockgate.cli.drafting.slice_lines import class_lines, slice_lines
+from lockgate.cli.drafting.slice_lines import class_lines, class_subject, held_classes, slice_lines
 from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
 from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
@@ -132,6 +132,18 @@ class Draft:
         return LINES_OF_LABELS if self.of_labels else LINES[self.task]
 
     @property
+    def measured_lines(self) -> dict[str, str]:
+        """The lines overall of which a reading says what it decides, with the usual tolerance: subject → line; those of classes, too."""
+        lines = {name: with_tolerance(line, self.task, usual) for name, (line, usual) in self.lines.items()}
+        classes = () if self.reading is None else self.reading.classes
+        return lines | {class_subject(name): f"{class_subject(name)} >= champion" for name in classes}
+
+    @property
+    def measured(self) -> dict[str, float | None]:
+        """The smallest tolerances by what the version answered; nothing where it did not."""
+        return {} if self.limits is None else dict(zip(self.measured_lines, self.limits.tolerances, strict=False))
+
+    @property
     def subject(self) -> tuple[str, str]:
         """(the first subject with its arguments, the side on which it is good)."""
         line = next(iter(self.lines.values()))[0].split()
@@ -217,7 +229,8 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
         lines.append(f"{subject} {op} {limit:.12g}  # version {draft.version} reaches {overall.reached}")
     elif (baseline := _baseline(draft.task, counts)) is not None:
         lines.append(f"{baseline}  # a first version too, which has no champion: more than guessing reaches")
-    return lines + slice_lines(draft, weakest) + class_lines(counts.classes)
+    together = len(draft.lines) + len(held_classes(counts.classes))
+    return lines + slice_lines(draft, weakest) + class_lines(counts.classes, draft.measured, together=together)
 
 
 def _beside_chance(reached: Limit, op: str, chance: float | None) -> float | None:
@@ -321,7 +334,8 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
     see = "see `gate plan`"
     if any(declared(subject).approximate for subject in draft.lines):
         see += "; confidence bounds of an error that has no largest value are approximate"
-    lines, decided, together = [], counts.rows > 0, len(draft.lines)  # an equal candidate is to pass all of them
+    lines, decided = [], counts.rows > 0
+    together = len(draft.lines) + len(held_classes(counts.classes))  # an equal candidate is to pass all of them
     for subject, (line, default) in draft.lines.items():
         smallest = None
         if counts.rows:
@@ -330,8 +344,7 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
                 subject, rows=counts.rows, positives=counts.positives, classes=by_class, slices=together
             )
         decided = decided and smallest is not None
-        measured = {} if draft.limits is None else dict(zip(draft.lines, draft.limits.tolerances, strict=False))
-        needed = [each for each in (smallest, measured.get(subject)) if each is not None]
+        needed = [each for each in (smallest, draft.measured.get(subject)) if each is not None]
         tolerance = rounded_up(max(needed)) if needed else default
         lines.append(with_tolerance(line, draft.task, tolerance))
     if decided:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lockgate.evaluation.pictures.decisions import decisions
 from lockgate.evaluation.pictures.group_means import Floats, group_means
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
+from lockgate.hashing import number
 
 MOST_CLASSES = 12  # up to so many have all pairs, as a matrix
 MOST_PAIRS = 20
@@ -26,27 +28,63 @@ def confusions(gate: str, scored: Scored) -> Iterator[Exhibit]:
     answer, counted, the pair that grew most first: every one of at most twelve classes, else those that grew, at most twenty.
     rows: of the label; of a share, all. A class of fewer than ten rows is left out.
     """
-    pair = decisions(scored, {}) if scored.classes else None
-    if pair is None or scored.labels is None or scored.rows < FEWEST:
+    by_class = _by_class(scored)
+    if by_class is None or not by_class.ordered or scored.rows < FEWEST:
         return
-    labels, size = scored.labels.astype(np.int64), len(scored.classes)
-    recalls = [group_means((each == labels).astype(np.float64), labels, size, scored.weights, None) for each in pair]
-    rows, loss = recalls[0].rows, recalls[1].mean - recalls[0].mean
-    large = (rows >= FEWEST) & np.isfinite(loss)
-    ordered = sorted(np.flatnonzero(large).tolist(), key=lambda code: (-loss[code], code))[:MOST_SLICES]
-    if not ordered:
-        return
-    names, numbers = scored.classes, [[each.mean for each in recalls], [_shares(each, scored) for each in pair]]
+    labels, pair, rows, ordered = by_class.labels, by_class.decided, by_class.rows, by_class.ordered[:MOST_SLICES]
+    names, numbers = scored.classes, [by_class.recalls, [_shares(each, scored) for each in pair]]
     recall, share = ([tuple(rounded(float(each[code])) for each in both) for code in ordered] for both in numbers)
     points: list[tuple[Any, ...]] = [
         *(("recall", names[code], "", int(rows[code]), *both) for code, both in zip(ordered, recall, strict=True)),
         *(("share", "", names[code], scored.rows, *both) for code, both in zip(ordered, share, strict=True)),
         *(
             ("rows", names[label], names[answer], int(rows[label]), candidate, champion)
-            for label, answer, candidate, champion in _pairs(labels, pair, large)
+            for label, answer, candidate, champion in _pairs(labels, pair, by_class.large)
         ),
     ]
     yield Exhibit(f"{gate}/confusions", "table", _COLUMNS, tuple(points))
+
+
+def worst_class(scored: Scored) -> dict[str, Any] | None:
+    """The class whose recall fell most, as a context has it; None where none of at least ten rows fell, or nothing is compared."""
+    by_class = _by_class(scored)
+    if by_class is None or not by_class.ordered:
+        return None
+    code = by_class.ordered[0]
+    candidate, champion = (float(recall[code]) for recall in by_class.recalls)
+    if not candidate < champion:
+        return None
+    name, rows = scored.classes[code], int(by_class.rows[code])
+    return {"class": name, "rows": rows, "candidate": number(candidate), "champion": number(champion)}
+
+
+@dataclass(frozen=True)
+class _ByClass:
+    """labels: (n,) class of each row; decided: (n,) by the candidate, the champion. Of each class: rows, recall of both models.
+
+    ordered: the classes of rows enough, the one whose recall fell most first.
+    """
+
+    labels: NDArray[np.int64]
+    decided: tuple[Floats, Floats]
+    rows: NDArray[np.int64]
+    recalls: tuple[Floats, Floats]
+    large: NDArray[np.bool_]
+    ordered: list[int]
+
+
+def _by_class(scored: Scored) -> _ByClass | None:
+    pair = decisions(scored, {}) if scored.classes else None
+    if pair is None or scored.labels is None:
+        return None
+    labels, size = scored.labels.astype(np.int64), len(scored.classes)
+    candidate, champion = (
+        group_means((each == labels).astype(np.float64), labels, size, scored.weights, None) for each in pair
+    )
+    loss = champion.mean - candidate.mean
+    large = (candidate.rows >= FEWEST) & np.isfinite(loss)
+    ordered = sorted(np.flatnonzero(large).tolist(), key=lambda code: (-loss[code], code))
+    return _ByClass(labels, pair, candidate.rows, (candidate.mean, champion.mean), large, ordered)
 
 
 def _shares(decided: Floats, scored: Scored) -> Floats:

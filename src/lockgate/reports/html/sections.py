@@ -25,6 +25,7 @@ _MEANT = {
     "meanwhile": "other programs during the load",
     "others": "the largest:",
     "others_share": "share of all processor time",
+    "worst_class": "the class that lost most",
     "stolen_share": "share that the host gave to other virtual machines",
 }
 _LONG = re.compile(r"-?\d+\.\d{5,}")  # a measured number as the evidence has it
