@@ -207,7 +207,6 @@ def test_where_every_row_is_refused_no_difference_is_shown(tmp_path: Path) -> No
     [
         ({"exact": ["numpy"], "ignore": ["NumPy"]}, {}, "NumPy stands under exact too; name it once"),
         ({"data": "golden"}, {}, "data.golden says no answers; write scores: {candidate: COLUMN} of the recorded ones there"),
-        ({"require": ["golden_errors <= 0"]}, {}, "'golden_errors <= 0' is about golden rows; name them with data:"),
         (
             {"serving": None}, {"environment": "declared"},
             "environment: declared builds what each model declares, which never differs; name what serves with serving:",

@@ -37,7 +37,11 @@ _REMEDIES = {
 _NOTHING = {
     "differences": "name what is installed where it serves: serving: FILE of pip list --format=json, a lock file or an SBOM",
     "unpinned": 'log the model with its requirements: pip_requirements=["numpy==2.1.3", …]',
-    **dict.fromkeys(_GOLDEN, "record a few rows with the answers of training (docs/gates/environment.md)"),
+    **dict.fromkeys(
+        _GOLDEN,
+        "record a few rows with the answers of training: as data:, or beside the model by input_example=rows, "
+        "metadata={'golden_outputs': model.predict(rows).tolist()}",
+    ),
 }
 PackageName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._\-]*[A-Za-z0-9])?|\*)$")]
 Packages = tuple[PackageName, ...]
@@ -47,7 +51,7 @@ class _UsesModels:
     """Whether models are asked: for golden rows, or for what a server says of itself."""
 
     def __get__(self, gate: Environment | None, _: type[Gate]) -> bool:
-        return gate is None or gate.data is not None or not isinstance(gate.serving, str)
+        return gate is None or gate.asks_golden_rows or not isinstance(gate.serving, str)
 
 
 class Environment(Gate):
@@ -95,7 +99,9 @@ class Environment(Gate):
         default=(), description="Packages that are not compared; pip, setuptools and wheel by default."
     )
     data: str | None = Field(
-        default=None, description="Name of the data with golden rows, whose `scores` are the answers that are expected."
+        default=None,
+        description="Name of the data with golden rows, whose `scores` are the answers that are expected; else lines on them "
+        "are about those that the model brings.",
     )
     tolerance: float = Field(
         default=1e-5,
@@ -110,6 +116,10 @@ class Environment(Gate):
             () if self.require is not None or self.data is None else tuple(parse(f"{name} <= 0") for name in _GOLDEN)
         )
         return (*super().lines, *golden)
+
+    @property
+    def asks_golden_rows(self) -> bool:
+        return any(line.subject in _GOLDEN for line in self.lines)
 
     @property
     def policy(self) -> ParityPolicy:
@@ -132,9 +142,6 @@ class Environment(Gate):
                 ("data",),
                 f"data.{self.data} says no answers; write scores: {{candidate: COLUMN}} of the recorded ones there",
             )
-        for number, line in enumerate(self.lines):
-            if self.data is None and line.subject in _GOLDEN:
-                yield ("require", number), f"{str(line)!r} is about golden rows; name them with data:"
         if self.serving is None and pipeline.environment == "declared":
             yield (
                 (),
@@ -151,7 +158,7 @@ class Environment(Gate):
         requirements = self.requirements_for(case)
         subjects = {line.subject for _, line in requirements}
         parities = self._parities(case) if subjects - {*_GOLDEN} else {}
-        golden = case.golden(self.data) if self.data is not None and subjects & {*_GOLDEN} else {}
+        golden = case.golden(self.data) if self.asks_golden_rows else {}
         estimates = [self._estimate(name, line, parities, golden) for name, line in requirements]
         for finding in judge(self.title, requirements, estimates, self.subjects):
             yield self._explained(finding, parities)
