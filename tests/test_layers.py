@@ -46,6 +46,7 @@ WALLS = {
 # What runs as a process of its own knows nothing of ours.
 APART = (
     "models.model_host",
+    "evaluation.data_quality.hosts",
     "runs.selftest.planted_model",
     "models.isolation.launcher",
     "models.isolation.limits",
@@ -186,9 +187,10 @@ def test_mlflow_lives_in_its_registry_and_beside_the_model() -> None:
     assert "registries.mlflow.client" in importers("mlflow")
 
 
-def test_pandas_is_imported_beside_the_model_and_in_testing() -> None:
+def test_pandas_is_imported_beside_the_model_and_the_data_and_in_testing() -> None:
     """It costs a fresh process more than our work does; the demo builds a model's example with it."""
-    assert all(within(name, "models.model_host", "testing", "cli.demo") for name in importers("pandas"))
+    beside = ("models.model_host", "evaluation.data_quality.hosts", "testing", "cli.demo")
+    assert all(within(name, *beside) for name in importers("pandas"))
 
 
 def test_scipy_stats_is_imported_inside_textbook_methods_alone() -> None:

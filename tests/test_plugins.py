@@ -15,7 +15,7 @@ from lockgate.gates.metrics import Metrics
 from lockgate.hashing import sha256
 
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = {"signature", "metadata", "metrics", "latency", "shadow"}
+SHIPPED = {path.stem for path in Path(gates.__file__).parent.glob("*.py")} - {"__init__", "gate"}
 MINE = "from lockgate.gates.gate import Gate\nclass Mine(Gate):\n    limit: int = 3\nclass Other: pass\n"
 
 
@@ -25,9 +25,9 @@ def test_shipped_gates_are_installed_under_their_own_names() -> None:
 
     assert set(found) >= SHIPPED
     assert {name: found[name].value for name in SHIPPED} == {
-        name: f"lockgate.gates.{name}:{name.capitalize()}" for name in SHIPPED
+        name: f"lockgate.gates.{name}:{name.title().replace('_', '')}" for name in SHIPPED
     }
-    assert {path.stem for path in Path(gates.__file__).parent.glob("*.py")} == {"__init__", "gate", *SHIPPED}
+    assert len(SHIPPED) >= 7
     assert {path.stem for path in (ROOT / "docs" / "gates").glob("*.md")} == SHIPPED
     assert gate_class("metrics", root=Path()) is Metrics
 
@@ -48,7 +48,7 @@ def test_a_gate_may_lie_in_a_file_of_the_project(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("metrix", "no gate is called 'metrix'; known: latency, .*; did you mean 'metrics'"),
+        ("metrix", "no gate is called 'metrix'; known: .*latency, .*; did you mean 'metrics'"),
         ("./mine.py:Other", "'./mine.py:Other' is not a gate: it must be a class derived from"),
         ("./mine.py:Nobody", "mine.py has no 'Nobody'"),
         ("./none.py:Mine", "there is no file ./none.py below the project's root"),

@@ -81,6 +81,7 @@ class Gate(Config):
     by group, so that slices may be pooled, crossed and compared with each other, and `gate plan` can count them.
     needs_rows: whether it can say nothing without recent rows where its data has `last`; not so where it reads columns only.
     takes_long: whether it takes so long that it is left out where an earlier gate that counts is in error.
+    judges_candidate: whether another candidate could change what it finds; not so where it looks at data alone.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
@@ -91,6 +92,7 @@ class Gate(Config):
     by_group: ClassVar[bool] = False
     needs_rows: ClassVar[bool] = True
     takes_long: ClassVar[bool] = False
+    judges_candidate: ClassVar[bool] = True
 
     gate: str = Field(
         description="Kind of gate: an installed one (`gate kinds` lists them), or `./file.py:Class` of the project."

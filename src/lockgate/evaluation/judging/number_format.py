@@ -8,7 +8,7 @@ from lockgate.data.slices.names import SliceKey, shown_label
 
 NOTHING = "–"
 _SINGULAR = {
-    "rows": "row", "queries": "query", "requests": "request", "parts": "part", "columns": "column", "inputs": "input",
+    "rows": "row", "queries": "query", "requests": "request", "parts": "part", "columns": "column", "inputs": "input", "checks": "check",
 }  # fmt: skip
 
 

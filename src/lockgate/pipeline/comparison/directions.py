@@ -163,7 +163,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Gate.waive": _WAIVERS,
     **{f"Waiver.{key}": neutral for key in ("finding", "owner", "reason")},
     "Waiver.until": higher,
-    **{f"{gate}.data": either for gate in ("Environment", "Latency", "Metrics", "Shadow", "Signature")},
+    **{f"{gate}.data": either for gate in ("DataQuality", "Environment", "Latency", "Metrics", "Shadow", "Signature")},
     "Environment.serving": Section(either),
     **{f"Environment.{key}": either for key in ("python", "same_minor", "same_major")},
     "Environment.exact": fewer_members,
@@ -175,6 +175,8 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Command.timeout": neutral,  # one that is over is an error
     "Command.trusted": order(False, True),  # noqa: FBT003
     "Command.isolation": Section(neutral),
+    **{f"DataQuality.{key}": either for key in ("pandera", "great_expectations", "python")},
+    "DataQuality.timeout": neutral,
     "Latency.load": Section(neutral),
     "Latency.target": Section(either),
     "Metrics.functions": Entries("changed", "changed"),

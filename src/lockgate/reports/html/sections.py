@@ -10,7 +10,7 @@ from typing import Any
 from lockgate.evaluation.judging.number_format import NOTHING, short
 from lockgate.evidence.evidence import EvidenceError, GateResult
 from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Verdict
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.html import curve_charts, decision_figures, latency_charts
 from lockgate.reports.html.confusions import confusions
@@ -197,9 +197,36 @@ def _words(value: Any) -> str:
     return short(float(text)) if _LONG.fullmatch(text) else text
 
 
+def _expectations(gate: GateResult) -> Iterator[Figure]:
+    """Each expectation by its column: the rows that do not meet it, how many may, and which come first."""
+    rows = [
+        (
+            finding.slice.get("column", "all rows"),
+            _expectation(finding),
+            f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}",
+            cell.value,
+            cell.rows,
+            cell.limit,
+            _listed(
+                [*_entries(finding.detail, "rows_named"), *(each[:12] for each in _entries(finding.detail, "ids"))]
+            ),
+        )
+        for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
+    ]
+    if rows:
+        yield Table("Expectations", ("column", "expected", "verdict", "offend", "of", "may", "first"), tuple(rows))
+
+
+def _expectation(finding: Finding) -> str:
+    """`in_range(0, 100)` as pandera writes it, else the name of the expectation and what it asks."""
+    name, asks = finding.slice.get("expectation", ""), str(finding.detail.get("expectation", ""))
+    return asks if asks.startswith(f"{name}(") else f"{name} {asks}".rstrip()
+
+
 SECTIONS: Mapping[str, Callable[[GateResult], Iterator[Figure]]] = {
     "signature": _checklist,
     "metadata": _checklist,
     "environment": _checklist,
     "command": _command,
+    "data_quality": _expectations,
 }

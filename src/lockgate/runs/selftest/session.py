@@ -278,7 +278,7 @@ class _Test:
 
     def _order(self, defect: Defect) -> list[Gate]:
         """The gates that pass the copy, those first that can see the defect; a load is sent for what is slow alone."""
-        gates = [self.gates[name] for name in self.passing]
+        gates = [self.gates[name] for name in self.passing if self.gates[name].judges_candidate]
         if defect.part != "time":
             gates = [gate for gate in gates if gate.own_load is None]
         return sorted(gates, key=lambda gate: gate.gate not in defect.seen_by)
