@@ -146,6 +146,15 @@ def changed_since(commit: str, path: str, root: Path) -> bool:
     return bool(ask(["--literal-pathspecs", "diff", "--name-only", commit, "--", path], root))
 
 
+def differs(commit: str, path: str, root: Path) -> bool:
+    """Whether what lies at a path below the root is other than in a commit, files that Git does not track among it."""
+    changed = _git(
+        ["--literal-pathspecs", "diff", "--quiet", "--no-ext-diff", "--no-textconv", commit, "--", path], root
+    )
+    others = _git(["--literal-pathspecs", "ls-files", "--others", "-z", "--", path], root)
+    return bool(changed.code or others.code or others.data)
+
+
 def filters(paths: Sequence[str], root: Path) -> set[str] | None:
     """The `filter` that .gitattributes gives to any of these paths, which need not exist; None outside a repository."""
     answer = _git(["check-attr", "-z", "filter", "--", *paths], root)

@@ -21,7 +21,7 @@ from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
 from lockgate.reports.interval_bars import LEGEND
-from lockgate.reports.run_facts import cells
+from lockgate.reports.run_facts import basis, cells
 from lockgate.text import markdown as text
 
 WAIVER = {"finding": "metrics/r1/geo=BR", "owner": "ann", "reason": "known", "until": "2026-12-01", "expired": False}
@@ -275,3 +275,12 @@ def test_rows_are_those_that_a_line_rests_on() -> None:
         "recall(class=9)": "78 of class 9", "f1(class=9)": "897, 78 of class 9", "recall": "78 positive",
         "false_positive_rate": "819 negative", "precision": "897", "auc": "897", "recall gap over geo": "897", "|": "897",
     }  # fmt: skip
+
+
+def test_the_version_of_data_stands_beside_them() -> None:
+    """As what keeps them names it, and no longer than fits into a line."""
+    entry = {"name": "holdout", "path": "d", "digest": "sha256:d", "rows": 50000}
+    for version, words in [(3, "version 3"), ("3sL4", "version 3sL4"), ("x" * 1024, f"version {'x' * 39}…")]:
+        assert ("data", f"holdout: 50,000 rows, {words}", "sha256:d") in basis(
+            evidence(data=[{**entry, "version": version}])
+        )

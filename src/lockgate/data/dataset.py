@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data import remote
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.locate import Located, UnchangedFiles, changed, locate, log_entries
+from lockgate.data.locate import UnchangedFiles, changed, log_entries
+from lockgate.data.origin.opened import Opened, opened
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import column_of, is_stored
 from lockgate.data.time_window import Moments, TimeWindow, moments_of, time_window
-from lockgate.errors import DataError, NotHere
+from lockgate.errors import DataError
 from lockgate.hashing import files_digest, sha256_file
+from lockgate.references.address import redacted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +50,7 @@ class Dataset:
         self._scratch = scratch
         self._now = now
         self._failed: DataError | None = None
+        self._held: tempfile.TemporaryDirectory[str] | None = None
         self._unchanged = UnchangedFiles()
         self.repeated: int | None = None  # how many rows repeat an earlier one, once they were checked
         self.copies = 1  # how many copies of some rows they all are
@@ -61,7 +64,7 @@ class Dataset:
     @property
     def redacted_path(self) -> str:
         """Where the data lies, as people may see it: no secret of an address is in it."""
-        return remote.redacted(self.spec.path)
+        return redacted(self.spec.path)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -78,24 +81,23 @@ class Dataset:
 
         Raises DataError where the pipeline names another one.
         """
-        if self._remote:
-            digest = self._copy.digest
-        elif self._located.alone:
-            digest = self._sha256(self._located.files[0][1])
+        files = [(name, path, sha256 or self._sha256(path)) for name, path, sha256 in self._opened.files]
+        if self._opened.alone:
+            [(_, _, digest)] = files
         else:
-            entries = [(name, self._sha256(path), path.stat().st_size) for name, path in self._located.files]
+            entries = [(name, sha256, path.stat().st_size) for name, path, sha256 in files]
             digest = files_digest([*entries, *log_entries(self._log_state)])
-        if self.spec.digest not in (None, digest):
+        if self.spec.required_digest not in (None, digest):
             raise self._wrong(
-                f"has the digest {digest}, and the pipeline requires {self.spec.digest}",
+                f"has the digest {digest}, and the pipeline requires {self.spec.required_digest}",
                 remedy="bring back the data that was meant, or write the new digest into the pipeline",
             )
         return digest
 
     @property
-    def version(self) -> int | None:
-        """The version of the Delta table that was read; None where the path is of no table."""
-        return None if self._log_state is None else self._log_state.version
+    def origin(self) -> Mapping[str, Any]:
+        """Which version was read, as far as whatever keeps the data has versions: `version` and what else it says of it."""
+        return self._opened.origin
 
     @property
     def schema(self) -> pa.Schema:
@@ -206,17 +208,14 @@ class Dataset:
     def _files(self) -> tuple[DataFile, ...]:
         from lockgate.data.data_files import data_files
 
-        if self._remote:
-            named = [(file.name, file.path, file.name) for file in self._copy.files]
-        else:
-            named = [(name, path, self._shown(path)) for name, path in self._located.files]
+        named = [(name, path, name if self._remote else self._shown(path)) for name, path, _ in self._opened.files]
         with self._naming():
             return data_files(named, self._log_state)
 
     @property
     def _log_state(self) -> TableState | None:
         """The Delta table that the path is in, as its log had it."""
-        return self._copy.table if self._remote else self._located.table
+        return self._opened.table
 
     @property
     def _local(self) -> str:
@@ -228,23 +227,19 @@ class Dataset:
         return remote.is_url(self._local)
 
     @cached_property
-    def _copy(self) -> remote.Copy:
-        """What the address names. A failure is final, so that a server that hangs costs its timeout once."""
+    def _opened(self) -> Opened:
+        """The files. A failure behind an address is final, so that a server that hangs costs its timeout once."""
         if self._failed is not None:
             raise self._failed
-        if self._scratch is None:
+        if self._remote and self._scratch is None:
             self._held = tempfile.TemporaryDirectory(prefix="lockgate-data-")  # removed with this object
-        folder = Path(self._held.name) if self._scratch is None else self._scratch / self.name
+        folder = Path(self._held.name) if self._held is not None else (self._scratch or self.root) / self.name
         try:
-            return remote.copy(self.spec.path, folder)
+            with self._naming():
+                return opened(self.spec, self.root, folder)
         except DataError as error:
-            self._failed = self._wrong(error.message, remedy=error.remedy, kind=NotHere)
-            raise self._failed from error
-
-    @cached_property
-    def _located(self) -> Located:
-        with self._naming():
-            return locate(self._local, self.root)
+            self._failed = error if self._remote else None
+            raise
 
     @cached_property
     def _scanned(self) -> tuple[pa.Schema, tuple[tuple[DataFile, Contents], ...]]:
@@ -254,7 +249,7 @@ class Dataset:
         from lockgate.data.constant_columns import refuse_same_values
         from lockgate.data.formats import source_of
 
-        if self.spec.digest is not None:
+        if self.spec.required_digest is not None:
             _ = self.digest
         looked_at = []
         for file in self._files:

@@ -10,11 +10,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from lockgate.config import Config, Duration, Share
 from lockgate.data import remote
+from lockgate.data.origin.version import problem_of, read_version, required_digest
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.hashing import is_digest
+from lockgate.references import parse
 from lockgate.units import utc, utc_text
 
 Role = Literal["candidate", "champion"]
+Version = Annotated[
+    str, BeforeValidator(read_version), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
+]
 ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
 
 
@@ -58,6 +63,15 @@ class DatasetSpec(Config):
     )
     digest: Annotated[str, AfterValidator(_digest)] | None = Field(
         default=None, description="SHA-256 that the data must have, `sha256:…`; else any bytes are taken."
+    )
+    version: Version | None = Field(
+        default=None,
+        description="Version that is read: of a Delta table its number, of an object of S3 its version id, of what DVC or Git "
+        "keeps here the whole hash of a commit, which the files must agree with; else the newest.",
+    )
+    pinned: bool = Field(
+        default=False,
+        description="Whether `version`, `digest` or the address must pin the data; else `gate check` refuses.",
     )
     label: Name | None = Field(default=None, description="Column that holds the truth.")
     id: Name | None = Field(default=None, description="Column that names each row, once.")
@@ -108,6 +122,24 @@ class DatasetSpec(Config):
             raise ValueError("`keep_ids` needs `id`, the column that holds them")
         if remote.is_url(self.path) and not remote.names_something(self.path):
             raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
+        problem = self.version and problem_of(
+            self.version, self.path, remote=remote.is_url(remote.local(self.path) or self.path)
+        )
+        if problem:
+            raise ValueError(problem)
+        if self.pinned and not (self.version or self.digest or "${" in self.path or self._address_pins):
+            raise ValueError(
+                "`pinned` needs `version` or `digest`, or an address that pins one object; nothing says which data are meant"
+            )
         if self.scores is not None and "candidate" not in self.scores:
             raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
         return self
+
+    @property
+    def required_digest(self) -> str | None:
+        """What the bytes must have, by `digest` or by the address: `…#sha256=…`."""
+        return self.digest or required_digest(self.path)
+
+    @property
+    def _address_pins(self) -> bool:
+        return remote.is_url(self.path) and parse(self.path).pinned

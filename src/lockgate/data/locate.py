@@ -50,8 +50,11 @@ class Located:
     table: TableState | None = None
 
 
-def locate(path: str, root: Path) -> Located:
-    """The files that a path names, relative to the root or absolute. Raises DataError, whose message follows the path."""
+def locate(path: str, root: Path, *, version: int | None = None) -> Located:
+    """The files that a path names, relative to the root or absolute. version: of a Delta table; its newest where None.
+
+    Raises DataError, whose message follows the path.
+    """
     whole = root / path
     if pointers.is_file(whole):
         refuse_governed(_above([whole]))
@@ -59,7 +62,11 @@ def locate(path: str, root: Path) -> Located:
         return Located(((whole.name, whole),), alone=True)
     if whole.is_dir():
         table = _above([whole])
-        return _table(table, whole) if table is not None and table.kind == "Delta" else _folder(whole, table, root)
+        return (
+            _table(table, whole, version)
+            if table is not None and table.kind == "Delta"
+            else _folder(whole, table, root)
+        )
     if not glob.has_magic(path):
         pointers.refuse_missing(path, root=root)
         raise _absent(whole)
@@ -143,18 +150,20 @@ def _keys(name: str) -> dict[str, str]:
     return {key: value for key, _, value in (folder.partition("=") for folder in name.split("/")[:-1]) if value}
 
 
-def _table(table: Governed, folder: Path) -> Located:
+def _table(table: Governed, folder: Path, version: int | None) -> Located:
     from lockgate.data.lakehouse.delta import read_state
 
     root = Path(table.folder)
     way = folder.absolute() if folder.absolute().is_relative_to(root) else folder.resolve()
-    state = read_state(root, below=prefix(way.relative_to(root).as_posix()))
+    state = read_state(root, below=prefix(way.relative_to(root).as_posix()), version=version)
     files = tuple((file.name, root / file.name) for file in state.files)
     absent = [name for name, path in files if not path.is_file()]
     if absent:
         raise DataError(
             f"lacks {len(absent):,} of the files of its version {state.version}, for example {absent[0]}",
-            remedy="bring the whole table here, as it is now",
+            remedy="bring the whole table here, as it is now"
+            if version is None
+            else "name a version whose files VACUUM has left",
         )
     return Located(files, table=state)
 

@@ -10,19 +10,21 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from glob import has_magic
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from lockgate.data.lakehouse.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
-from lockgate.data.locate import log_entries, prefix, visible
+from lockgate.data.locate import prefix, visible
 from lockgate.errors import DataError
-from lockgate.hashing import files_digest
+from lockgate.references.address import address_of, redacted, secrets
+from lockgate.units import utc_text
 
 if TYPE_CHECKING:
     from lockgate.data.lakehouse.delta import TableState
@@ -31,6 +33,7 @@ CONNECT_S, READ_S = 30.0, 60.0
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _BLOCK_BYTES = 4 << 20
 _WEB = ("http", "https")
+_VERSIONED = re.compile(r"\?versionId=(?P<version>[^?]+)$")  # as s3fs reads it
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,15 @@ class CopiedFile:
 
 @dataclass(frozen=True)
 class Copy:
-    """What an address names, on this machine. alone: whether that is one file. table: the Delta table that it is of."""
+    """What an address names, on this machine. alone: whether that is one file. table: the Delta table that it is of.
+
+    origin: of one file, the `version` that was read, its `etag` and when it was `written`, as far as its store says them.
+    """
 
     files: tuple[CopiedFile, ...]
     alone: bool
     table: TableState | None = None
-
-    @property
-    def digest(self) -> str:
-        """That of the same files if they lay here: see `Dataset.digest`."""
-        if self.alone:
-            return self.files[0].sha256
-        return files_digest([*((file.name, file.sha256, file.size) for file in self.files), *log_entries(self.table)])
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_url(path: str) -> bool:
@@ -80,20 +80,10 @@ def local(path: str) -> str | None:
     return unquote(path[len("file://") + len(parts.netloc) :]) if parts.netloc in ("", "localhost") else None
 
 
-def redacted(path: str) -> str:
-    """A path or an address as people may see it: without user and password, query and fragment."""
-    if not is_url(path):
-        return path
-    try:
-        parts = urlsplit(path)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return path.partition("://")[0] + "://…"
-    return urlunsplit((parts.scheme, host, parts.path, "", "")) + ("?…" if parts.query or parts.fragment else "")
-
-
-def copy(url: str, folder: Path) -> Copy:
+def copy(url: str, folder: Path, *, version: int | None = None) -> Copy:
     """Copy what the address names (a file, a folder or a glob) into a folder, each file read once.
+
+    version: of a Delta table; its newest where None.
 
     Raises DataError, whose message holds neither the address nor a secret of it.
     """
@@ -101,15 +91,15 @@ def copy(url: str, folder: Path) -> Copy:
         system, path = _open(url)
         web = urlsplit(url).scheme in _WEB
         folder.mkdir(parents=True, exist_ok=True)
-        remote = _web_files(system, url) if web else _files(system, path, folder / "table")
+        remote = _web_files(system, url) if web else _files(system, path, folder / "table", version)
         if not remote.paths:
             raise DataError("names no file", remedy="put files there, or correct the address")
         copied = []
         for number, (name, remote_path) in enumerate(sorted(remote.paths.items())):
             local_path = folder / f"{number:06d}-{_safe(name)}"
-            sha256, size = _download(system, remote_path, local_path, web=web)
+            sha256, size, origin = _download(system, remote_path, local_path, web=web)
             copied.append(CopiedFile(name, local_path, sha256, size))
-    return Copy(tuple(copied), remote.alone, remote.table)
+    return Copy(tuple(copied), remote.alone, remote.table, origin if remote.alone else {})
 
 
 def size(url: str) -> int | None:
@@ -117,10 +107,11 @@ def size(url: str) -> int | None:
     try:
         with _as_data_errors(url):
             system, path = _open(url)
-            if has_magic(path):
+            if _is_glob(path):
                 matches = system.glob(path, detail=True).values()
                 return sum(int(info.get("size") or 0) for info in matches)
-            length = system.info(path).get("size") if urlsplit(url).scheme in _WEB else system.du(path)
+            alone = urlsplit(url).scheme in _WEB or _VERSIONED.search(path) is not None
+            length = system.info(path).get("size") if alone else system.du(path)
             return length if isinstance(length, int) else None
     except DataError:
         return None
@@ -155,6 +146,10 @@ def _open(url: str) -> tuple[Any, str]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
         # The bytes as they are stored are what is hashed: a server may say of x.csv.gz that gzip is its encoding.
         options["client_kwargs"] = {"timeout": timeout, "auto_decompress": False, "trust_env": True}
+    if _VERSIONED.search(url):
+        options["version_aware"] = True
+    address = address_of(url)
+    url = url.partition("#")[0] if address is not None and address.digest is not None else url
     system, path = url_to_fs(url, skip_instance_cache=True, **options)
     return system, path
 
@@ -168,20 +163,21 @@ class _Remote:
     table: TableState | None = None
 
 
-def _files(system: Any, path: str, scratch: Path) -> _Remote:
-    """A file, a folder, a glob or a table; scratch: where the log of a table goes."""
+def _files(system: Any, path: str, scratch: Path, version: int | None) -> _Remote:
+    """A file, a folder, a glob or a table in a version; scratch: where the log of a table goes."""
 
     def above(folders: Iterable[str]) -> Governed | None:
         return governed_above(folders, lambda folder: _listed(system, folder))
 
-    if not has_magic(path):
+    if not _is_glob(path):
         if system.info(path)["type"] != "directory":
             refuse_governed(above([path.rpartition("/")[0]]))
-            return _Remote({path.rpartition("/")[2]: path}, alone=True)
+            system.invalidate_cache()  # a listing does not say which version is current, and opening asks it first
+            return _Remote({_VERSIONED.sub("", path).rpartition("/")[2]: path}, alone=True)
         path = path.rstrip("/")
         table = above([path])
         if table is not None and table.kind == "Delta":
-            return _table(system, table.folder, path, scratch)
+            return _table(system, table.folder, path, scratch, version)
         refuse_governed(table)
         names = {_below(path, each): each for each in system.find(path)}
         refuse_governed(governed_within(names))
@@ -194,7 +190,7 @@ def _files(system: Any, path: str, scratch: Path) -> _Remote:
     return _Remote({name: each for name, each in names.items() if not any(part[:1] == "." for part in name.split("/"))})
 
 
-def _table(system: Any, table: str, path: str, scratch: Path) -> _Remote:
+def _table(system: Any, table: str, path: str, scratch: Path, version: int | None) -> _Remote:
     """The files of a Delta table, or of its part below a path: its log is copied and read here."""
     from lockgate.data.lakehouse.delta import read_state
 
@@ -206,8 +202,12 @@ def _table(system: Any, table: str, path: str, scratch: Path) -> _Remote:
         copied = scratch / _below(table, each)
         copied.parent.mkdir(parents=True, exist_ok=True)
         _download(system, each, copied, web=False)
-    state = read_state(scratch, below=prefix(_below(table, path)))
+    state = read_state(scratch, below=prefix(_below(table, path)), version=version)
     return _Remote({file.name: f"{table}/{file.name}" for file in state.files}, table=state)
+
+
+def _is_glob(path: str) -> bool:
+    return has_magic(_VERSIONED.sub("", path))
 
 
 def _listed(system: Any, folder: str) -> list[str]:
@@ -258,9 +258,9 @@ class _HashingFile(io.FileIO):
         return len(data)
 
 
-def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, int]:
-    """(`sha256:…` of the bytes, how many)."""
-    expected = None
+def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, int, dict[str, str]]:
+    """(`sha256:…` of the bytes, how many, which version they are)."""
+    expected, origin = None, dict[str, str]()
     with _HashingFile(local_path) as copied:
         if web:  # one request; opening would first ask about the file, and hide why that was refused
             system.get_file(remote_path, copied)
@@ -268,11 +268,27 @@ def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> 
             with system.open(remote_path, "rb", block_size=_BLOCK_BYTES) as source:
                 while data := source.read(_BLOCK_BYTES):
                     copied.write(data)
-                expected = getattr(source, "size", None)
+                expected, origin = getattr(source, "size", None), _origin(getattr(source, "details", None))
         size = copied.tell()
     if isinstance(expected, int) and expected != size:
         raise DataError(f"ended after {size:,} of {expected:,} bytes", remedy="run again")
-    return f"sha256:{copied.sha256.hexdigest()}", size
+    return f"sha256:{copied.sha256.hexdigest()}", size, origin
+
+
+def _origin(details: Any) -> dict[str, str]:
+    """What a driver says of the object that it read: S3's version id, ETag and moment, and their likes elsewhere."""
+    if not isinstance(details, Mapping):
+        return {}
+    origin = {}
+    for name, keys in {
+        "version": ("VersionId", "version_id", "generation"),
+        "etag": ("ETag", "etag"),
+        "written": ("LastModified", "last_modified", "updated"),
+    }.items():
+        value = next((details[key] for key in keys if details.get(key) not in (None, "", "null")), None)
+        if value is not None:
+            origin[name] = utc_text(value) if isinstance(value, datetime) else str(value).strip('"')
+    return origin
 
 
 @contextmanager
@@ -300,13 +316,6 @@ def _message(error: BaseException, url: str) -> str:
         return f"HTTP {status}"
     text = f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
     text = re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>)]+", lambda match: redacted(match[0]), text)
-    for secret in sorted(_secrets(url), key=len, reverse=True):
+    for secret in secrets(url):
         text = text.replace(secret, "…")
     return text[:300]
-
-
-def _secrets(url: str) -> set[str]:
-    parts = urlsplit(url)
-    user = parts.netloc.rpartition("@")[0]
-    secrets = {user, *user.split(":"), parts.query, parts.fragment, *(value for _, value in parse_qsl(parts.query))}
-    return {form for text in secrets for form in (text, unquote(text)) if len(form) > 2}

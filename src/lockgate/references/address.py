@@ -14,7 +14,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DIGEST = re.compile(r"(?i)sha256[=:]([0-9a-f]{64})")
 
 
-_SHORTEST_TOKEN = 8  # a user without a password may be a token; `git` is none
+_NOBODY = "git"  # as forges call whoever comes by SSH; any other user may be a token
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,8 @@ def secrets(text: str) -> tuple[str, ...]:
         except ValueError:
             continue
         user, colon, word = parts.netloc.rpartition("@")[0].partition(":")
-        if colon:
-            kept |= {f"{user}:{word}", word}
-        elif parts.scheme.lower() not in _CONTAINER_FIRST and len(user) >= _SHORTEST_TOKEN:
-            kept.add(user)
+        if colon or parts.scheme.lower() not in _CONTAINER_FIRST:
+            kept |= {f"{user}:{word}", word, user} - {_NOBODY}
         kept |= {parts.query} if public_query(parts.query) != parts.query else set()
         kept |= {value for name, value in query if not public_query(f"{name}={value}")}
         kept |= {parts.fragment} if not public_fragment(parts.fragment) else set()

@@ -14,7 +14,7 @@ from lockgate.evaluation.metrics.declaration import Share
 from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.text import plain
+from lockgate.text import cut, plain
 
 _STDERR_LINES = 20
 _BLOCKS = {
@@ -223,7 +223,7 @@ def basis(evidence: Evidence) -> list[tuple[str, str, str]]:
         version = document["model"][role]
         if version is not None:
             entries.append((role, f"version {version['version']}", str(version["digest"])))
-    entries += [
-        ("data", f"{entry['name']}: {entry['rows']:,} rows", entry["digest"]) for entry in document.get("data", [])
-    ]
+    for entry in document.get("data", []):
+        version = f", version {cut(str(entry['version']), 40)}" if "version" in entry else ""
+        entries.append(("data", f"{entry['name']}: {entry['rows']:,} rows{version}", entry["digest"]))
     return [*entries, ("policy", "", document["policy"]["sha256"])]

@@ -345,7 +345,7 @@ class CaseBuilder:
             try:
                 entry = {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
                 entry |= {} if dataset.window is None else {"window": dataset.window.to_json()}
-                entries.append(entry | ({} if dataset.version is None else {"version": dataset.version}))
+                entries.append({**entry, **dataset.origin})
             except LockgateError:
                 continue
         return entries

@@ -10,6 +10,7 @@ from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError, DataMisfits, NotHere, NotPulled, guess
+from lockgate.references.address import redacted
 
 if TYPE_CHECKING:
     from lockgate.data.dataset_spec import DatasetSpec
@@ -82,7 +83,7 @@ def _unread(name: str, spec: DatasetSpec, at: str) -> Misfit | None:
     if "${" in spec.path:
         return Misfit(name, at, f"data {name!r}: its path names a variable that is not set here", "set it", absent=True)
     if is_remote(spec) and (size := remote.size(spec.path) or 0) > _SMALL_BYTES:
-        message = f"data {name!r}: {remote.redacted(spec.path)} holds {size >> 20:,} MB, which a check does not copy"
+        message = f"data {name!r}: {redacted(spec.path)} holds {size >> 20:,} MB, which a check does not copy"
         return Misfit(name, at, message, "gate run does", absent=True)
     return None
 

@@ -10,12 +10,12 @@ import yaml
 
 from lockgate.cli.trial.question import Question, Subject
 from lockgate.cli.trial.requirements import EXAMPLES, Lines, better_than_guessing, no_worse
-from lockgate.data import remote
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.requirements import grammar
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.references import address
 
 DATA, FILE = "data", "pipeline.yaml"
 
@@ -139,7 +139,7 @@ def read(document: Mapping[str, Any], *, root: Path) -> Pipeline:
 
 def redacted(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as it is kept: an address without what lets somebody in."""
-    data = {name: {**entry, "path": remote.redacted(entry["path"])} for name, entry in document["data"].items()}
+    data = {name: {**entry, "path": address.redacted(entry["path"])} for name, entry in document["data"].items()}
     return {**document, "data": data}
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from lockgate.cli.drafting.owners import Signers, local_keys
 from lockgate.cli.drafting.pipeline_text import Draft, pipeline_text
 from lockgate.cli.trial.question import Subject
-from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.errors import UsageError
 from lockgate.models.model import Output
 from lockgate.pipeline import loader
+from lockgate.references.address import redacted
 
 
 def require_free(path: Path, data: str, *, root: Path) -> None:
     """Raise UsageError where no pipeline can be written there, or none that names these data."""
-    if remote.redacted(data) != data:
+    if redacted(data) != data:
         raise UsageError(
             "--write: the address of the data holds what lets somebody in, and a pipeline is committed",
             remedy="write the pipeline with gate init, and the address with a variable: ${NAME}",

@@ -15,12 +15,12 @@ from lockgate.cli.drafting.pipeline_text import Draft, guess_task
 from lockgate.cli.drafting.tensor_inputs import tensor_inputs
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.trial.requirements import LabelCounts
-from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.errors import UsageError, guess
 from lockgate.models import signature_diff
 from lockgate.models.input_plan import InputSource, lightgbm_name
 from lockgate.models.model import LoadFacts
+from lockgate.references.address import redacted
 from lockgate.registries.ports import VersionFacts
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Question:
     @property
     def shown_data(self) -> str:
         """The data as people may see them named."""
-        return remote.redacted(self.data)
+        return redacted(self.data)
 
     def is_numbered(self, version: str) -> bool:
         """Whether the candidate is a version that a registry numbers, as `models:/NAME/3` is."""

@@ -53,8 +53,10 @@ class TableState:
         return digests.sha256(digests.canonical([self.version, self.schema.to_string(), files]))
 
 
-def read_state(table: Path, *, below: str = "") -> TableState:
+def read_state(table: Path, *, below: str = "", version: int | None = None) -> TableState:
     """The state of a table on this machine, or of the part of it below one of its folders. Its data are not opened.
+
+    version: which; the newest where None.
 
     Raises DataError, whose message follows the path.
     """
@@ -64,6 +66,12 @@ def read_state(table: Path, *, below: str = "") -> TableState:
         raise DataError("is a Delta table, and deltalake is not installed", remedy="install lockgate[delta]") from error
     try:
         log = DeltaTable(str(table.absolute()))
+        if version is not None and version > log.version():
+            raise DataError(
+                f"has no version {version}", remedy=f"name one that is there; its newest is {log.version()}"
+            )
+        if version is not None:
+            log = DeltaTable(str(table.absolute()), version=version)
         _refuse_unreadable(log)
         schema = pa.schema(log.schema().to_arrow())
         actions = pa.table(log.get_add_actions())

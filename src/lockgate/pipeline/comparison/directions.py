@@ -213,7 +213,8 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"Isolation.{key}": higher for key in ("memory", "disk")},
     # data
     **{f"DatasetSpec.{key}": either for key in _COLUMNS},
-    "DatasetSpec.digest": _pinned,
+    **{f"DatasetSpec.{key}": _pinned for key in ("digest", "version")},
+    "DatasetSpec.pinned": order(True, False),  # noqa: FBT003
     "DatasetSpec.slices": Entries("stricter", "looser", lambda spec: str(spec.slice_name)),
     "DatasetSpec.small_slices": small_slices,
     "DatasetSpec.keep_ids": neutral,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lockgate import git
 from lockgate.errors import LockgateError
+from lockgate.references import parse
 from lockgate.references.existence.answer import absent, resolved, there, unclear
 from lockgate.references.reference import Reference
 
@@ -16,6 +17,13 @@ def look_up(reference: Reference, root: Path) -> Reference:
         return in_checkout(reference, root)
     except LockgateError as error:
         return unclear(reference, error.message)
+
+
+def require_commit(commit: str, root: Path) -> None:
+    """Raise LockgateError where a commit is not in the checkout, or git refuses that."""
+    looked_up = in_checkout(parse(commit, kind="code"), root)
+    if not looked_up.exists:
+        raise LockgateError(looked_up.why, remedy=looked_up.remedy or f"fetch it: git fetch origin {commit}")
 
 
 def in_checkout(reference: Reference, root: Path) -> Reference:

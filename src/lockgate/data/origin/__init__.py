@@ -1,0 +1,1 @@
+"""Where data lie, and which version of them is read."""
