@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
@@ -30,8 +30,8 @@ class JsonFinding(Config):
     limit: Annotated[str, StringConstraints(pattern=_LIMIT, max_length=60)] | None = Field(
         default=None, description="What the value is held to, such as `<= 0.3`."
     )
-    verdict: Outcome | None = Field(
-        default=None, description="Instead of a value and its limit; `skipped` is inconclusive."
+    verdict: Literal["pass", "fail", "inconclusive", "error"] | None = Field(
+        default=None, description="Instead of a value and its limit: what came out where it is no number."
     )
     slice: dict[Text, Text] = Field(
         default_factory=dict, max_length=8, description="Of which part it is, such as `{column: amount}`."

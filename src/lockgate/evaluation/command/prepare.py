@@ -142,7 +142,9 @@ class Prepared:
     def _find_program(self) -> str:
         """The program behind the first word: a file of the project, or one on PATH. Raises UsageError."""
         name = self.arguments[0]
-        program = shutil.which(str(self._folder / name) if "/" in name else name, path=self._environ["PATH"])
+        # what lies in an environment below the project is installed there, and no copy of ours
+        paths = (str(self._folder / name), str(self.programs.root / name)) if "/" in name else (name,)
+        program = next(filter(None, (shutil.which(path, path=self._environ["PATH"]) for path in paths)), None)
         if program is None:
             raise UsageError(
                 f"run: {name} is no program here",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from lockgate.data.slices.names import SliceKey, finding_id
 from lockgate.evaluation.estimation.estimate import Estimate, counted
@@ -18,8 +18,8 @@ from lockgate.text import cut, one_line
 MOST = 2000  # findings of one command
 _LONGEST_NAME = 300
 _LONGEST_MESSAGE = 500
-Outcome = Literal["pass", "fail", "error", "skipped"]
-_WORST: tuple[Outcome, ...] = ("pass", "skipped", "fail", "error")
+Outcome = Literal["pass", "inconclusive", "skipped", "fail", "error"]
+_WORST: tuple[Outcome, ...] = get_args(Outcome)
 _SKIPPED_REMEDY = "let it run, leave it out of what the command runs, or waive this finding"
 
 
@@ -94,7 +94,7 @@ def none_reported(gate: str, requirement: str, line: Requirement, reason: str) -
 def _estimate(requirement: str, line: Requirement, reported: Reported) -> tuple[Requirement, Estimate]:
     measured = reported.outcome
     if not isinstance(measured, Measured):
-        failures, units = (0, 0) if measured in ("skipped", "error") else (int(measured == "fail"), 1)
+        failures, units = (0, 0) if measured in ("inconclusive", "skipped", "error") else (int(measured == "fail"), 1)
         estimate = counted(requirement, line, value=failures, units=units)
         return line, estimate if units else replace(estimate, candidate=None)
     limit = RequirementLimit(relative=False, number=measured.limit)
@@ -125,6 +125,8 @@ def _explained(finding: Finding, reported: Reported) -> Finding:
     if reported.outcome == "skipped":
         reason = f"{name} was skipped{more}, and what is skipped shows nothing"
         return replace(finding, code="skipped", reason=reason, remedy=remedy or _SKIPPED_REMEDY)
+    if reported.outcome == "inconclusive":
+        return replace(finding, code="undecided", reason=f"{name} is undecided{more}", remedy=remedy)
     if reported.outcome == "error":
         reason = f"{name} broke{more}"
         return replace(finding, verdict=Verdict.ERROR, code="broken", reason=reason, remedy=remedy)

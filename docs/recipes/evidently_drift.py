@@ -1,0 +1,39 @@
+"""Drift of every column between two files of rows, by Evidently, as findings of `gate: command` (docs/gates/command.md).
+
+Runs in an environment of its own: `pip install "evidently>=0.7" "pandas<3.1" pyarrow`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from evidently import Report
+from evidently.metrics import ValueDrift
+
+# Only a test that was made and held passes: a warning, and what Evidently skipped, are nobody's pass.
+VERDICTS = {"SUCCESS": "pass", "FAIL": "fail", "WARNING": "inconclusive", "SKIPPED": "inconclusive"}
+
+
+def finding(test: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "subject": "drift",
+        "slice": {"column": str(test["metric_config"]["params"]["column"])},
+        "verdict": VERDICTS.get(test["status"], "error"),
+        "reason": test["description"],
+    }
+
+
+def main(reference: str, current: str, out: str) -> None:
+    before, after = pd.read_parquet(reference), pd.read_parquet(current)
+    columns = [column for column in before.columns if column in after.columns]
+    report = Report([ValueDrift(column=column) for column in columns], include_tests=True).run(after, before)
+    tests = json.loads(report.json())["tests"]  # in .dict() a status is no text
+    Path(out).write_text(json.dumps([finding(test) for test in tests]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
