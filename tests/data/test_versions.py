@@ -146,6 +146,7 @@ def test_a_delta_table_is_read_in_its_version(tmp_path: Path) -> None:
     [
         ({"path": "rows.csv", "version": "main"}, "the whole hash of the Git commit"),
         ({"path": "rows.csv", "version": FIRST[:8]}, "the whole hash of the Git commit"),
+        ({"path": "rows.csv", "version": ""}, "the whole hash of the Git commit"),
         ({"path": "rows/*.csv", "version": FIRST}, "`path` is a glob; name the folder"),
         ({"path": "https://host.example/rows.csv", "version": "x"}, "https:// has no versions that are read here"),
         ({"path": "s3://bucket/rows/", "version": "x"}, "the version id of one object of S3"),
@@ -167,6 +168,8 @@ def test_what_pins_data_needs_nothing_more() -> None:
     """A variable may hold the address: it is looked at once it is set."""
     for path in ("${HOLDOUT}", "s3://bucket/a.csv?versionId=x", f"https://host.example/a.csv#sha256={'0' * 64}"):
         assert DatasetSpec(path=path, pinned=True).pinned
+    assert DatasetSpec(path="${HOLDOUT}", version="3sL4").version == "3sL4"
+    assert DatasetSpec(path="rows.csv", version="${COMMIT}", pinned=True).pinned
     assert (
         DatasetSpec(path="rows.csv", digest=f"sha256:{'0' * 64}", pinned=True).required_digest == f"sha256:{'0' * 64}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 import lockgate
 from environments.build import environment
+from lockgate.hashing import sha256
 from lockgate.references import Kind, Reference, parse
 from lockgate.references.existence import look_up
 
@@ -28,7 +30,13 @@ DATA = {
 
 
 def ask(text: str, root: Path, kind: Kind = "data") -> Reference:
-    return look_up(parse(text, kind=kind), root)
+    """What is looked up; what a remedy says to write is pinned, and there."""
+    reference = look_up(parse(text, kind=kind), root)
+    written = re.match(r"write (\S+), which ", reference.remedy)
+    if written is not None:
+        followed = look_up(parse(written[1], kind=kind), root)
+        assert (followed.pinned, followed.exists, followed.remedy) == (True, True, "")
+    return reference
 
 
 def test_a_commit_is_looked_for_in_the_checkout(checkout: Path) -> None:
@@ -121,6 +129,10 @@ def test_an_object_is_looked_for_in_its_version(s3: Any, tmp_path: Path) -> None
     )
     for text in ("train.csv?versionId=none", f"gone.csv?versionId={mark}", "gone.csv", "never.csv"):
         assert ask(f"s3://kept/{text}", tmp_path).exists is False
+    s3.put_object(Bucket="plain", Key="summed.csv", Body=b"1", ChecksumAlgorithm="SHA256")
+    assert ask(f"s3://plain/summed.csv#{sha256(b'1').replace(':', '=')}", tmp_path).exists
+    other = ask(f"s3://plain/summed.csv#{sha256(b'2').replace(':', '=')}", tmp_path)
+    assert (other.exists, other.why) == (False, f"the object has the digest {sha256(b'1')}")
     assert "the bucket keeps no versions" in ask("s3://plain/train.csv", tmp_path).why
     assert ask("s3://kept/", tmp_path).exists is None
 
@@ -211,6 +223,18 @@ def test_an_image_is_looked_for_by_its_digest(registry: tuple[str, str], tmp_pat
     assert tag.remedy == f"write {host}/serving/fraud@{digest}, which 1.0 stands for now"
     for missing in (f"fraud@sha256:{'0' * 64}", "fraud:2.0", "other:1.0"):
         assert ask(f"{host}/serving/{missing}", tmp_path, "image").exists is False
+
+
+def test_a_remedy_is_a_command_that_says_what_to_write(checkout: Path) -> None:
+    """Followed as it is written, in place of its ellipsis, it pins the reference."""
+    (checkout / "my rows.csv").write_text(DATA["data/holdout.csv"])
+    for text, kind in [("main", "code"), (FIRST[:8], "code"), ("my rows.csv", "data"), ("./data/rows.csv", "data")]:
+        (checkout / "data" / "rows.csv").write_text("a\n1\n")
+        remedy = parse(text, kind=kind).remedy  # type: ignore[arg-type]
+        command = (re.search(r"`(.+)`", remedy) or re.search(r": (git rev-parse .+)", remedy))[1]  # type: ignore[index]
+        said = subprocess.run(command, shell=True, cwd=checkout, capture_output=True, text=True, check=True).stdout
+        form = re.match(r"write (.+?)…", remedy)
+        assert parse(f"{form[1] if form else ''}{said.split()[0]}", kind=kind).pinned  # type: ignore[arg-type]
 
 
 def test_what_nobody_can_be_asked_about_stays_open(tmp_path: Path) -> None:

@@ -122,24 +122,24 @@ class DatasetSpec(Config):
             raise ValueError("`keep_ids` needs `id`, the column that holds them")
         if remote.is_url(self.path) and not remote.names_something(self.path):
             raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
-        problem = self.version and problem_of(
-            self.version, self.path, remote=remote.is_url(remote.local(self.path) or self.path)
-        )
-        if problem:
-            raise ValueError(problem)
-        if self.pinned and not (self.version or self.digest or "${" in self.path or self._address_pins):
-            raise ValueError(
-                "`pinned` needs `version` or `digest`, or an address that pins one object; nothing says which data are meant"
-            )
+        if "${" not in self.path:  # else a variable is not set here, and a run that has it looks again
+            self._refuse_unpinned()
         if self.scores is not None and "candidate" not in self.scores:
             raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
         return self
+
+    def _refuse_unpinned(self) -> None:
+        """Raise ValueError where the version is none of what lies at the path, or nothing pins what is to be pinned."""
+        elsewhere = remote.is_url(remote.local(self.path) or self.path)
+        problem = None if self.version is None else problem_of(self.version, self.path, remote=elsewhere)
+        if problem is not None:
+            raise ValueError(problem)
+        if self.pinned and not (self.version or self.digest or (elsewhere and parse(self.path).pinned)):
+            raise ValueError(
+                "`pinned` needs `version` or `digest`, or an address that pins one object; nothing says which data are meant"
+            )
 
     @property
     def required_digest(self) -> str | None:
         """What the bytes must have, by `digest` or by the address: `…#sha256=…`."""
         return self.digest or required_digest(self.path)
-
-    @property
-    def _address_pins(self) -> bool:
-        return remote.is_url(self.path) and parse(self.path).pinned

@@ -24,7 +24,7 @@ def read_version(value: Any) -> Any:
 
 def problem_of(version: str, path: str, *, remote: bool) -> str | None:
     """What is wrong with a version of what lies at a path; None where it may be one."""
-    if table_version(version) is not None:
+    if table_version(version) is not None or "${" in version:
         return None
     address = address_of(path)
     if not remote:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,34 @@ def look_up(reference: Reference, root: Path) -> Reference:
     patience = Config(connect_timeout=_CONNECT_S, read_timeout=_READ_S, retries={"total_max_attempts": 2})
     try:
         client = botocore.session.get_session().create_client("s3", config=patience)
-        head = client.head_object(Bucket=bucket, Key=key, **({"VersionId": version} if version else {}))
+        of_version = {"VersionId": version} if version else {}
+        head = client.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED", **of_version)
     except ClientError as error:
         return _refused(reference, error.response)
     except Exception as error:  # of credentials, addresses and networks, each of another class
         return unclear(reference, f"S3 could not be asked ({type(error).__name__})")
     when = f"it was written at {head['LastModified']:%Y-%m-%d %H:%M:%S} UTC"
+    stored, digest = _digest(head.get("ChecksumSHA256", "")), reference.parts.get("digest")
+    if digest and stored and stored != digest:
+        remedy = (
+            f"name the bytes that are there, #{stored.replace(':', '=')}, or a version that has those that were meant"
+        )
+        return absent(reference, f"the object has the digest {stored}", remedy)
     if reference.pinned:
         return there(reference, when)
     current = head.get("VersionId", "null")
     if current == "null":
         return there(reference, f"{when}, and the bucket keeps no versions")
     return resolved(reference, f"s3://{bucket}/{key}?versionId={current}", "which is its current version")
+
+
+def _digest(checksum: str) -> str | None:
+    """`sha256:…` of what S3 keeps of an object; None where it keeps none, or one of the parts that it came in."""
+    try:
+        data = base64.b64decode(checksum, validate=True)
+    except ValueError:  # of parts: it ends with how many
+        return None
+    return f"sha256:{data.hex()}" if len(data) == 32 else None
 
 
 def _refused(reference: Reference, response: dict[str, Any]) -> Reference:
