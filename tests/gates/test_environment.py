@@ -127,6 +127,17 @@ def test_the_policy_of_the_pipeline_stands_over_the_default(tmp_path: Path) -> N
     assert strict.reason == "differences: numpy 2.4.6, serving 1.26.4; psutil 7.0.0, serving 5.0.0"
 
 
+def test_what_a_pipeline_names_is_expected_to_be_declared_where_it_serves(tmp_path: Path) -> None:
+    """Else nobody knows under which release of it the model was trained; what serves nowhere is not needed."""
+    serving = "mlflow==3.1.0\nnumpy==2.4.6\ntorch==2.9.1\n"
+    found = only(parity(tmp_path, serving, same_minor=["torch", "xgboost"]))
+
+    assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "differences: torch is not declared, serving 2.9.1")
+    assert found.remedy == (
+        "log it with the versions of its training: extra_pip_requirements=[f\"torch=={version('torch')}\"]"
+    )
+
+
 def test_unpinned_requirements_can_be_counted(tmp_path: Path) -> None:
     """Each with its file; what is ignored is not."""
     declared = "numpy>=1\nmlflow==3.1.0\n-e ./risk\npip\n"

@@ -15,7 +15,7 @@ from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.number_format import counted_words
 from lockgate.evaluation.parity.package_parity import PackageParity
-from lockgate.evaluation.parity.packages import CLOSENESS, DEFAULT, Closeness, ParityPolicy
+from lockgate.evaluation.parity.packages import CLOSENESS, DEFAULT, OTHERS, Closeness, ParityPolicy
 from lockgate.evaluation.pictures.parity_tables import golden_table, package_table
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -127,7 +127,8 @@ class Environment(Gate):
         named: dict[str, Closeness] = {}
         for closeness in CLOSENESS:
             named |= dict.fromkeys(map(_normalized, getattr(self, closeness)), closeness)
-        return ParityPolicy({**DEFAULT, **named})
+        expected = [name for name, closeness in named.items() if closeness != "ignore" and name != OTHERS]
+        return ParityPolicy({**DEFAULT, **named}, expected)
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         where: dict[str, str] = {}

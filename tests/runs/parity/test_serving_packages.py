@@ -32,9 +32,10 @@ def listed(folder: Path, spec: Serving | None, **pipeline: Any) -> PackageList:
     return serving_packages(built, contender, spec, environ={"VIRTUAL_ENV": sys.prefix})
 
 
-def test_a_file_is_below_the_root(tmp_path: Path) -> None:
-    """Its name is what sentences call it."""
-    (tmp_path / "serving.json").write_text(LISTED)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_below_the_root(tmp_path: Path, encoding: str) -> None:
+    """Its name is what sentences call it; PowerShell writes UTF-16."""
+    (tmp_path / "serving.json").write_text(LISTED, encoding=encoding)
     found = listed(tmp_path, "serving.json")
 
     assert (found.source, dict(found.versions), found.whole) == ("serving.json", {"numpy": ("1.26.4",)}, True)

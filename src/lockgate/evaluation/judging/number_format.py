@@ -7,9 +7,6 @@ import math
 from lockgate.data.slices.names import SliceKey, shown_label
 
 NOTHING = "–"
-_SINGULAR = {
-    "rows": "row", "queries": "query", "requests": "request", "parts": "part", "columns": "column", "inputs": "input", "checks": "check",
-}  # fmt: skip
 
 
 def counted_words(count: int, counted_in: str = "rows") -> str:
@@ -19,7 +16,9 @@ def counted_words(count: int, counted_in: str = "rows") -> str:
 
 def unit_word(count: int, counted_in: str) -> str:
     """`row` of one, else `rows`."""
-    return _SINGULAR.get(counted_in, counted_in) if count == 1 else counted_in
+    if count != 1:
+        return counted_in
+    return "query" if counted_in == "queries" else counted_in.removesuffix("s")
 
 
 def slice_words(key: SliceKey) -> str:

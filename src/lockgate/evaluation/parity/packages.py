@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -27,9 +27,13 @@ Outcome = Literal["same", "allowed", "differs", "missing", "undecided", "not sho
 
 @dataclass(frozen=True)
 class ParityPolicy:
-    """How closely versions must agree. named: normalised package → how closely, `*` for every other one."""
+    """How closely versions must agree. named: normalised package → how closely, `*` for every other one.
+
+    expected: packages that a pipeline names itself, and so expects to be declared wherever they serve.
+    """
 
     named: Mapping[str, Closeness] = field(default_factory=lambda: DEFAULT)
+    expected: Collection[str] = ()
 
     def closeness(self, package: str) -> Closeness:
         return self.named.get(package) or self.named.get(OTHERS, "same_major")
@@ -61,8 +65,16 @@ class PackageComparison:
 def compare_packages(
     declared: Iterable[PackageLine], serving: PackageList, policy: ParityPolicy
 ) -> tuple[PackageComparison, ...]:
-    """Every declared package that applies there and is not ignored, in the order of the declaration."""
-    return tuple(_comparisons(declared, serving, policy))
+    """Every declared package that applies there and is not ignored, in the order of the declaration; then what serves undeclared."""
+    declared = list(declared)
+    names = {line.name for line in declared}
+    undeclared = [
+        PackageComparison(name, "nothing", ", ".join(serving.versions[name]), policy.closeness(name), "undecided",
+                          f"is not declared, serving {', '.join(serving.versions[name])}")
+        for name in policy.expected
+        if name not in names and name in serving.versions
+    ]  # fmt: skip
+    return (*_comparisons(declared, serving, policy), *undeclared)
 
 
 def _comparisons(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,13 +55,14 @@ def _of_file(path: Path, *, source: str) -> PackageList:
     from lockgate.models.packages.package_list import read_package_list
 
     try:
-        text = read_regular(path).decode("utf-8", "replace")
+        data = read_regular(path)
     except OSError as error:
         raise DataError(
             f"the packages that serve are not in {source}: {error.strerror or error}",
             remedy=f"write them there: pip list --format=json > {source}, where the model serves",
         ) from error
-    return read_package_list(text, source=source)
+    encoding = "utf-16" if data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8"  # the first is how PowerShell writes
+    return read_package_list(data.decode(encoding, "replace"), source=source)
 
 
 def _of_server(pipeline: Pipeline, path: str, *, role: str, cancelled: Callable[[], bool] | None) -> PackageList:
