@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from environments.build import environment
-from helpers.fakes import ask, case_of
+from helpers.fakes import ask, case_of, pipeline_of
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evidence.evidence import GateResult
@@ -269,6 +269,28 @@ def test_expectations_outside_of_the_project_are_not_read(tmp_path: Path) -> Non
 
     with pytest.raises(Exception, match="there is no such file below the project's root"):
         gate.origins(tmp_path / "project")
+
+
+@pytest.mark.parametrize("path", ["/etc/s.json", "../s.json", "./suites/../../s.json"])
+def test_a_pipeline_that_names_expectations_elsewhere_is_refused(path: str) -> None:
+    """Before anything is run."""
+    gate = DataQuality.model_validate({"gate": "data_quality", "data": "holdout", "great_expectations": path})
+
+    ((place, complaint),) = gate.complaints(pipeline_of(gate))
+    assert place == ("great_expectations",)
+    assert complaint.endswith("leads out of the project, so it is not read; keep the file in the project")
+
+
+@pytest.mark.parametrize(
+    ("library", "path"),
+    [("pandera", "./schemas/s.py:schema"), ("pandera", "s.yaml"), ("great_expectations", "./s.json")],
+)
+def test_a_change_of_the_expectations_is_one_of_what_the_gate_finds(library: str, path: str) -> None:
+    """So a pull request that changes them is looked at, and no comment promotes by it."""
+    gate = DataQuality.model_validate({"gate": "data_quality", "data": "holdout", library: path})
+
+    assert gate.own_code == (path.removeprefix("./").partition(":")[0],)
+    assert not gate.repeatable
 
 
 def test_the_digest_of_the_expectations_is_among_what_the_gate_comes_from(tmp_path: Path) -> None:

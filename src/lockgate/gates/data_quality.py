@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -58,7 +59,15 @@ class DataQuality(Gate):
             raise ValueError("name the expectations by one of `pandera` and `great_expectations`")
         return self
 
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        return (posixpath.normpath(str(self.pandera or self.great_expectations).partition(":")[0]),)
+
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        (path,) = self.own_code
+        if path.startswith(("/", "../")):
+            key = "pandera" if self.pandera else "great_expectations"
+            yield (key,), f"{key}: {path!r} leads out of the project, so it is not read; keep the file in the project"
         if self.require is not None and [str(line) for line in self.require] != [_LINE]:
             yield (
                 ("require",),
