@@ -30,9 +30,11 @@ def bars(findings: Sequence[Finding], *, width: int = WIDTH) -> list[str]:
 
 
 def comparison(finding: Finding) -> Decided | None:
-    """What can be drawn of a finding, None where nothing was compared."""
+    """What can be drawn of a finding, None where nothing was compared; counts are exact, and of things that share no scale."""
     decided = finding.decided
-    return None if decided is None or decided.estimate is None or not math.isfinite(decided.estimate) else decided
+    if decided is None or decided.on == "count" or decided.estimate is None:
+        return None
+    return decided if math.isfinite(decided.estimate) else None
 
 
 def value_range(compared: Sequence[Decided], width: int) -> tuple[float, float]:
