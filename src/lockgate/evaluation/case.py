@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,13 +30,18 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A model version in its role. Everything is fetched, read and started when it is first used."""
+    """A model version in its role. Everything is fetched, read and started when it is first used.
+
+    guard: why nothing of it may be loaded, None where it may; asked once, before it is started.
+    """
 
     role: Literal["candidate", "champion"]
     version: ModelVersion
     fetch: Callable[[], Path]
     read: Callable[[Path], VersionFacts]
     start: Callable[[Path, Target | None], Model]
+    guard: Callable[[], str | None] = lambda: None
+    _examined: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
     _started: list[tuple[Target | None, Model | ModelFault]] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
@@ -49,13 +54,29 @@ class Contender:
         """What the registry and the files say, nothing loaded."""
         return self.read(self.files)
 
+    @cached_property
+    def obstacle(self) -> str | None:
+        """Why nothing of it is loaded, to be read behind *not run*; None where it may be."""
+        return self.guard()
+
+    def examined(self, policy: Hashable, examine: Callable[[Path], Answer]) -> Answer:
+        """What is to be learned of its files by a policy, once a run."""
+        if policy not in self._examined:
+            self._examined[policy] = examine(self.files)
+        answer: Answer = self._examined[policy]
+        return answer
+
     @property
     def model(self) -> Model:
         """The model where the pipeline says that it answers; it may not have been started yet (`Model.load`)."""
         return self.model_at(None)
 
     def model_at(self, target: Target | None) -> Model:
-        """The model where a gate says that it answers: at the pipeline's target where None."""
+        """The model where a gate says that it answers: at the pipeline's target where None. Raises ModelFault."""
+        if self.obstacle is not None:
+            raise ModelFault(
+                f"{self.version} is not loaded{self.obstacle}", remedy="see what that gate says of its files"
+            )
         for started_at, model in self._started:
             if started_at == target:
                 if isinstance(model, ModelFault):

@@ -82,6 +82,7 @@ class Gate(Config):
     needs_rows: whether it can say nothing without recent rows where its data has `last`; not so where it reads columns only.
     takes_long: whether it takes so long that it is left out where an earlier gate that counts is in error.
     judges_candidate: whether another candidate could change what it finds; not so where it looks at data alone.
+    guards_loading: whether nothing of the candidate is loaded before this gate passes, where it blocks.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
@@ -93,6 +94,7 @@ class Gate(Config):
     needs_rows: ClassVar[bool] = True
     takes_long: ClassVar[bool] = False
     judges_candidate: ClassVar[bool] = True
+    guards_loading: ClassVar[bool] = False
 
     gate: str = Field(
         description="Kind of gate: an installed one (`gate kinds` lists them), or `./file.py:Class` of the project."
@@ -227,6 +229,10 @@ class Gate(Config):
 
     def with_row_metrics(self, metrics: Mapping[str, RowMetric]) -> Gate:
         """The gate as it stands in a pipeline that runs these row metrics beside the model."""
+        return self
+
+    def accepting(self, imports: Sequence[str], files: Sequence[str]) -> Gate:
+        """The gate as it judges a copy of a model that these modules of ours load, and these files of ours lie beside."""
         return self
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:

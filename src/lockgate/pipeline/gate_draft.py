@@ -14,10 +14,6 @@ from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 # What a check of the tree yields: the path of the node that is complained about, and the complaint.
 Complaints = Iterator[tuple[NodePath, Complaint]]
 
-LATER_GATES = {
-    "artifact": "the gate that scans a model's files arrives with the contract gates",
-}
-
 
 @dataclass(frozen=True)
 class GateDraft:

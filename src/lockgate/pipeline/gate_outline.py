@@ -30,6 +30,7 @@ _LITERALS: dict[str, type] = {
     "repeatable": bool,
     "by_group": bool,
     "needs_rows": bool,
+    "guards_loading": bool,
 }
 # Methods that say nothing of fields and requirements.
 _SILENT = ("check", "origins", "reads")

@@ -11,14 +11,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from lockgate import plugins
-from lockgate.config import NotAvailableYet
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.gates.gate import Gate, gate_class
 from lockgate.hashing import canonical, sha256
 from lockgate.pipeline import consistency, inheritance, validation_messages, variables, yaml_reader
-from lockgate.pipeline.gate_draft import LATER_GATES, GateDraft
+from lockgate.pipeline.gate_draft import GateDraft
 from lockgate.pipeline.gate_outline import outline
 from lockgate.pipeline.pipeline import Origin, Pipeline, spends_reuse_budget
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
@@ -181,8 +180,6 @@ def _read_gate(
     if kind is None or not isinstance(kind.value, str) or not kind.value:
         message = f"this gate does not say which one it is; write gate: one of {', '.join(installed)}"
         return draft, [((), node.complaint(("gate",), message)[1])]
-    if kind.value in LATER_GATES and kind.value not in installed:
-        return draft, [node.complaint(("gate",), str(NotAvailableYet(LATER_GATES[kind.value])))]
     try:
         in_file = ProjectFile.named_by(kind.value)
         cls = outline(kind.value, root) if in_file and not run_code else gate_class(kind.value, root=root)

@@ -27,7 +27,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
-from lockgate.runs.model_factory import program_runner, start_model
+from lockgate.runs.model_factory import loading_guard, program_runner, start_model
 from lockgate.runs.parity.golden_answers import golden_rows
 from lockgate.runs.parity.serving_packages import serving_packages
 from lockgate.runs.scoring_inputs import ScoringInputs
@@ -170,12 +170,10 @@ class CaseBuilder:
     def _contender(self, role: Any, version: ModelVersion, files: Path, digest: str) -> Contender:
         hashed = replace(version, digest=digest)
         contender = Contender(
-            role,
-            hashed,
-            fetch=lambda: files,
-            read=lambda folder: self.registry.facts(hashed, folder),
+            role, hashed, fetch=lambda: files, read=lambda folder: self.registry.facts(hashed, folder),
             start=lambda folder, target: self._start(contender, folder, target),
-        )
+            guard=loading_guard(self.pipeline, lambda: self.case, self.began) if role == "candidate" else lambda: None,
+        )  # fmt: skip
         return contender
 
     def _start(self, contender: Contender, files: Path, target: Target | None) -> Model:
@@ -301,7 +299,7 @@ class CaseBuilder:
             reader, cut = readers[role], scored.cut(role, self._threshold(role))
             decide: Any = predicted_class if self.pipeline.task == "multiclass" else None
             if self.pipeline.task == "binary" and (cut is not None or reader.holds_labels):
-                decide = partial(_decided, reader, 0.5 if cut is None else cut)
+                decide = partial(reader.decided, 0.5 if cut is None else cut)
             outcomes[role] = check.outcome(decide)
         return {role: outcome for role, outcome in outcomes.items() if outcome is not None}
 
@@ -387,10 +385,6 @@ class CaseBuilder:
                 "per_row": _readable(lambda: self.inputs.row_function_digests),
             },
         }
-
-
-def _decided(reader: AnswerReader, cut: float, values: Any) -> Any:
-    return reader.scores(values) >= cut
 
 
 def _readable(origins: Callable[[], Mapping[str, str]]) -> dict[str, str]:

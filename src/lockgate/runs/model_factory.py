@@ -1,17 +1,20 @@
-"""Make the model of a version where its pipeline's target says: a process, a served process or a server of others."""
+"""Make the model of a version where its pipeline's target says, once its files may be loaded: a process, a served process or a server."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.data.locate import fixed_part
 from lockgate.data.remote import local
-from lockgate.errors import ModelFault, UsageError
+from lockgate.errors import LockgateError, ModelFault, UsageError
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_folder import own_folder
+from lockgate.gates.gate import Gate
 from lockgate.models import environment
 from lockgate.models.child_process import MODEL_HOST
 from lockgate.models.isolation.box import Box, boxed, make_box
@@ -19,11 +22,15 @@ from lockgate.models.isolation.interpreter_paths import interpreter_behind
 from lockgate.models.program.program_runner import ProgramRunner
 from lockgate.models.target_spec import Serve, Server, Target
 from lockgate.pipeline.pipeline import Pipeline, PythonEnvironment
+from lockgate.text import cut
 
 if TYPE_CHECKING:
+    from lockgate.evaluation.case import Case
     from lockgate.models.model import Model
     from lockgate.models.server.client import HttpClient
     from lockgate.models.server.model import ServerProtocol
+
+_LONGEST = 300  # signs of what a gate says of files
 
 
 def start_model(
@@ -211,3 +218,38 @@ def interpreter_of(
     if isinstance(pipeline.environment, PythonEnvironment):
         return _named_python(pipeline, pipeline.environment), environ
     return environment.job_python(environ), environ
+
+
+def loading_guard(pipeline: Pipeline, case: Callable[[], Case], began: datetime | None) -> Callable[[], str | None]:
+    """Why nothing of the case's candidate may be loaded, None where it may. began: the moment of the run, by which waivers hold."""
+
+    def guard() -> str | None:
+        day = (began or datetime.now(UTC)).date()
+        objections = (_objection(gate, pipeline, case(), day) for gate in pipeline.gates if _guards(gate))
+        return next((each for each in objections if each is not None), None)
+
+    return guard
+
+
+def unguarded(pipeline: Pipeline) -> Pipeline:
+    """The pipeline for a version that holds Production: it is loaded and answers there, whatever a new gate says of its files."""
+    return pipeline.model_copy(update={"gates": tuple(gate for gate in pipeline.gates if not gate.guards_loading)})
+
+
+def _guards(gate: Gate) -> bool:
+    return gate.guards_loading and gate.severity != "warn"
+
+
+def _objection(gate: Gate, pipeline: Pipeline, case: Case, day: date) -> str | None:
+    if pipeline.waiver(gate.title, day) is not None:
+        return None
+    try:
+        findings = [each for each in gate.check(case) if isinstance(each, Finding)]
+    except LockgateError as error:
+        return f": {gate.title} ended in error, before which nothing of the candidate is loaded: {error.message}"
+    counting = [each for each in findings if pipeline.waiver(each.id, day) is None]
+    stopping = next((each for each in counting if each.verdict is not Verdict.PASS), None)
+    if stopping is None and findings:
+        return None
+    reason = "it finds nothing" if stopping is None else stopping.reason
+    return f": nothing of the candidate is loaded before {gate.title} passes; {cut(reason, _LONGEST)}"

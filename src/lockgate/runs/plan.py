@@ -41,6 +41,7 @@ from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.evaluation_count import foretell, judged_data
+from lockgate.runs.model_factory import unguarded
 from lockgate.runs.promotion_hooks import repeated_production
 from lockgate.runs.version_selection import select_candidate, select_champion
 
@@ -263,6 +264,8 @@ class _Plan:
         if self.champion is not None and output is not None and output.parts:  # it answers in the candidate's place
             output = OutputSpec(candidate=output.champion)
         alone = self.pipeline.model_copy(update={"champion": "none", "output": output, "per_row": {}})
+        if self.champion is not None:
+            alone = unguarded(alone)
         gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
         tables = {}
         with (

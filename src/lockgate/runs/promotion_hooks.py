@@ -28,6 +28,7 @@ from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.lookup import open_registry
+from lockgate.runs.model_factory import unguarded
 from lockgate.runs.run import now
 from lockgate.runs.version_selection import select_candidate, select_champion
 from lockgate.signoff.decision import Ballot
@@ -204,7 +205,7 @@ def prove_rollback(
     remedy = "mend its environment, or log the model again with an input example and promote that first"
     alone = pipeline.promotion.model_copy(update={"copy_to": None})
     in_process = pipeline.model_copy(update={"target": "process", "model": version.name, "promotion": alone})
-    with temporary_case(in_process, registry, version.version, environ=environ) as builder:
+    with temporary_case(unguarded(in_process), registry, version.version, environ=environ) as builder:
         outgoing = builder.case.candidate
         data = None if outgoing.facts.input_example is not None else next(iter(pipeline.data), None)
         try:

@@ -102,7 +102,7 @@ class PipelineRun:
         if waiver is not None:
             reason = f"skipped: waived by {waiver.owner} until {waiver.until}: {waiver.reason}"
             return replace(blank, counts=False, reason=reason)
-        obstacle = gate.obstacle(self.results)
+        obstacle = self._obstacle(gate)
         if obstacle is not None:
             return replace(blank, reason=f"not run{obstacle}")
         origin: dict[str, Any] = {}
@@ -110,7 +110,7 @@ class PipelineRun:
             try:
                 completed = gate.with_metadata_defaults(self.case)
             except LockgateError as error:
-                return _broken(blank, error.message, {"remedy": error.remedy})
+                return self._broken(gate, blank, error.message, {"remedy": error.remedy})
             if completed is not gate:
                 origin = {"asked_by": "the candidate's own metadata"} if gate.require is None else {}
                 gate = completed
@@ -123,10 +123,31 @@ class PipelineRun:
         findings, context, failure = self._check(gate)
         context |= origin
         if failure is not None:
-            return replace(_broken(blank, *failure, context), findings=tuple(findings))
+            return replace(self._broken(gate, blank, *failure, context), findings=tuple(findings))
         if gate.remedy_without_requirements and not blank.requirements and not findings:
             return replace(blank, reason=f"nothing is required: {gate.remedy_without_requirements}", context=context)
         return self._judged(gate, replace(blank, context=context), findings)
+
+    def _obstacle(self, gate: Gate) -> str | None:
+        """Why a gate is not run, to be read behind *not run*; None where it is."""
+        return gate.obstacle(self.results) or (self.case.candidate.obstacle if gate.uses_models else None)
+
+    def _broken(
+        self,
+        gate: Gate,
+        blank: GateResult,
+        message: str,
+        more: Mapping[str, Any],
+        context: Mapping[str, Any] | None = None,
+    ) -> GateResult:
+        """A gate that could not run, or broke. It counts: a warning may be overruled by the model, not by a breakdown.
+
+        Not so where files of the candidate stopped an earlier gate: that decides, whatever else breaks at them.
+        """
+        if not gate.guards_loading and (obstacle := self.case.candidate.obstacle) is not None:
+            return replace(blank, reason=f"not run{obstacle}")
+        context = {**(context or {}), "broken": dict(more)}
+        return replace(blank, counts=True, verdict=Verdict.ERROR, reason=message, context=context)
 
     def _windows(self, gate: Gate) -> dict[str, TimeWindow]:
         """What `last` keeps of the data that a gate reads, by name; nothing of data that cannot be read, as the gate will say."""
@@ -249,7 +270,7 @@ class PipelineRun:
             "seconds": digest.number(self.seconds[gate.title]),
         }
         self.folder.write(f"gates/{gate.title}.json", digest.canonical(document))
-        if gate.obstacle(self.results) is None:
+        if self._obstacle(gate) is None:
             self.folder.keep_sealed(f"{gate.title}.gate", document)
 
     def _stored_result(self, gate: Gate) -> GateResult | None:
@@ -331,14 +352,6 @@ class PipelineRun:
 
     def _is_waived(self, subject: str) -> bool:
         return self._waiver(subject) is not None
-
-
-def _broken(
-    blank: GateResult, message: str, more: Mapping[str, Any], context: Mapping[str, Any] | None = None
-) -> GateResult:
-    """A gate that could not run, or broke. It counts: a warning may be overruled by the model, not by a breakdown."""
-    context = {**(context or {}), "broken": dict(more)}
-    return replace(blank, counts=True, verdict=Verdict.ERROR, reason=message, context=context)
 
 
 def _missing(gate: str, name: str, requirement: Requirement) -> Finding:

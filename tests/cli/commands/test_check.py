@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from lockgate import plugins
 from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
 from lockgate.evaluation.metrics.catalog import SUBJECTS
@@ -117,8 +118,10 @@ def test_every_bad_example_shows_its_messages(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(ROOT)
     bad = sorted(Path("tests/pipelines/bad").glob("*.yaml"))
     found = check(*map(str, bad))
+    gates = ", ".join(plugins.installed(plugins.GATES))
     expected = [
-        line.removeprefix("# expect: ") if line.startswith("# expect: tests/") else f"{path}:{line.removeprefix('# expect: ')}"
+        (line if line.startswith("# expect: tests/") else f"{path}:{line.removeprefix('# expect: ')}").removeprefix("# expect: ")
+        .replace("{gates}", gates)
         for path in bad
         for line in path.read_text().splitlines()
         if line.startswith("# expect: ")

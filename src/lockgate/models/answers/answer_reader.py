@@ -144,6 +144,10 @@ class AnswerReader:
             scores[values == code] = score
         return scores
 
+    def decided(self, threshold: float, values: Array) -> Array:
+        """Return which of these values are scores at or above a threshold."""
+        return self.scores(values) >= threshold
+
     @property
     def _source(self) -> str:
         if self._recorded is not None:

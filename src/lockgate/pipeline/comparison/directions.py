@@ -222,6 +222,12 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"SliceSpec.{key}": either for key in ("column", "values", "bins", "quantiles", "where", "cross", "max")},
     "SliceSpec.name": neutral,
     "SliceSpec.find": neutral,  # what is searched is shown and never judged
+    # the candidate's files
+    "Artifact.allow": Section(either),
+    **{f"AllowedParts.{key}": more_members for key in ("imports", "files")},
+    "Artifact.scanners": fewer_members,
+    "Artifact.signing": Section(_CHECKS),
+    **{f"Signing.{key}": either for key in ("public_key", "signature")},
     # who signs, and how a version moves
     "SignoffPolicy.groups": Entries("changed", "changed", each=more_members),
     "SignoffPolicy.require": fewer_signatures,

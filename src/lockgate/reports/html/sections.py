@@ -229,4 +229,5 @@ SECTIONS: Mapping[str, Callable[[GateResult], Iterator[Figure]]] = {
     "environment": _checklist,
     "command": _command,
     "data_quality": _expectations,
+    "artifact": _checklist,
 }

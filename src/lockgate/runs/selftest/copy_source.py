@@ -10,6 +10,7 @@ from lockgate.errors import NotFound
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import LedgerStore, ModelSource, ModelVersion, VersionFacts
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+from lockgate.runs.selftest.planting import PLANTED_FILES, PLANTED_IMPORTS
 
 _COPY, _CHAMPION = "copy", "champion"
 
@@ -30,9 +31,12 @@ class CopySource:
         return replace(self.candidate, version=f"{self.candidate.version} (copy)")
 
     def choosing(self, pipeline: Pipeline) -> Pipeline:
-        """The pipeline, choosing from here."""
+        """The pipeline, choosing from here; its gates let pass what each copy has beside the model."""
+        gates = tuple(gate.accepting(PLANTED_IMPORTS, PLANTED_FILES) for gate in pipeline.gates)
         champion = "none" if self.champion is None else ChampionSelector(alias=_CHAMPION)
-        return pipeline.model_copy(update={"candidate": CandidateSelector(alias=_COPY), "champion": champion})
+        return pipeline.model_copy(
+            update={"candidate": CandidateSelector(alias=_COPY), "champion": champion, "gates": gates}
+        )
 
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         return self.copy if alias == _COPY else self.champion

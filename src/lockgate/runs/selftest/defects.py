@@ -40,10 +40,15 @@ DEFECTS = (
     Defect("requirements", "its files do not say which packages it needs", "files", ("metadata",)),
     Defect("environment", "it needs a version of a package that nobody has", "files", ("signature",)),
     Defect(
-        "payload-connects", "a pickle in its files reaches for an address of this machine", "payload", ("signature",)
+        "payload-connects",
+        "a pickle in its files reaches for an address of this machine",
+        "payload",
+        ("artifact", "signature"),
     ),
-    Defect("payload-writes", "a pickle in its files writes a file beside the run", "payload", ("signature",)),
-    Defect("payload-reads", "a pickle in its files reads the data that judge it", "payload", ("signature",)),
+    Defect(
+        "payload-writes", "a pickle in its files writes a file beside the run", "payload", ("artifact", "signature")
+    ),
+    Defect("payload-reads", "a pickle in its files reads the data that judge it", "payload", ("artifact", "signature")),
     Defect("slow", f"each request takes {SLOWER_MS} ms longer", "time", ("latency",)),
 )
 
@@ -79,7 +84,7 @@ def obstacle(defect: Defect, pipeline: Pipeline, gates: Mapping[str, Gate]) -> s
 def remedy(defect: Defect, pipeline: Pipeline) -> str:
     """What to add to the pipeline so that the defect is stopped: the line to write."""
     if defect.part == "payload":
-        return "write isolation: {require: box}; gate doctor shows what this machine's box denies"
+        return "add - gate: artifact above the other gates, or write isolation: {require: box}; gate doctor shows what this machine's box denies"
     if defect.name in ("renamed-column", "dropped-column"):
         return "add - gate: signature to gates, without require, or with data_mismatches <= 0 and breaking_changes <= 0"
     if defect.name == "requirements":

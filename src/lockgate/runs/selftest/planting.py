@@ -18,6 +18,7 @@ from lockgate.runs.selftest import planted_model
 from lockgate.runs.selftest.defects import SLOWER_MS
 
 _LOADER = "lockgate_planted"
+PLANTED_IMPORTS, PLANTED_FILES = (_LOADER,), (f"*/{_LOADER}.py",)  # what each copy has beside the model
 _MODEL_FILE, _REQUIREMENTS = "MLmodel", "requirements.txt"
 
 

@@ -128,8 +128,9 @@ def self_test(
     """
     champion = select_champion(pipeline, registry)
     source, itself = _source(pipeline, registry, scratch, candidate, champion)
-    gates = {gate.title: gate for gate in pipeline.gates}
-    test = _Test(source.choosing(pipeline), source, scratch, environ, gates)
+    chosen = source.choosing(pipeline)
+    gates = {gate.title: gate for gate in chosen.gates}
+    test = _Test(chosen, source, scratch, environ, gates)
     with ExitStack() as stack:
         began = time.monotonic()
         test.measure_copy(stack, pipeline, champion, loaded=any(defect.part == "time" for defect in defects))

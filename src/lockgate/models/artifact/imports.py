@@ -1,0 +1,181 @@
+"""Which names a pickle may import, and which of these it may call: a list of what may, by the packages that a model requires."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lockgate.models.artifact.pickle_values import Import, Made
+
+# Data alone, whatever they are called with.
+_PLAIN = frozenset(
+    f"{module}.{name}"
+    for module, names in {
+        "builtins": "object set frozenset dict list tuple int float bool str bytes bytearray complex slice range",
+        "collections": "OrderedDict defaultdict Counter deque",
+        "copyreg": "_reconstructor __newobj__ __newobj_ex__",
+        "_codecs": "encode",
+        "datetime": "date datetime time timedelta timezone",
+        "zoneinfo": "ZoneInfo ZoneInfo._unpickle",
+        "decimal": "Decimal",
+        "fractions": "Fraction",
+        "uuid": "UUID",
+        "array": "array _array_reconstructor",
+        "random": "Random",
+        "re": "_compile",
+        "operator": "itemgetter",
+        "types": "SimpleNamespace",
+        "logging": "getLogger",
+        "pathlib": "PurePosixPath PurePath PosixPath Path",
+        "joblib.numpy_pickle": "NumpyArrayWrapper",
+        "numpy": "dtype ndarray matrix recarray record ma.core.MaskedArray",
+        "numpy.ma.core": "MaskedArray _mareconstruct",
+        **dict.fromkeys(("numpy.core.multiarray", "numpy._core.multiarray"), "_reconstruct scalar"),
+        **dict.fromkeys(("numpy.core.numeric", "numpy._core.numeric"), "_frombuffer"),
+        **dict.fromkeys(("numpy.core", "numpy._core"), "_ufunc_reconstruct"),
+        **dict.fromkeys(("numpy.core._internal", "numpy._core._internal"), "_convert_to_stringdtype_kwargs"),
+        "numpy.random._pickle": "__randomstate_ctor __bit_generator_ctor __generator_ctor",
+        "scipy.sparse._matrix": "spmatrix",
+        "sklearn.metrics._dist_metrics": "newObj",
+        "sklearn.neighbors._kd_tree": "newObj",
+        "sklearn.neighbors._ball_tree": "newObj",
+        "pandas": "DataFrame Series Index RangeIndex MultiIndex DatetimeIndex TimedeltaIndex PeriodIndex IntervalIndex CategoricalIndex "
+        "Categorical CategoricalDtype StringDtype DatetimeTZDtype PeriodDtype IntervalDtype SparseDtype ArrowDtype BooleanDtype "
+        "Int8Dtype Int16Dtype Int32Dtype Int64Dtype UInt8Dtype UInt16Dtype UInt32Dtype UInt64Dtype Float32Dtype Float64Dtype "
+        "Timestamp Timedelta Period Interval",
+        "pandas.core.internals.managers": "BlockManager SingleBlockManager",
+        "pyarrow.lib": "_restore_array type_for_alias py_buffer",
+        "pandas._libs.internals": "_unpickle_block",
+        "pandas._libs.tslibs.timestamps": "_unpickle_timestamp",
+        "pandas._libs.tslibs.timedeltas": "_timedelta_unpickle",
+        "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
+        "pandas.core.indexes.base": "_new_Index",
+        "pandas.core.indexes.datetimes": "_new_DatetimeIndex",
+        "torch": "Size device Tensor float16 bfloat16 float32 float64 uint8 int8 int16 int32 int64 bool complex64 complex128 "
+        "FloatStorage DoubleStorage HalfStorage BFloat16Storage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage",
+        "torch.storage": "UntypedStorage TypedStorage",
+        "torch._utils": "_rebuild_tensor _rebuild_tensor_v2 _rebuild_tensor_v3 _rebuild_parameter _rebuild_parameter_with_state "
+        "_rebuild_qtensor _rebuild_sparse_tensor",
+        "torch.nn.parameter": "Parameter Buffer",
+    }.items()
+    for name in names.split()
+)
+_CLASS = re.compile(r"_*[A-Z][A-Za-z0-9_]*")
+_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_UNPICKLES = re.compile(r"__pyx_unpickle_\w+")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose classes and functions a model may hold. distributions: that bring it. below: where in it, anywhere where
+    empty. constructs: where in it classes are called with what was stored; those of elsewhere are only filled with it."""
+
+    root: str
+    distributions: tuple[str, ...]
+    below: tuple[str, ...] = ()
+    constructs: tuple[str, ...] = ()
+
+
+_PACKAGES = (
+    Package("numpy", ()),
+    Package("scipy", ()),
+    Package("sklearn", (), constructs=("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "sklearn.tree._tree")),
+    Package("pandas", (), ("pandas.core", "pandas.arrays", "pandas._libs", "pandas._typing", "pandas.tseries")),
+    Package("xgboost", ("xgboost", "xgboost-cpu"), ("xgboost.core", "xgboost.sklearn", "xgboost.callback")),
+    Package("lightgbm", ("lightgbm",), ("lightgbm.basic", "lightgbm.sklearn", "lightgbm.callback", "lightgbm.compat")),
+    Package("catboost", ("catboost",), ("catboost.core", "_catboost")),
+    Package("_catboost", ("catboost",)),
+    Package("statsmodels", ("statsmodels",)),
+    Package("imblearn", ("imbalanced-learn",)),
+    Package("category_encoders", ("category-encoders",)),
+    Package("feature_engine", ("feature-engine",)),
+    Package("torch", ("torch",), ("torch.nn.modules", "torch.nn.functional", "torch.nn.parameter", "torch.optim")),
+)  # fmt: skip
+# Parts of those packages that open files, read pickles, or run what they are handed.
+_CLOSED = (
+    *("numpy.f2py", "numpy.distutils", "numpy.testing", "numpy.ctypeslib", "numpy.compat", "numpy.lib"),
+    *("scipy.io", "scipy.datasets", "scipy.misc", "scipy._lib._testutils", "scipy._build_utils", "scipy.weave"),
+    *("sklearn.datasets", "sklearn.externals", "sklearn.utils._testing", "sklearn.utils.estimator_checks"),
+    *("sklearn.utils._joblib", "sklearn.utils.parallel", "sklearn._build_utils", "sklearn.conftest", "sklearn.tests"),
+    *("pandas.core.computation", "pandas.core.tools", "pandas.core.util", "pandas._libs.parsers"),
+    *("statsmodels.iolib", "statsmodels.datasets", "statsmodels.tools", "statsmodels.formula", "statsmodels.compat"),
+    *("imblearn.utils", "imblearn.datasets"),
+)
+# Names that run or open something wherever they come from: a module holds what it imported itself, too.
+_RUNS = frozenset(
+    word
+    for line in (
+        "__import__ apply check_call check_output compile eval exec exec_command execfile getoutput getstatusoutput",
+        "popen Popen run runcode runctx runfile runscript runstring spawn system attrgetter getattr methodcaller",
+        "partial partialmethod setattr delattr import_module load loads load_pickle read_pickle to_pickle open",
+        "open_code memmap fromfile tofile genfromtxt loadtxt savetxt save savez savez_compressed fromregex DataSource",
+        "ctypeslib LowLevelCallable load_module urlopen urlretrieve get_file CDLL PyDLL FileIO SourceFileLoader",
+        "TemporaryDirectory NamedTemporaryFile HDFStore ExcelFile ExcelWriter test rmtree unlink remove Parallel Memory",
+        "pandas_eval query",
+    )
+    for word in line.split()
+)
+_CODE = {"cloudpickle", "dill", "types", "marshal", "code", "codeop", "_codeop"}
+
+
+@dataclass(frozen=True)
+class ImportRules:
+    """What the pickles of a model may import. allowed: by its owner, names in full, or packages. packages: by its requirements."""
+
+    allowed: tuple[str, ...] = ()
+    packages: tuple[Package, ...] = _PACKAGES
+
+    @classmethod
+    def for_model(cls, distributions: Iterable[str] | None, allowed: tuple[str, ...]) -> ImportRules:
+        """Of a model that requires these distributions; None where nothing says what it requires."""
+        if distributions is None:
+            return cls(allowed)
+        required = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
+        return cls(
+            allowed, tuple(each for each in _PACKAGES if not each.distributions or required & {*each.distributions})
+        )
+
+    def objection(self, imported: Import) -> str | None:
+        """Why a name may not be imported, None where it may."""
+        full = str(imported)
+        if full in self.allowed or full in _PLAIN:
+            return None
+        if not _PATH.fullmatch(full):
+            return "imports what is no name"
+        *path, last = imported.name.split(".")
+        package = self._package(full)
+        root = full.partition(".")[0]
+        if root in _CODE:
+            return f"holds code of its own: {full}"
+        if any(not _CLASS.fullmatch(step) for step in path) or last in _RUNS or _within(full, _CLOSED):
+            return f"imports {full}, which can run or open anything"
+        if package is None and not _within(full, self.allowed):
+            return f"imports {full}, which is not on the list of what a model may import"
+        return None
+
+    def call_objection(self, called: object) -> str | None:
+        """Why something may not be called with what a pickle holds, None where it may. What may not be imported is named there."""
+        if not isinstance(called, Import):
+            return "calls what another call returned" if isinstance(called, Made) else "calls what no import names"
+        full = str(called)
+        if full in self.allowed or full in _PLAIN or self.objection(called) is not None or _within(full, self.allowed):
+            return None
+        package = self._package(full)
+        last = called.name.rpartition(".")[2]
+        if _UNPICKLES.fullmatch(last) or (
+            package is not None and _within(full, package.constructs) and _CLASS.fullmatch(last)
+        ):
+            return None
+        return f"calls {full}, which is not on the list of what a model may call"
+
+    def is_harmless(self, method: str) -> bool:
+        """Whether a method of an object that a model may hold runs and opens nothing, by its name."""
+        return method not in _RUNS
+
+    def _package(self, full: str) -> Package | None:
+        return next((each for each in self.packages if _within(full, each.below or (each.root,))), None)
+
+
+def _within(full: str, names: Iterable[str]) -> bool:
+    return any(full == name or full.startswith(f"{name}.") for name in names)

@@ -1,0 +1,371 @@
+"""Go through a pickle opcode by opcode as the unpickler would, on stand-ins: what is imported, called and built is named, never done."""
+
+from __future__ import annotations
+
+import ast
+import pickletools
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lockgate.models.artifact.byte_stream import ByteStream
+from lockgate.models.artifact.pickle_values import TEXT, THING, Import, Made, Observer, Thing
+from lockgate.models.artifact.problem import Broken
+
+_ARGUMENT_BYTES: Mapping[int, int] = {
+    ord(opcode.code): 0 if opcode.arg is None else opcode.arg.n for opcode in pickletools.opcodes
+}
+_NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
+_UP_TO_NEWLINE = pickletools.UP_TO_NEWLINE
+_LENGTH_BYTES = {
+    pickletools.TAKEN_FROM_ARGUMENT1: 1,
+    pickletools.TAKEN_FROM_ARGUMENT4: 4,
+    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+}
+_LONGEST_TEXT = 1 << 10  # bytes of a text that may be a name, or an argument that matters
+_KEPT = 1 << 17  # values that stay in the memo
+_LARGEST_STACK = 1 << 23
+_ITEMS = 64  # of a tuple or a dict that is followed
+
+
+@dataclass
+class Machine:
+    """One pickle. beside: the pickle whose memo this one begins with, and does not change.
+
+    most: opcodes that are looked at, all where None.
+    """
+
+    stream: ByteStream
+    observer: Observer
+    beside: Machine | None = None
+    most: int | None = None
+    _stack: list[Any] = field(default_factory=list, init=False)
+    _marks: list[int] = field(default_factory=list, init=False)
+    _own: dict[int, Any] = field(default_factory=dict, init=False)
+    _memo: Mapping[int, Any] = field(default_factory=dict, init=False)
+    _without_hole: int = field(default=0, init=False)
+    _behind_hole: set[int] = field(default_factory=set, init=False)
+    _protocol: int = field(default=0, init=False)
+    _offset: int = field(default=0, init=False)
+
+    def run(self) -> None:
+        """Up to the end of the pickle, the stream behind it then. Raises Broken where it breaks off or is none."""
+        if self.beside is not None:
+            self._memo, self._without_hole = self.beside._own, self.beside._without_hole
+            self._behind_hole = set(self.beside._behind_hole)
+        stream, handlers, rest = self.stream, [_HANDLERS.get(code) for code in range(256)], self.most
+        while True:
+            self._offset = stream.offset
+            code = stream.byte()
+            handler = handlers[code]
+            if handler is None:
+                raise Broken(f"byte {code:#04x} is no opcode of a pickle", self._offset)
+            size = _ARGUMENT_BYTES[code]
+            if size == 0:
+                argument: Any = b""
+            elif size > 0:
+                argument = stream.take(size)
+            elif size == _UP_TO_NEWLINE:
+                argument = stream.line()
+            else:
+                argument = self._counted(size)
+            try:
+                if handler(self, code, argument):
+                    return
+            except IndexError:
+                raise Broken(f"{_NAMES[code]} finds nothing on the stack", self._offset) from None
+            except UnicodeDecodeError:
+                raise Broken("it has a text that is none", self._offset) from None
+            if len(self._stack) > _LARGEST_STACK:
+                raise Broken("it piles up more than any model does", self._offset)
+            if rest is not None and (rest := rest - 1) <= 0:
+                return
+
+    def _counted(self, size: int) -> bytes | None:
+        """A text or bytes behind their length; None where they are too long to be of interest."""
+        length = int.from_bytes(self.stream.take(_LENGTH_BYTES[size]), "little")
+        if length <= _LONGEST_TEXT:
+            return self.stream.take(length)
+        self.stream.skip(length)
+        return None
+
+    # the stack
+
+    def _pop(self) -> Any:
+        if self._marks and self._marks[-1] == len(self._stack):
+            raise IndexError
+        return self._stack.pop()
+
+    def _pop_mark(self) -> list[Any]:
+        start = self._marks.pop()
+        items = self._stack[start:]
+        del self._stack[start:]
+        return items
+
+    def _top(self) -> Any:
+        return self._stack[-1]
+
+    # opcodes
+
+    def _end(self, code: int, argument: bytes) -> bool:
+        self._pop()
+        return True
+
+    def _ignore(self, code: int, argument: bytes) -> None:
+        pass
+
+    def _proto(self, code: int, argument: bytes) -> None:
+        self._protocol = argument[0]
+        if self._protocol > 5:
+            raise Broken(f"it is of protocol {self._protocol}, and there are 0 to 5", self._offset)
+
+    def _mark(self, code: int, argument: bytes) -> None:
+        self._marks.append(len(self._stack))
+
+    def _drop(self, code: int, argument: bytes) -> None:
+        if self._marks and self._marks[-1] == len(self._stack):
+            self._marks.pop()
+        else:
+            self._stack.pop()
+
+    def _drop_mark(self, code: int, argument: bytes) -> None:
+        self._pop_mark()
+
+    def _dup(self, code: int, argument: bytes) -> None:
+        self._stack.append(self._top())
+
+    def _thing(self, code: int, argument: bytes) -> None:
+        self._stack.append(THING)
+
+    def _number(self, code: int, argument: bytes | None) -> None:
+        self._stack.append(int.from_bytes(argument or b"", "little", signed=True))
+
+    def _unsigned(self, code: int, argument: bytes) -> None:
+        self._stack.append(int.from_bytes(argument, "little"))
+
+    def _number_line(self, code: int, argument: bytes) -> None:
+        try:
+            self._stack.append(int(argument.rstrip(b"L")[:_LONGEST_TEXT]))
+        except ValueError:
+            raise Broken("it has a number that is none", self._offset) from None
+
+    def _text(self, code: int, argument: bytes | None) -> None:
+        if argument is None:
+            self._stack.append(TEXT)
+            return
+        self._stack.append(argument.decode("utf-8", "surrogatepass"))
+
+    def _text_line(self, code: int, argument: bytes) -> None:
+        self._stack.append(TEXT if len(argument) > _LONGEST_TEXT else argument.decode("raw-unicode-escape"))
+
+    def _quoted_line(self, code: int, argument: bytes) -> None:
+        if len(argument) > _LONGEST_TEXT:
+            self._stack.append(TEXT)
+            return
+        try:
+            self._stack.append(_as_text(ast.literal_eval("b" + argument.decode("ascii").strip())))
+        except (ValueError, SyntaxError, UnicodeDecodeError, MemoryError, RecursionError):
+            raise Broken("it has a text without quotation marks", self._offset) from None
+
+    def _latin_text(self, code: int, argument: bytes | None) -> None:
+        self._stack.append(TEXT if argument is None else _as_text(argument))
+
+    def _tuple(self, code: int, argument: bytes) -> None:
+        items = self._pop_mark()
+        self._stack.append(tuple(items) if len(items) <= _ITEMS else THING)
+
+    def _short_tuple(self, code: int, argument: bytes) -> None:
+        items = [self._pop() for _ in range(code - 0x84)]
+        self._stack.append(tuple(reversed(items)))
+
+    def _empty_tuple(self, code: int, argument: bytes) -> None:
+        self._stack.append(())
+
+    def _empty_dict(self, code: int, argument: bytes) -> None:
+        self._stack.append({})
+
+    def _of_mark(self, code: int, argument: bytes) -> None:
+        self._pop_mark()
+        self._stack.append(THING)
+
+    def _dict(self, code: int, argument: bytes) -> None:
+        items = self._pop_mark()
+        self._stack.append({})
+        self._set(items)
+
+    def _add(self, code: int, argument: bytes) -> None:
+        self._pop()
+        self._altered(self._top())
+
+    def _add_all(self, code: int, argument: bytes) -> None:
+        self._pop_mark()
+        self._altered(self._top())
+
+    def _set_item(self, code: int, argument: bytes) -> None:
+        value, key = self._pop(), self._pop()
+        self._set([key, value])
+
+    def _set_items(self, code: int, argument: bytes) -> None:
+        self._set(self._pop_mark())
+
+    def _set(self, items: list[Any]) -> None:
+        self._altered(top := self._top())
+        if isinstance(top, dict) and len(items) <= 2 * _ITEMS:
+            for key, value in zip(items[::2], items[1::2], strict=False):
+                if isinstance(key, str) and len(top) < _ITEMS:
+                    top[key] = value
+
+    def _altered(self, target: Any) -> None:
+        if isinstance(target, Import):
+            self.observer.changes(target, self._offset)
+
+    def _global(self, code: int, argument: bytes) -> None:
+        self._push_import(argument.decode("utf-8", "replace"), self.stream.line().decode("utf-8", "replace"))
+
+    def _stack_global(self, code: int, argument: bytes) -> None:
+        name, module = self._pop(), self._pop()
+        if isinstance(name, str) and isinstance(module, str):
+            self._push_import(module, name)
+        elif {type(name), type(module)} <= {str, Thing} and THING not in (name, module):
+            self.observer.hidden("imports what cannot be read from it", self._offset)
+            self._stack.append(THING)
+        else:
+            raise Broken("it imports by a name that is no text", self._offset)
+
+    def _push_import(self, module: str, name: str) -> None:
+        if self._protocol < 3:
+            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        imported = Import(module, name)
+        self._stack.append(imported)
+        self.observer.imports(imported, self._offset)
+
+    def _inst(self, code: int, argument: bytes) -> None:
+        items = self._pop_mark()
+        self._global(code, argument)
+        self._made(self._pop(), tuple(items))
+
+    def _obj(self, code: int, argument: bytes) -> None:
+        cls, *items = self._pop_mark()
+        self._made(cls, tuple(items))
+
+    def _reduce(self, code: int, argument: bytes) -> None:
+        arguments, called = self._pop(), self._pop()
+        self._made(called, arguments)
+
+    def _made(self, called: Any, arguments: Any) -> None:
+        self.observer.calls(called, arguments, self._offset)
+        self._stack.append(Made(called, arguments) if isinstance(called, Import) else THING)
+
+    def _new(self, code: int, argument: bytes) -> None:
+        arguments = self._pop()
+        if _NAMES[code] == "NEWOBJ_EX":
+            arguments = self._pop()
+        cls = self._pop()
+        self.observer.makes(cls, self._offset)
+        self._stack.append(Made(cls, arguments) if isinstance(cls, Import) else THING)
+
+    def _build(self, code: int, argument: bytes) -> None:
+        state, made = self._pop(), self._top()
+        self._altered(made)
+        if isinstance(made, Made):
+            made.state = state
+            self.observer.built(made, self.stream)
+
+    def _extension(self, code: int, argument: bytes) -> None:
+        self.observer.hidden("imports by a number of a registry that is nowhere in the files", self._offset)
+        self._stack.append(THING)
+
+    def _persistent_line(self, code: int, argument: bytes) -> None:
+        self._stack.append(THING)
+
+    def _persistent(self, code: int, argument: bytes) -> None:
+        self._pop()
+        self._stack.append(THING)
+
+    # the memo
+
+    def _put(self, code: int, argument: bytes) -> None:
+        self._keep(self._index(code, argument))
+
+    def _memoize(self, code: int, argument: bytes) -> None:
+        self._keep(self._without_hole + len(self._behind_hole))  # how many there are, whatever their indexes
+
+    def _keep(self, index: int) -> None:
+        value = self._top()
+        if index == self._without_hole:
+            self._without_hole += 1
+            while self._without_hole in self._behind_hole:
+                self._behind_hole.remove(self._without_hole)
+                self._without_hole += 1
+        elif index > self._without_hole:
+            self._behind_hole.add(index)
+            if len(self._behind_hole) > _KEPT:
+                raise Broken("its memo has more holes than any pickle", self._offset)
+        full = len(self._own) >= _KEPT and not (isinstance(value, str) and "." in value)
+        if (full and not isinstance(value, Import)) or len(self._own) >= 2 * _KEPT:
+            value = TEXT if isinstance(value, str) else THING
+        if value is not THING or index in self._memo:
+            self._own[index] = value
+        else:
+            self._own.pop(index, None)
+
+    def _get(self, code: int, argument: bytes) -> None:
+        index = self._index(code, argument)
+        value = self._own.get(index, self._memo.get(index, THING))
+        self._stack.append(value)
+
+    def _index(self, code: int, argument: bytes) -> int:
+        if _ARGUMENT_BYTES[code] != _UP_TO_NEWLINE:
+            return int.from_bytes(argument, "little")
+        try:
+            return int(argument)
+        except ValueError:
+            raise Broken("its memo has an index that is no number", self._offset) from None
+
+
+def _as_text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+_BY_NAME: Mapping[str, Callable[..., Any]] = {
+    "STOP": Machine._end,
+    "PROTO": Machine._proto,
+    "MARK": Machine._mark,
+    "POP": Machine._drop,
+    "POP_MARK": Machine._drop_mark,
+    "DUP": Machine._dup,
+    **dict.fromkeys(("FRAME", "READONLY_BUFFER"), Machine._ignore),
+    **dict.fromkeys(("INT", "LONG"), Machine._number_line),
+    **dict.fromkeys(("BININT", "LONG1", "LONG4"), Machine._number),
+    **dict.fromkeys(("BININT1", "BININT2"), Machine._unsigned),
+    "STRING": Machine._quoted_line,
+    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), Machine._latin_text),
+    "UNICODE": Machine._text_line,
+    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), Machine._text),
+    "TUPLE": Machine._tuple,
+    **dict.fromkeys(("TUPLE1", "TUPLE2", "TUPLE3"), Machine._short_tuple),
+    "EMPTY_TUPLE": Machine._empty_tuple,
+    "EMPTY_DICT": Machine._empty_dict,
+    **dict.fromkeys(("LIST", "FROZENSET"), Machine._of_mark),
+    "DICT": Machine._dict,
+    "APPEND": Machine._add,
+    **dict.fromkeys(("APPENDS", "ADDITEMS"), Machine._add_all),
+    "SETITEM": Machine._set_item,
+    "SETITEMS": Machine._set_items,
+    "GLOBAL": Machine._global,
+    "STACK_GLOBAL": Machine._stack_global,
+    "INST": Machine._inst,
+    "OBJ": Machine._obj,
+    "REDUCE": Machine._reduce,
+    **dict.fromkeys(("NEWOBJ", "NEWOBJ_EX"), Machine._new),
+    "BUILD": Machine._build,
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), Machine._extension),
+    "PERSID": Machine._persistent_line,
+    "BINPERSID": Machine._persistent,
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine._put),
+    "MEMOIZE": Machine._memoize,
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
+}
+_HANDLERS = {code: _BY_NAME.get(name, Machine._thing) for code, name in _NAMES.items()}

@@ -1,0 +1,55 @@
+"""The description of a model in a file of skops: each type and function that it names is judged as an import of a pickle is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lockgate.models.artifact.byte_stream import ByteStream
+from lockgate.models.artifact.imports import ImportRules
+from lockgate.models.artifact.pickle_values import Import
+from lockgate.models.artifact.pickles import Report
+from lockgate.models.artifact.problem import Broken, printable
+
+_LARGEST = 1 << 26
+
+
+def read_json(stream: ByteStream) -> Any:
+    """The rest of a stream as JSON. Raises Broken."""
+    text = stream.peek(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise Broken(f"its description has more than {_LARGEST >> 20} MiB")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Broken("its description is no JSON") from error
+
+
+def skops_schema(schema: Any, rules: ImportRules, report: Report) -> None:
+    """Report each type that a model may not hold."""
+    waiting, named = [schema], set[str]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        if not isinstance(value, dict):
+            continue
+        waiting += value.values()
+        objection = _objection(value, rules)
+        if objection is not None and objection[0] not in named:
+            named.add(objection[0])
+            report("unsafe_files", objection[0], allow=objection[1] and ("imports", objection[1]))
+
+
+def _objection(node: dict[str, Any], rules: ImportRules) -> tuple[str, str | None] | None:
+    """(what speaks against a node, the name that an owner may allow); None where nothing does."""
+    module, cls, content = node.get("__module__"), node.get("__class__"), node.get("content")
+    if node.get("__loader__") == "MethodNode" and isinstance(content, dict):
+        method = str(content.get("func"))
+        if not rules.is_harmless(method):
+            return f"calls the method {printable(method, 80)}, which can run or open anything", None
+    if isinstance(module, str) and isinstance(cls, str):
+        imported = Import(module, cls)
+        sentence = rules.objection(imported)
+        return None if sentence is None else (printable(sentence), str(imported))
+    return None
