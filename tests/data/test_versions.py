@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 from lockgate.hashing import sha256
+from lockgate.runs.case_builder import CaseBuilder
 from references.conftest import FIRST, SECOND, checkout, git, s3, s3_server
 
 __all__ = ["checkout", "s3", "s3_server"]
@@ -173,3 +175,17 @@ def test_what_pins_data_needs_nothing_more() -> None:
     assert (
         DatasetSpec(path="rows.csv", digest=f"sha256:{'0' * 64}", pinned=True).required_digest == f"sha256:{'0' * 64}"
     )
+
+
+def test_the_evidence_names_the_version_that_was_read(checkout: Path) -> None:
+    """Beside digest and rows; of data that have no versions, nothing."""
+    written(checkout / "data", {"holdout.csv": NEW, "more.csv": OLD})
+    opened_data = {
+        "holdout": opened("data/holdout.csv", checkout, version=SECOND),
+        "more": opened("data/more.csv", checkout),
+    }
+
+    assert CaseBuilder.data_entries(SimpleNamespace(_opened=opened_data)) == [  # type: ignore[arg-type]
+        {"name": "holdout", "path": "data/holdout.csv", "digest": sha256(NEW), "rows": 3, "version": SECOND, "kept_by": "DVC"},
+        {"name": "more", "path": "data/more.csv", "digest": sha256(OLD), "rows": 2},
+    ]  # fmt: skip

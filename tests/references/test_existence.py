@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 import lockgate
 from environments.build import environment
+from helpers.web import Request, reply, serving
 from lockgate.hashing import sha256
 from lockgate.references import Kind, Reference, parse
 from lockgate.references.existence import look_up
@@ -187,42 +190,87 @@ def test_bigquery_is_asked_by_what_describes_its_tables(tmp_path: Path) -> None:
     ]
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """(address of a registry that holds serving/fraud:1.0, the digest of that image)."""
+@contextmanager
+def registry(folder: Path, settings: str = "") -> Iterator[str]:
+    """The address of a real registry of images, of which nothing is stored yet."""
     for program in ("docker-registry", "skopeo", "umoci"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
-    folder = tmp_path_factory.mktemp("registry")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (folder / "registry.yml").write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/store}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n"
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder}/store}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n{settings}"
     )
     server = subprocess.Popen(["docker-registry", "serve", str(folder / "registry.yml")], stderr=subprocess.DEVNULL)
     try:
-        subprocess.run(["umoci", "init", "--layout", "image"], cwd=folder, check=True)
-        subprocess.run(["umoci", "new", "--image", "image:base"], cwd=folder, check=True)
-        target = f"docker://127.0.0.1:{port}/serving/fraud:1.0"
-        copy = ["skopeo", "copy", "-q", "--retry-times", "5", "--dest-tls-verify=false", "--digestfile", "digest"]
-        subprocess.run([*copy, "oci:image:base", target], cwd=folder, check=True)
-        yield f"127.0.0.1:{port}", (folder / "digest").read_text().strip()
+        yield f"127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait()
 
 
-def test_an_image_is_looked_for_by_its_digest(registry: tuple[str, str], tmp_path: Path) -> None:
-    """In a real registry; a tag is resolved, and the remedy names its digest."""
-    host, digest = registry
+def pushed(host: str, folder: Path) -> str:
+    """The digest of serving/fraud:1.0, an image that is made and pushed there, with what `skopeo login` stored."""
+    subprocess.run(["umoci", "init", "--layout", "image"], cwd=folder, check=True)
+    subprocess.run(["umoci", "new", "--image", "image:base"], cwd=folder, check=True)
+    copy = ["skopeo", "copy", "-q", "--retry-times", "5", "--dest-tls-verify=false", "--digestfile", "digest"]
+    subprocess.run([*copy, "oci:image:base", f"docker://{host}/serving/fraud:1.0"], cwd=folder, check=True)
+    return (folder / "digest").read_text().strip()
 
-    assert ask(f"{host}/serving/fraud@{digest}", tmp_path, "image").exists
-    tag = ask(f"{host}/serving/fraud:1.0", tmp_path, "image")
-    assert (tag.pinned, tag.exists) == (False, True)
-    assert tag.remedy == f"write {host}/serving/fraud@{digest}, which 1.0 stands for now"
-    for missing in (f"fraud@sha256:{'0' * 64}", "fraud:2.0", "other:1.0"):
-        assert ask(f"{host}/serving/{missing}", tmp_path, "image").exists is False
+
+def test_an_image_is_looked_for_by_its_digest(tmp_path: Path) -> None:
+    """In a real registry; a tag is resolved, and the remedy names its digest."""
+    with registry(tmp_path) as host:
+        digest = pushed(host, tmp_path)
+
+        assert ask(f"{host}/serving/fraud@{digest}", tmp_path, "image").exists
+        tag = ask(f"{host}/serving/fraud:1.0", tmp_path, "image")
+        assert (tag.pinned, tag.exists) == (False, True)
+        assert tag.remedy == f"write {host}/serving/fraud@{digest}, which 1.0 stands for now"
+        for missing in (f"fraud@sha256:{'0' * 64}", "fraud:2.0", "other:1.0"):
+            assert ask(f"{host}/serving/{missing}", tmp_path, "image").exists is False
+
+
+def test_a_registry_that_wants_a_login_is_asked_by_skopeo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the credentials that it stored; without them nobody can tell."""
+    (tmp_path / "users").write_text("dana:$2b$04$QiyMvrFjRh55J6RfPy26G.KzwLCcmzB3Im4GlDqVRLkAwLeSzM./2\n")
+    with registry(tmp_path, f"auth: {{htpasswd: {{realm: r, path: {tmp_path}/users}}}}\n") as host:
+        monkeypatch.setenv("REGISTRY_AUTH_FILE", str(tmp_path / "auth.json"))
+        encoded = base64.b64encode(b"dana:testing-secret").decode()
+        (tmp_path / "auth.json").write_text(json.dumps({"auths": {host: {"auth": encoded}}}))
+        digest = pushed(host, tmp_path)
+
+        assert ask(f"{host}/serving/fraud:1.0", tmp_path, "image").remedy.startswith(
+            f"write {host}/serving/fraud@{digest}, "
+        )
+        assert ask(f"{host}/serving/fraud:2.0", tmp_path, "image").exists is False
+        (tmp_path / "auth.json").write_text("{}")
+        stranger = ask(f"{host}/serving/fraud@{digest}", tmp_path, "image")
+        assert (stranger.exists, "the job must be logged in to it" in stranger.why) == (None, True)
+
+
+def test_a_registry_that_hands_out_tokens_is_asked_with_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of Docker and GitHub do, to anybody; a realm that is not its own kind of address is not asked."""
+    digest = f"sha256:{'a' * 64}"
+
+    def answer(request: Request, _: socket.socket) -> bytes:
+        if request.path.startswith("/token"):
+            return reply(200, {"token": request.path})
+        token = "Bearer /token?service=r&scope=repository%3Aserving%2Ffraud%3Apull"
+        if request.headers.get("authorization") == token and "index.v1+json" in request.headers["accept"]:
+            return reply(200, Docker_Content_Digest=digest)
+        realm = web.url if "evil" not in request.path else "http://192.0.2.1"
+        scope = 'service="r",scope="repository:serving/fraud:pull"'
+        return reply(401, WWW_Authenticate=f'Bearer realm="{realm}/token",{scope}')
+
+    monkeypatch.setenv("PATH", "")  # without skopeo
+    with serving(answer) as web:
+        host = web.url.partition("://")[2]
+        assert ask(f"{host}/serving/fraud:1.0", tmp_path, "image").remedy.startswith(
+            f"write {host}/serving/fraud@{digest}, "
+        )
+        assert ask(f"{host}/serving/evil:1.0", tmp_path, "image").exists is None
 
 
 def test_a_remedy_is_a_command_that_says_what_to_write(checkout: Path) -> None:
