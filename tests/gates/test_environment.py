@@ -66,6 +66,14 @@ def test_another_minor_release_of_numpy_fails_with_the_lines_that_mend_it(tmp_pa
     )
 
 
+def test_a_version_of_any_signs_gets_into_no_command(tmp_path: Path) -> None:
+    """People type what a remedy says; and control signs are no part of a sentence."""
+    found = only(parity(tmp_path, "numpy==1.26.4\n", declared='numpy===1"$HOME\x1b[31m\n'))
+
+    assert found.reason == 'differences: numpy 1"$HOME\ufffd[31m, serving 1.26.4: no versions that can be compared'
+    assert "$HOME" not in str(found.remedy)
+
+
 def test_another_python_fails(tmp_path: Path) -> None:
     """What a model pickled belongs to a minor release of Python."""
     found = only(parity(tmp_path, "mlflow==3.1.0\nnumpy==2.4.6\n", python="3.12"))

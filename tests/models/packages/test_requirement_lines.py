@@ -84,6 +84,12 @@ def test_a_file_that_is_not_there_is_a_line_that_names_nothing() -> None:
     assert (line.name, line.text, line.direct) == ("", "-r base.txt", True)
 
 
+def test_what_names_too_many_packages_is_refused() -> None:
+    """A stranger's file may have any number of them."""
+    with pytest.raises(ValueError, match="more than 10,000 packages"):
+        read_requirements("a\n" * 10_001, file="requirements.txt")
+
+
 def test_user_and_password_of_an_address_are_not_shown() -> None:
     """What a line says goes into evidence."""
     assert only("risk @ https://me:hunter2@git.example/risk.zip").text == "risk @ https://git.example/risk.zip"

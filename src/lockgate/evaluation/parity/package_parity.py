@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lockgate.models.packages.requirement_lines import PackageLine
 
 _LISTED = 40
-_UNPINNED = ("undecided", "not shown")
+_TYPED = re.compile(r"[\w.+!-]+")  # what may stand in a command for people; `===` takes any signs for a version
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class PackageParity:
         """The line that makes the serving environment what the model declares, and the other way."""
         differing = [each for each in self.having("differs") if each.package not in ("", "python")]
         pins = {line.name: line.exact for line in self.declared}
-        lines = [f'"{each.package}=={pins[each.package]}"' for each in differing if pins.get(each.package)]
+        lines = [
+            f'"{each.package}=={pin}"' for each in differing if _TYPED.fullmatch(pin := pins.get(each.package) or "")
+        ]
         parts = [f"where it serves: pip install {' '.join(lines)}"] if lines else []
         parts += [f"serve under {each.declared}" for each in self.having("differs") if each.package == "python"]
         return "; ".join([*parts, f"or train and log the model under the versions of {self.serving.source}"])

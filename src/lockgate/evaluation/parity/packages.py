@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
+from lockgate.text import cut, one_line
+
 if TYPE_CHECKING:
     from packaging.version import Version
 
@@ -21,6 +23,7 @@ DEFAULT: Mapping[str, Closeness] = {
     **dict.fromkeys(("pip", "setuptools", "wheel"), "ignore"),
     OTHERS: "same_major",
 }
+_LONGEST = 60
 _NUMBERS = {"same_minor": 2, "same_major": 1}
 Outcome = Literal["same", "allowed", "differs", "missing", "undecided", "not shown"]
 
@@ -66,14 +69,15 @@ def compare_packages(
     declared: Iterable[PackageLine], serving: PackageList, policy: ParityPolicy
 ) -> tuple[PackageComparison, ...]:
     """Every declared package that applies there and is not ignored, in the order of the declaration; then what serves undeclared."""
-    declared = list(declared)
+    declared = [line for line in declared if _applies(line, serving.python)]
     names = {line.name for line in declared}
     undeclared = [
-        PackageComparison(name, "nothing", ", ".join(serving.versions[name]), policy.closeness(name), "undecided",
-                          f"is not declared, serving {', '.join(serving.versions[name])}")
+        PackageComparison(
+            name, "nothing", version, policy.closeness(name), "undecided", f"is not declared, serving {version}"
+        )
         for name in policy.expected
-        if name not in names and name in serving.versions
-    ]  # fmt: skip
+        if name not in names and (version := _listed(serving.versions.get(name, ())))
+    ]
     return (*_comparisons(declared, serving, policy), *undeclared)
 
 
@@ -84,7 +88,7 @@ def _comparisons(
 
     for line in declared:
         closeness = policy.closeness(line.name)
-        if closeness == "ignore" or not _applies(line, serving.python):
+        if closeness == "ignore":
             continue
         versions = serving.versions.get(line.name, ()) if line.name != PYTHON else (serving.python,)
         versions = tuple(version for version in versions if version)
@@ -94,7 +98,7 @@ def _comparisons(
         )
         if policy.is_strict(line.name):
             outcome = {"not shown": "undecided", "missing": "differs"}.get(outcome, outcome)  # type: ignore[assignment]
-        yield PackageComparison(line.name, line.text, ", ".join(versions) or None, closeness, outcome, reason)
+        yield PackageComparison(line.name, line.text, _listed(versions) or None, closeness, outcome, reason)
 
 
 def _applies(line: PackageLine, python: str | None) -> bool:
@@ -127,7 +131,7 @@ def _against(line: PackageLine, version: str, closeness: Closeness) -> tuple[Out
     """One version that serves, against what is declared."""
     from packaging.version import InvalidVersion, Version
 
-    words = f"{_declared(line)}, serving {version}"
+    words = f"{_declared(line)}, serving {_short(version)}"
     try:
         serving = Version(version)
         if line.exact is not None:
@@ -142,7 +146,7 @@ def _against(line: PackageLine, version: str, closeness: Closeness) -> tuple[Out
     numbers = _NUMBERS.get(closeness, len(serving.release) + 1)
     if len(line.release) >= numbers + (numbers == 1 and line.release[:1] == (0,)):
         return "allowed", words
-    return "not shown", f"is not pinned: {_declared(line)}, serving {version}"
+    return "not shown", f"is not pinned: {words}"
 
 
 def _agree(declared: Version, serving: Version, numbers: int) -> bool:
@@ -154,4 +158,13 @@ def _agree(declared: Version, serving: Version, numbers: int) -> bool:
 
 def _declared(line: PackageLine) -> str:
     """The version that is declared, or what is said instead of one."""
-    return line.exact or (str(line.versions) if str(line.versions) else f"declared as {line.text}")
+    return _short(line.exact or str(line.versions) or f"declared as {line.text}")
+
+
+def _listed(versions: Iterable[str]) -> str:
+    return ", ".join(map(_short, versions))
+
+
+def _short(version: str) -> str:
+    """A version that a stranger wrote, which may be any text."""
+    return cut(one_line(version), _LONGEST)

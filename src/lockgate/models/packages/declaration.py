@@ -35,7 +35,7 @@ class Declaration:
                 continue
             try:
                 lines += read(files, file)
-            except (OSError, ValueError, TypeError, AttributeError) as error:
+            except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise ModelFault(
                     f"{name} declares an environment that cannot be read: {file}: {error}",
                     remedy="log the model again, with its requirements",

@@ -27,6 +27,7 @@ _CONDA = re.compile(r"(?:[^\s:]*::)?([A-Za-z0-9_][A-Za-z0-9._-]*)\s*(.*)")
 _CONDA_PIN = re.compile(r"(=?=?)\s*([0-9][^\s=,|<>!~]*)(?:[\s=]+[^\s=,|<>!~]+)?")
 _SHOWN = 200
 _LONGEST = 2000  # of a requirement without its hashes
+MOST_LINES = 10_000
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,21 @@ def read_requirements(text: str, *, file: str, include: Callable[[str], str] | N
     """The packages of a requirements file or of `pip freeze`, each as its constraints leave it.
 
     include: returns the text of another file that a line names (`-r`, `-c`); raises OSError, ValueError where there is none.
-    A line that cannot be read is a package without a name. Options of pip are left aside. Raises nothing.
+    A line that cannot be read is a package without a name. Options of pip are left aside. Raises ValueError for more
+    than 10,000 lines.
     """
-    lines, constraints = list[PackageLine](), list[PackageLine]()
+    lines, constraints = list[PackageLine](), dict[str, SpecifierSet]()
     for line, is_constraint in _lines(text, file, include, {file}):
-        (constraints if is_constraint else lines).append(line)
-    for constraint in constraints if lines else ():
-        lines = [
-            replace(line, versions=line.versions & constraint.versions)
-            if line.name and line.name == constraint.name
-            else line
-            for line in lines
-        ]
-    return lines
+        if not is_constraint:
+            lines.append(line)
+        elif line.name:
+            constraints[line.name] = constraints.get(line.name, SpecifierSet()) & line.versions
+        if len(lines) + len(constraints) > MOST_LINES:
+            raise ValueError(f"it names more than {MOST_LINES:,} packages")
+    return [
+        replace(line, versions=line.versions & constraints[line.name]) if line.name in constraints else line
+        for line in lines
+    ]
 
 
 def _lines(
@@ -127,6 +130,8 @@ def requirement_line(line: str, *, file: str) -> PackageLine:
 
 def _direct(address: str, file: str) -> PackageLine:
     """A package that is named by its file or its repository: a wheel says its name and version."""
+    if len(address) > _LONGEST:
+        return _unread(address, file)
     try:
         base = unquote(urlsplit(address.strip()).path).rstrip("/").rpartition("/")[2]
     except ValueError:
