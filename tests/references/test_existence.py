@@ -48,6 +48,7 @@ def test_a_commit_is_looked_for_in_the_checkout(checkout: Path) -> None:
 
     assert ask(FIRST, checkout, "code").exists
     assert ask(f"git:dvc.yaml@{FIRST}", checkout).exists
+    assert ask(f"data/holdout.csv@{FIRST}", checkout).exists  # which DVC kept
     lost = ask("1" * 40, checkout, "code")
     assert (lost.pinned, lost.exists, lost.why) == (True, False, f"this repository has no commit {'1' * 12}")
     assert f"git fetch origin {'1' * 40}" in lost.remedy

@@ -118,7 +118,7 @@ NOT_PINNED = [
     ("data/train.csv", "data", "file", "it names no digest", "sha256sum data/train.csv"),
     ("train.csv", "data", "file", "it names no digest", "train.csv#sha256="),
     ("/dbfs/current/train", "data", "file", "current is a name", "sha256sum"),
-    ("dvc:data/train.csv", "data", "dvc", "it names no commit", "write dvc:data/train.csv@"),
+    ("dvc:data/train.csv", "data", "dvc", "it names no commit", "write data/train.csv.dvc@…"),
     ("dvc:data/train.csv@main", "data", "dvc", "main is the name of a branch", "rev-parse main"),
     ("data/train.csv.dvc@v1", "data", "dvc", "v1 is the name of", "rev-parse v1"),
     ("bq://project.dataset.table", "data", "bigquery", "it is a table, whose rows may change", "CREATE SNAPSHOT TABLE"),

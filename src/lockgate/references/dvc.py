@@ -37,7 +37,7 @@ def parse(text: str) -> Reference | None:
     if match is None:
         return moving(
             "dvc", text, "it names no commit, so it is whatever is checked out",
-            f"write dvc:{bare.removesuffix('.dvc')}@ and the commit: git rev-parse HEAD", path=bare.removesuffix(".dvc"),
+            f"write {bare.removesuffix('.dvc')}.dvc@… and the commit: git rev-parse HEAD", path=bare.removesuffix(".dvc"),
         )  # fmt: skip
     return _at(text, match["path"].removesuffix(".dvc"), match["revision"])
 

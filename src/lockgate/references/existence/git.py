@@ -7,6 +7,7 @@ from pathlib import Path
 from lockgate import git
 from lockgate.errors import LockgateError
 from lockgate.references import parse
+from lockgate.references.dvc_files import kept_at
 from lockgate.references.existence.answer import absent, resolved, there, unclear
 from lockgate.references.reference import Reference
 
@@ -40,7 +41,7 @@ def in_checkout(reference: Reference, root: Path) -> Reference:
         return resolved(reference, _with(reference, commit), f"which {parts['revision']} is in this checkout now")
     commit = parts["commit"]
     kind = (git.ask(["cat-file", "-t", commit], root) or "").strip()
-    if kind == "commit" and "path" in parts and not _holds(commit, parts["path"], root):
+    if kind == "commit" and "path" in parts and not (_holds(commit, parts["path"], root) or _dvc_kept(reference, root)):
         return absent(
             reference,
             f"the commit {commit[:12]} has no file {parts['path']}",
@@ -56,6 +57,11 @@ def in_checkout(reference: Reference, root: Path) -> Reference:
         reference, f"this repository has no commit {commit[:12]}",
         f"push it, and fetch it here: git fetch origin {commit}; a commit that was amended away is one that nobody has",
     )  # fmt: skip
+
+
+def _dvc_kept(reference: Reference, root: Path) -> bool:
+    """Whether DVC kept what Git does not: a path at a commit is often meant so."""
+    return kept_at(reference.parts["commit"], reference.parts["path"], root) is not None
 
 
 def _holds(commit: str, path: str, root: Path) -> bool:

@@ -33,7 +33,7 @@ def by_digest_or_day(
         reason = (
             f"it is a folder, whose objects may change{'; the policy takes no dated path for a pin' if day else ''}"
         )
-        each = f"name one object with its {versions}, or keep the folder under DVC and name path@commit"
+        each = f"name one object with its {versions}, or keep the folder under DVC and name FOLDER.dvc@COMMIT"
         return moving(scheme, visible, reason, each, **parts)
     reason = f"it names no {versions}, so it is whatever was written there last"
     return moving(scheme, visible, reason, remedy, **parts)
