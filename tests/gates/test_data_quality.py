@@ -18,6 +18,7 @@ from environments.build import environment
 from helpers.fakes import ask, case_of, pipeline_of
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.errors import UsageError
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import salt
@@ -267,7 +268,7 @@ def test_expectations_outside_of_the_project_are_not_read(tmp_path: Path) -> Non
         {"gate": "data_quality", "data": "holdout", "great_expectations": "./suite-link.json"}
     )
 
-    with pytest.raises(Exception, match="there is no such file below the project's root"):
+    with pytest.raises(UsageError, match="there is no such file below the project's root"):
         gate.origins(tmp_path / "project")
 
 
@@ -291,6 +292,16 @@ def test_a_change_of_the_expectations_is_one_of_what_the_gate_finds(library: str
 
     assert gate.own_code == (path.removeprefix("./").partition(":")[0],)
     assert not gate.repeatable
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """As what cannot be read, so that a run says so instead of breaking."""
+    with (tmp_path / "s.yaml").open("wb") as file:
+        file.truncate(2**27)
+    gate = DataQuality.model_validate({"gate": "data_quality", "data": "holdout", "pandera": "./s.yaml"})
+
+    with pytest.raises(UsageError, match=r"pandera './s.yaml' cannot be read: it has more than 67,108,864 bytes"):
+        gate.origins(tmp_path)
 
 
 def test_the_digest_of_the_expectations_is_among_what_the_gate_comes_from(tmp_path: Path) -> None:

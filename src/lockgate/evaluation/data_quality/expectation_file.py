@@ -45,8 +45,11 @@ class ExpectationFile:
         return f"expectations{'.yaml' if suffix == '.yml' else suffix}"
 
     def read(self) -> tuple[bytes, str]:
-        """(its bytes, their SHA-256), nothing of it run. Raises UsageError, OSError."""
-        content = read_regular(self.path)
+        """(its bytes, their SHA-256), nothing of it run. Raises UsageError."""
+        try:
+            content = read_regular(self.path)
+        except OSError as error:
+            raise UsageError(f"{self.library} {self.text!r} cannot be read: {error.strerror}") from error
         return content, sha256(content)
 
 
