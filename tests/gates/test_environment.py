@@ -23,7 +23,7 @@ DECLARED = "mlflow==3.1.0\nnumpy==2.4.6\npsutil==7.0.0\n"
 
 def parity(
     folder: Path,
-    serving: str | PackageList,
+    serving: str,
     *,
     declared: str = DECLARED,
     champion: str | None = None,
@@ -34,8 +34,11 @@ def parity(
     case = case_of(folder, alone=champion is None)
     for contender, text in zip(case.contenders, (declared, champion or ""), strict=False):
         (contender.files / "requirements.txt").write_text(text)
-    packages = serving if isinstance(serving, PackageList) else read_package_list(serving, source="serving.txt")
-    case = replace(case, packages=lambda contender, spec: packages, golden=lambda name: golden or {})
+
+    def packages(contender: object, spec: object, python: str | None) -> PackageList:
+        return read_package_list(serving, source="serving.txt", python=python)
+
+    case = replace(case, packages=packages, golden=lambda name: golden or {})
     return ask(case, Environment.model_validate({"serving": "serving.txt", "python": "3.11", **fields}))
 
 

@@ -113,7 +113,7 @@ class Case:
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
     three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
-    packages(contender, serving): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
+    packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
     file whose function was run beside the models. programs: runs programs of the project; None where there is no project.
     progress(text, done, total or None).
@@ -131,7 +131,9 @@ class Case:
     replayed: Callable[[str], Scored]
     sample: Callable[[Contender, str | None, int], pa.RecordBatch]
     threshold: Callable[[str], float | None]
-    packages: Callable[[Contender, Serving | None], PackageList] = lambda *_: _absent("list of the packages that serve")
+    packages: Callable[[Contender, Serving | None, str | None], PackageList] = lambda *_: _absent(
+        "list of the packages that serve"
+    )
     golden: Callable[[str | None], Mapping[str, GoldenRows]] = lambda _: _absent("model to ask for golden rows")
     row_functions: Callable[[], Mapping[str, str]] = dict
     roles: Mapping[str, str] = field(default_factory=dict)

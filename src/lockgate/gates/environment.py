@@ -171,8 +171,7 @@ class Environment(Gate):
     def _parities(self, case: Case) -> dict[str, PackageParity]:
         parities: dict[str, PackageParity] = {}
         for contender in case.contenders:
-            serving = case.packages(contender, self.serving)
-            serving = replace(serving, python=serving.python or self.python)
+            serving = case.packages(contender, self.serving, self.python)
             parities[contender.role] = PackageParity.read(contender, serving, self.policy)
         return parities
 

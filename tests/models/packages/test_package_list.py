@@ -102,6 +102,32 @@ def test_a_lock_for_several_pythons_may_have_several_versions() -> None:
     assert read_package_list(text, source="uv.lock").versions["numpy"] == ("1.26.4", "2.3.0")
 
 
+def marked(package: str, key: str = "marker") -> str:
+    """Two entries of a lock in TOML, each for other Pythons."""
+    entries = (("1.26.4", "python_full_version < '3.12'"), ("2.3.0", "python_full_version >= '3.12'"))
+    value = "[{}]" if key.endswith("s") else "{}"
+    return "".join(
+        f'[[{package}]]\nname = "numpy"\nversion = "{version}"\n{key} = {value.format(json.dumps(marker))}\n'
+        for version, marker in entries
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        marked("package", "resolution-markers"), marked("packages"),
+        "numpy==1.26.4 ; python_full_version < '3.12'\nnumpy==2.3.0 ; python_full_version >= '3.12'\n",
+        "# with Python 3.11\nnumpy==1.26.4 ; python_version < '3.12'\nnumpy==2.3.0 ; python_version >= '3.12'\n",
+    ],
+)  # fmt: skip
+def test_the_python_that_serves_says_which_versions_of_a_lock_are_meant(text: str) -> None:
+    """Whether the pipeline says it, or the list."""
+    known = "with Python" in text
+
+    assert read_package_list(text, source="lock", python="3.11").versions["numpy"] == ("1.26.4",)
+    assert len(read_package_list(text, source="lock").versions["numpy"]) == (1 if known else 2)
+
+
 @pytest.mark.parametrize(
     "text",
     ["{}", "[1]", "[{}]", '{"packages": 3}', "<html>no</html>", "[[package]]\nname =", "dependencies:", "{", "\x00"],

@@ -69,7 +69,7 @@ def compare_packages(
     declared: Iterable[PackageLine], serving: PackageList, policy: ParityPolicy
 ) -> tuple[PackageComparison, ...]:
     """Every declared package that applies there and is not ignored, in the order of the declaration; then what serves undeclared."""
-    declared = [line for line in declared if _applies(line, serving.python)]
+    declared = [line for line in declared if line.applies(serving.python)]
     names = {line.name for line in declared}
     undeclared = [
         PackageComparison(
@@ -99,22 +99,6 @@ def _comparisons(
         if policy.is_strict(line.name):
             outcome = {"not shown": "undecided", "missing": "differs"}.get(outcome, outcome)  # type: ignore[assignment]
         yield PackageComparison(line.name, line.text, _listed(versions) or None, closeness, outcome, reason)
-
-
-def _applies(line: PackageLine, python: str | None) -> bool:
-    """Whether its marker holds: for the serving Python where that is known, and else here."""
-    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-    from packaging.version import InvalidVersion
-
-    if line.marker is None:
-        return True
-    environment = {"extra": ""}
-    if python is not None:
-        environment |= {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
-    try:
-        return line.marker.evaluate(environment)
-    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
-        return True
 
 
 def _without_version(line: PackageLine, serving: PackageList) -> tuple[Outcome, str]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
+from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from lockgate.errors import DataError
 from lockgate.foreign import yaml as foreign_yaml
 from lockgate.hashing import sha256
-from lockgate.models.packages.requirement_lines import PackageLine, conda_line, read_requirements
+from lockgate.models.packages.requirement_lines import PackageLine, conda_line, holds, read_requirements
 
 PYTHON = "python"
 _PURL = re.compile(r"pkg:(pypi|conda|generic)/([^@?#]+)@([^?#]+)")
@@ -45,8 +46,10 @@ class PackageList:
     sha256: str = ""
 
 
-def read_package_list(text: str, *, source: str) -> PackageList:
+def read_package_list(text: str, *, source: str, python: str | None = None) -> PackageList:
     """The packages that a text lists, in whichever of the formats it is. Raises DataError where it is none of them.
+
+    python: that serves, where it is known beside the list; of a lock for several, it says which packages are meant.
 
     JSON: CycloneDX, SPDX, `pip list`, `pip inspect`, `conda list`, Pipfile.lock. TOML: uv.lock, poetry.lock, pylock.toml.
     YAML: conda's environment. Else lines: `pip freeze`, requirements with exact versions, `pip list`, `conda list`.
@@ -54,24 +57,25 @@ def read_package_list(text: str, *, source: str) -> PackageList:
     try:
         start = text.lstrip("\ufeff \t\r\n")[:1]
         if start in ("{", "["):
-            listed = _first_readable(text)
+            listed = _first_readable(text, python)
         elif re.search(r"^dependencies:", text, re.MULTILINE):
-            listed = _of_lines(conda_dependencies(foreign_yaml.read(text), file=source))
+            listed = _of_lines(conda_dependencies(foreign_yaml.read(text), file=source), python)
         else:
-            listed = _of_text(text, source)
-        return replace(_list(source, *listed), sha256=sha256(text.encode("utf-8", "replace")))
+            listed = _of_text(text, source, python)
+        packages = _list(source, *listed)
+        return replace(packages, python=packages.python or python, sha256=sha256(text.encode("utf-8", "replace")))
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise DataError(f"{source} is no list of packages: {error}", remedy=_REMEDY) from error
 
 
-def _first_readable(text: str) -> tuple[list[Pair], set[str]]:
+def _first_readable(text: str, python: str | None) -> tuple[list[Pair], set[str]]:
     """JSON, or TOML that begins with a table."""
     try:
         document = json.loads(text.lstrip("\ufeff"))
     except ValueError:
         if "[[package" not in text:
             raise
-        return _of_toml(text)
+        return _of_toml(text, python)
     return list(_of_json(document)), set()
 
 
@@ -150,34 +154,43 @@ def _of_purls(purls: Iterable[Any]) -> Iterator[Pair]:
             yield name, unquote(match[3])
 
 
-def _of_toml(text: str) -> tuple[list[Pair], set[str]]:
+def _of_toml(text: str, python: str | None) -> tuple[list[Pair], set[str]]:
     document = tomllib.loads(text)
-    packages = document.get("package") or document.get("packages") or ()
+    packages = [each for each in document.get("package") or document.get("packages") or () if _is_meant(each, python)]
     local = [each for each in packages if not isinstance(each.get("version"), str)]
     return list(_named(packages)), {canonicalize_name(str(each["name"])) for each in local}
 
 
-def _of_text(text: str, source: str) -> tuple[list[Pair], set[str]]:
+def _is_meant(package: Mapping[str, Any], python: str | None) -> bool:
+    """Whether an entry of a lock is for that Python, which pylock.toml says in one marker and uv.lock in several."""
+    markers = package.get("resolution-markers") or ([package["marker"]] if "marker" in package else [])
+    return python is None or not markers or any(holds(Marker(marker), python) for marker in markers)
+
+
+def _of_text(text: str, source: str, python: str | None) -> tuple[list[Pair], set[str]]:
     """TOML, or a package a line."""
     if "[[package" in text:
-        return _of_toml(text)
+        return _of_toml(text, python)
     pairs, rest = list[Pair](), list[str]()
     for line in text.splitlines():
         row = _CONDA_EXPORT.fullmatch(line.strip()) or _PINNED.fullmatch(line.strip())
         pairs += [(row[1], row[2])] if row else []
         rest += [] if row else [line]
-    more, unversioned = _of_lines(read_requirements("\n".join(rest), file=source))
-    python = _COMMENTED_PYTHON.search(text)
-    pairs += [*more, *([(PYTHON, python[1])] if python else [])]
+    commented = _COMMENTED_PYTHON.search(text)
+    python = python or (commented and commented[1])
+    more, unversioned = _of_lines(read_requirements("\n".join(rest), file=source), python)
+    pairs += [*more, *([(PYTHON, commented[1])] if commented else [])]
     if not pairs and not unversioned and text.strip():
         raise ValueError("no line of it says a version")
     return pairs, unversioned
 
 
-def _of_lines(lines: Iterable[PackageLine]) -> tuple[list[Pair], set[str]]:
+def _of_lines(lines: Iterable[PackageLine], python: str | None) -> tuple[list[Pair], set[str]]:
     pairs, unversioned = list[Pair](), set[str]()
     for line in lines:
         version = ".".join(map(str, line.release)) if line.name == PYTHON else line.exact
+        if python is not None and not line.applies(python):
+            continue
         if line.name and version:
             pairs.append((line.name, version))
         elif line.name:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import (
@@ -17,6 +17,7 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
+from packaging.version import InvalidVersion
 
 from lockgate.text import cut, one_line
 
@@ -56,6 +57,21 @@ class PackageLine:
         """The leading numbers that all allowed versions share: (1, 26) of `==1.26.*` and `~=1.26.0`, () of `>=1.26`."""
         shared = [_shared(each.operator, each.version) for each in self.versions]
         return max(shared, key=len, default=())
+
+    def applies(self, python: str | None) -> bool:
+        """Whether its marker holds for that Python, and else on this machine; so does one that cannot be evaluated."""
+        return self.marker is None or holds(self.marker, python)
+
+
+def holds(marker: Marker, python: str | None) -> bool:
+    """Whether a marker holds: for that Python where one is named, and else on this machine."""
+    environment = {"extra": ""}
+    if python is not None:
+        environment |= {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+    try:
+        return marker.evaluate(environment)
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+        return True
 
 
 def _shared(operator: str, version: str) -> tuple[int, ...]:

@@ -24,11 +24,14 @@ def serving_packages(
     pipeline: Pipeline,
     contender: Contender,
     serving: Serving | None,
+    python: str | None = None,
     *,
     environ: Mapping[str, str],
     cancelled: Callable[[], bool] | None = None,
 ) -> PackageList:
     """The packages of `serving`; where that is None, of where the version answers in this run.
+
+    python: its version there, where a list does not say it.
 
     Raises DataError, ModelFault, UsageError where nothing says them.
     """
@@ -37,21 +40,21 @@ def serving_packages(
 
     target, role = pipeline.target, contender.role
     if isinstance(serving, str):
-        return _of_file(pipeline.resolve(serving), source=serving)
+        return _of_file(pipeline.resolve(serving), source=serving, python=python)
     if isinstance(serving, ServingAnswer):
-        return _of_server(pipeline, serving.server, role=role, cancelled=cancelled)
+        return _of_server(pipeline, serving.server, role=role, python=python, cancelled=cancelled)
     if serving is None and isinstance(target, Server):
         reported = contender.model.load().versions
         versions = {name: (version,) for name, version in reported.items() if name in LIBRARIES}
-        return PackageList(f"the server of the {role}", versions, whole=False)
+        return PackageList(f"the server of the {role}", versions, python=python, whole=False)
     if isinstance(serving, ServingPython):
-        python = str(pipeline.resolve(serving.python)) if "/" in serving.python else serving.python
-        return installed_packages(python, environ, source=serving.python)
-    python, environ = interpreter_of(pipeline, contender.files, role=role, environ=environ, cancelled=cancelled)
-    return installed_packages(python, environ, source=f"the environment in which the {role} answers")
+        named = str(pipeline.resolve(serving.python)) if "/" in serving.python else serving.python
+        return installed_packages(named, environ, source=serving.python)
+    own, environ = interpreter_of(pipeline, contender.files, role=role, environ=environ, cancelled=cancelled)
+    return installed_packages(own, environ, source=f"the environment in which the {role} answers")
 
 
-def _of_file(path: Path, *, source: str) -> PackageList:
+def _of_file(path: Path, *, source: str, python: str | None) -> PackageList:
     from lockgate.models.packages.package_list import read_package_list
 
     try:
@@ -62,10 +65,12 @@ def _of_file(path: Path, *, source: str) -> PackageList:
             remedy=f"write them there: pip list --format=json > {source}, where the model serves",
         ) from error
     encoding = "utf-16" if data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8"  # the first is how PowerShell writes
-    return read_package_list(data.decode(encoding, "replace"), source=source)
+    return read_package_list(data.decode(encoding, "replace"), source=source, python=python)
 
 
-def _of_server(pipeline: Pipeline, path: str, *, role: str, cancelled: Callable[[], bool] | None) -> PackageList:
+def _of_server(
+    pipeline: Pipeline, path: str, *, role: str, python: str | None, cancelled: Callable[[], bool] | None
+) -> PackageList:
     from lockgate.models.packages.package_list import read_package_list
 
     if not isinstance(pipeline.target, Server):
@@ -78,6 +83,6 @@ def _of_server(pipeline: Pipeline, path: str, *, role: str, cancelled: Callable[
                 f"the server of the {role} lists no packages: {client.url(path)} does not answer with 200",
                 remedy="let it answer there with what pip list --format=json says in its process",
             )
-        return read_package_list(text, source=client.url(path))
+        return read_package_list(text, source=client.url(path), python=python)
     finally:
         client.close()
