@@ -40,6 +40,8 @@ PINNED = [
     ("https://account.blob.core.windows.net/box/t.csv?snapshot=2024-01-15T10:00:00.1234567Z&sig=secret", "data", "azure"),
     (f"https://host.example/train.csv#sha256={DIGEST}", "data", "http"),
     (f"https://host.example/latest/train.csv#sha256:{DIGEST}", "data", "http"),
+    (f"https://host.example/data/raw/train.csv#sha256={DIGEST}", "data", "http"),
+    (f"https://git.example/org/fraud/raw/{COMMIT}/train.csv", "data", "git"),
     (f"sha256:{DIGEST}", "data", "file"),
     (DIGEST, "data", "file"),
     (f"data/train.csv#sha256={DIGEST}", "data", "file"),
@@ -101,6 +103,8 @@ NOT_PINNED = [
     ("git:data/train.csv@main", "data", "git", "a branch", "rev-parse main"),
     ("s3://bucket/fraud/train.csv", "data", "s3", "it names no version id", "aws s3api head-object --bucket bucket --key fraud/train.csv"),
     ("s3://bucket/fraud/latest/train.csv", "data", "s3", "latest is a name for whatever is newest", "?versionId="),
+    ("https://host.example/data/raw/train.csv", "data", "http", "it names no digest", "curl -sL"),
+    ("https://git.example/org/fraud/raw/main/train.csv", "code", "git", "main is the name of a branch", "rev-parse main"),
     ("s3://bucket/fraud/Latest.csv", "data", "s3", "Latest.csv is a name for whatever is newest", "?versionId="),
     ("s3://bucket/fraud/dt=latest/", "data", "s3", "dt=latest is a name", "versionId"),
     ("s3://bucket/fraud/train/", "data", "s3", "it is a folder", "name one object with its version id"),
@@ -206,7 +210,7 @@ def test_a_dated_path_needs_a_day_and_nothing_that_moves(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["s3://bucket/latest_prices/2024-01-01/", "s3://b/mainland/2024-01-01/current-account.csv"]
+    "text", ["s3://bucket/latest_prices/2024-01-01/", "s3://b/prod/main/2024-01-01/current-account.csv"]
 )
 def test_a_word_inside_of_a_name_moves_nothing(text: str) -> None:
     """Whole parts of a path count."""

@@ -7,11 +7,13 @@ import json
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from lockgate import git
 from lockgate.foreign import yaml
 
+_md5 = partial(hashlib.md5, usedforsecurity=False)
 _OUTS = ("outs", "metrics", "plots")
 
 
@@ -80,9 +82,9 @@ def md5_of(path: Path) -> str:
     """The MD5 by which DVC keeps a file, or a folder: that of the list of its files."""
     if not path.is_dir():
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest()
+            return hashlib.file_digest(file, _md5).hexdigest()
     files = {each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_file()}
     entries = [
         {"md5": md5_of(files[name]), "relpath": name} for name in sorted(files, key=lambda name: name.split("/"))
     ]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return _md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lockgate.references.address import redacted
-from lockgate.references.reference import MOVING, Kind, Reference, moving, pinned
+from lockgate.references.address import address_of, redacted
+from lockgate.references.reference import Kind, Reference, moving, pinned
 
 HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
 _SHORT = re.compile(r"[0-9a-f]{4,63}", re.IGNORECASE)
@@ -23,15 +23,16 @@ _FORGES = (
         re.IGNORECASE,
     ),
 )
+_HOSTS = re.compile(r"//(?:[^/]*\.)?(?:github|gitlab|bitbucket|codeberg|githubusercontent)\.|/-/", re.IGNORECASE)
 _IN_TREE = re.compile(r"(?:git:(?!//)(?P<path>[^@\s][^@]*)|(?P<plain>[^@:\s][^@:]*))@(?P<revision>[^@\s]+)")
+_BRANCHES = ("main", "master", "trunk", "develop", "dev", "HEAD")
 _FIND = "git rev-parse HEAD"
 
 
 def parse(text: str, kind: Kind) -> Reference | None:
     """A commit, by itself or of a file; of code, any other name too, which is then that of a branch or a tag."""
-    hub = "huggingface.co/" in text
-    match = None if hub else next((match for form in _FORGES if (match := form.fullmatch(text))), None)
-    if match is not None:
+    match = next((match for form in _FORGES if (match := form.fullmatch(text))), None)
+    if match is not None and _is_of_git(text, match["revision"], kind):
         parts = {name: value for name, value in match.groupdict().items() if value and name != "revision"}
         return revision(redacted(text), match["revision"], **parts)
     match = _IN_TREE.fullmatch(text)
@@ -43,6 +44,14 @@ def parse(text: str, kind: Kind) -> Reference | None:
         if "://" not in bare and (bare != text or kind == "code" or HASH.fullmatch(name)):
             return revision(text, bare)
     return None
+
+
+def _is_of_git(text: str, name: str, kind: Kind) -> bool:
+    """Whether an address of this form is that of a repository: `/raw/` and `/tree/` are folders elsewhere."""
+    address = address_of(text)
+    if address is None or address.digest is not None or address.host.endswith(("huggingface.co", "hf.co")):
+        return False
+    return kind == "code" or bool(HASH.fullmatch(name)) or text.startswith("git+") or _HOSTS.search(text) is not None
 
 
 def revision(text: str, name: str, **parts: str) -> Reference:
@@ -65,7 +74,7 @@ def revision(text: str, name: str, **parts: str) -> Reference:
         return moving(
             "git", text, "it is a short hash, which may come to mean two commits", remedy, revision=clean, **parts
         )
-    word = "a branch" if clean.lower().rpartition("/")[2] in MOVING else "a branch or a tag"
-    reason = f"{clean or 'it'} is the name of {word}, which moves" if clean else "it names no commit"
+    word = "a branch" if clean.rpartition("/")[2] in _BRANCHES else "a branch or a tag"
+    reason = f"{clean} is the name of {word}, which moves" if clean else "it names no commit"
     name = clean if re.fullmatch(r"[\w./-]+", clean) and not clean.startswith("-") else "HEAD"
     return moving("git", text, reason, f"write the commit's hash: git rev-parse {name}", revision=clean, **parts)

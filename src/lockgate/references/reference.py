@@ -12,11 +12,24 @@ from lockgate.text import cut
 
 Kind = Literal["data", "code", "image"]
 _MOST_SIGNS = 300
-# What is called so is something else next week.
-MOVING = frozenset(
-    ["latest", "current", "newest", "recent", "last", "head", "tip", "main", "master", "trunk", "develop", "dev", "devel",
-     "default", "stable", "release", "prod", "production", "live", "today", "yesterday", "now", "nightly", "edge", "rolling"]
-)  # fmt: skip
+# What is called so is something else next week. An environment, `prod`, is a folder like others.
+_MOVING = frozenset(
+    [
+        "latest",
+        "current",
+        "newest",
+        "recent",
+        "last",
+        "head",
+        "tip",
+        "today",
+        "yesterday",
+        "now",
+        "nightly",
+        "edge",
+        "rolling",
+    ]
+)
 _DAY = re.compile(r"(?<!\d)(20\d\d)(?:-(\d\d)-(\d\d)|_(\d\d)_(\d\d)|(\d\d)(\d\d))(?!\d)")
 _KEYED = re.compile(r"(?:[A-Za-z_]+=)?(.*)")
 
@@ -59,7 +72,7 @@ def moving_word(path: str) -> str | None:
     parts = [part for part in re.split(r"[/\\]", path) if part]
     for part in parts:
         name = _KEYED.sub(r"\1", part, count=1).lower()
-        if name in MOVING or (part is parts[-1] and name.partition(".")[0] in MOVING):
+        if name in _MOVING or (part is parts[-1] and name.partition(".")[0] in _MOVING):
             return part
     return None
 

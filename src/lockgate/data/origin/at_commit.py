@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from lockgate import git
 from lockgate.errors import DataError, LockgateError
 from lockgate.references.dvc_files import kept_at, md5_of
-from lockgate.references.existence.git import require_commit
 
 
 def hold_at_commit(path: str, commit: str, root: Path) -> dict[str, str]:
@@ -24,14 +24,16 @@ def hold_at_commit(path: str, commit: str, root: Path) -> dict[str, str]:
 
 def _held(path: str, commit: str, root: Path) -> dict[str, str]:
     short = commit[:12]
-    require_commit(commit, root)
+    if (lacking := git.obtain(commit, root)) is not None:
+        remedy = "push that commit, or name one that the remote has"
+        raise DataError(f"is to be that of the commit {short}, which is not here: {lacking}", remedy=remedy)
     kept = kept_at(commit, path, root)
     if kept is not None:
         md5 = md5_of(root / kept.path)
         if md5 != kept.md5:
             raise DataError(
                 f"is not what DVC kept at the commit {short}: the MD5 of {kept.path} is {md5}, and was {kept.md5}",
-                remedy=f"bring it: dvc get . {kept.path} --rev {commit} -o {kept.path} --force",
+                remedy=f"bring it: dvc get . {quote(kept.path)} --rev {commit} -o {quote(kept.path)} --force",
             )
         return {"version": commit, "kept_by": "DVC"}
     if git.ask(["cat-file", "-e", f"{commit}:./{path}"], root) is None:
@@ -41,6 +43,6 @@ def _held(path: str, commit: str, root: Path) -> dict[str, str]:
         )
     if git.differs(commit, path, root):
         raise DataError(
-            f"is not what Git has at the commit {short}", remedy=f"bring it: git checkout {commit} -- {path}"
+            f"is not what Git has at the commit {short}", remedy=f"bring it: git checkout {commit} -- {quote(path)}"
         )
     return {"version": commit, "kept_by": "Git"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from lockgate.errors import LockgateError
 from lockgate.references.dvc_files import kept_at
@@ -28,7 +29,7 @@ def look_up(reference: Reference, root: Path) -> Reference:
     if kept is None:
         return absent(
             reference, f"neither a .dvc file nor dvc.lock has {path} at the commit {reference.parts['commit'][:12]}",
-            f"add and commit it, and name that commit: dvc add {path} && git add {path}.dvc && git commit",
+            f"add and commit it, and name that commit: dvc add {quote(path)} && git add {quote(f'{path}.dvc')} && git commit",
         )  # fmt: skip
     return there(
         replace(reference, parts={**reference.parts, "md5": kept.md5 or ""}), f"DVC keeps it by the MD5 {kept.md5}"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from lockgate import git
 from lockgate.errors import LockgateError
-from lockgate.references import parse
 from lockgate.references.dvc_files import kept_at
 from lockgate.references.existence.answer import absent, resolved, there, unclear
 from lockgate.references.reference import Reference
@@ -18,13 +17,6 @@ def look_up(reference: Reference, root: Path) -> Reference:
         return in_checkout(reference, root)
     except LockgateError as error:
         return unclear(reference, error.message)
-
-
-def require_commit(commit: str, root: Path) -> None:
-    """Raise LockgateError where a commit is not in the checkout, or git refuses that."""
-    looked_up = in_checkout(parse(commit, kind="code"), root)
-    if not looked_up.exists:
-        raise LockgateError(looked_up.why, remedy=looked_up.remedy or f"fetch it: git fetch origin {commit}")
 
 
 def in_checkout(reference: Reference, root: Path) -> Reference:
@@ -79,4 +71,4 @@ def _with(reference: Reference, commit: str) -> str:
 def _name(url: str) -> str:
     """host/owner/name of an address of a repository, however it is written."""
     plain = url.removeprefix("git+").rpartition("://")[2].rpartition("@")[2].replace(":", "/", 1)
-    return plain.rstrip("/").removesuffix(".git").lower()
+    return plain.rstrip("/").removesuffix(".git").lower().replace("raw.githubusercontent.com/", "github.com/")

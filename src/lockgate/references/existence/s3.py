@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from lockgate.references.existence.answer import absent, resolved, there, unclear
@@ -60,7 +61,9 @@ def _refused(reference: Reference, response: dict[str, Any]) -> Reference:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     bucket, key = reference.parts["bucket"], reference.parts["key"]
     if status in (404, 405) or (status == 400 and "version" in reference.parts):  # 405: it is the mark of a deletion
-        remedy = f"name one that is there: aws s3api list-object-versions --bucket {bucket} --prefix {key}"
+        remedy = (
+            f"name one that is there: aws s3api list-object-versions --bucket {quote(bucket)} --prefix {quote(key)}"
+        )
         named = "version of the object" if "version" in reference.parts else "object"
         return absent(reference, f"the bucket has no such {named}", remedy)
     return unclear(reference, f"S3 answers {status}; the job needs s3:GetObject, and s3:GetObjectVersion for a version")
