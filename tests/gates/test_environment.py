@@ -17,6 +17,9 @@ from lockgate.evidence.exhibit import Exhibit, exhibit_file
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.environment import Environment
 from lockgate.models.packages.package_list import PackageList, read_package_list
+from lockgate.reports.html import parity_tables
+from lockgate.reports.html.figures import Table
+from lockgate.reports.html.source import Source
 
 DECLARED = "mlflow==3.1.0\nnumpy==2.4.6\npsutil==7.0.0\n"
 
@@ -251,13 +254,23 @@ def test_what_the_gate_cannot_mean_is_complained_of(
 
 def test_the_tables_of_the_report_have_both_sides(tmp_path: Path) -> None:
     """Packages that differ first, golden rows that are refused or furthest apart first."""
-    parity(tmp_path, "mlflow==3.1.0\nnumpy==1.26.4\n", golden={"candidate": SKEWED}, data="golden")
-    tables = {
-        name: Exhibit.read((tmp_path / exhibit_file(f"environment/{name}")).read_bytes()).points
-        for name in ("packages", "golden_rows")
-    }
+    result = parity(tmp_path, "mlflow==3.1.0\nnumpy==1.26.4\n", golden={"candidate": SKEWED}, data="golden")
 
-    assert tables["packages"][0] == ("candidate", "numpy", "numpy==2.4.6", "1.26.4", "same minor", "differs")
-    assert [point[:4] for point in tables["golden_rows"]] == [
-        ("candidate", 3, "0.2", "refused"), ("candidate", 2, "0.7", "0.4"), ("candidate", 1, "0.1", "0.1"),
-    ]  # fmt: skip
+    def source(name: str) -> Source:
+        exhibit = Exhibit.read((tmp_path / exhibit_file(f"environment/{name}")).read_bytes())
+        return Source(exhibit, result, lambda _: None)
+
+    (packages,), (golden_rows,) = (
+        parity_tables.packages(source("packages")),
+        parity_tables.golden_rows(source("golden_rows")),
+    )
+
+    assert isinstance(packages, Table)
+    assert packages.rows[0] == ("numpy", "candidate", "numpy==2.4.6", "1.26.4", "same minor", "differs")
+    assert packages.tones == ("bad", "dim", "", "")
+    assert isinstance(golden_rows, Table)
+    assert golden_rows.rows == (
+        ("3", "candidate", "0.2", "", "", "refused"),
+        ("2", "candidate", "0.7", "0.4", "0.3", "differs"),
+        ("1", "candidate", "0.1", "0.1", "0", "same"),
+    )

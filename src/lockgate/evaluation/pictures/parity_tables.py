@@ -18,32 +18,40 @@ _ORDER = ("differs", "undecided", "missing", "not shown", "allowed", "same")
 
 def package_table(gate: str, parities: Mapping[str, PackageParity]) -> Iterator[Exhibit]:
     """One row a package of each version, what differs first."""
-    rows = [
-        (_ORDER.index(each.outcome), role, each.package or "?", each.declared, each.serving or "not said", each)
-        for role, parity in parities.items()
-        for each in parity.compared
-    ]
+    compared = [(role, each) for role, parity in parities.items() for each in parity.compared]
+    compared.sort(key=lambda entry: _ORDER.index(entry[1].outcome))
     points = tuple(
-        (role, *(cut(text, _LONGEST) for text in (package, declared, serving)), each.closeness.replace("_", " "), each.outcome)
-        for _, role, package, declared, serving, each in sorted(rows, key=lambda row: row[0])[:_MOST]
-    )  # fmt: skip
+        (
+            *(cut(text, _LONGEST) for text in (each.package or "?", role, each.declared, each.serving or "not said")),
+            each.closeness.replace("_", " "),
+            each.outcome,
+        )
+        for role, each in compared[:_MOST]
+    )
     if points:
-        columns = ("model", "package", "declared", "serving", "must be", "compared")
+        columns = ("package", "model", "declared", "serving", "must be", "compared")
         yield Exhibit(f"{gate}/packages", "table", columns, points)
 
 
 def golden_table(gate: str, golden: Mapping[str, GoldenRows], tolerance: float) -> Iterator[Exhibit]:
     """One row a golden row of each version: those that are refused and the furthest apart first."""
-    points = []
-    for role, rows in golden.items():
-        from lockgate.evaluation.parity.golden_rows import texts
-
-        distances, differing = rows.distances(), rows.differing(tolerance)
-        refused = [row - 1 for row in sorted(rows.refusals)]
-        rest = [row for row in range(len(rows.recorded)) if row not in {*refused, *differing}]
-        for row in [*refused, *differing, *rest][: _MOST // len(golden)]:
-            answered = "refused" if row in refused else texts(rows.answered, row)
-            apart = "" if row in refused else float(distances[row])
-            points.append((role, row + 1, texts(rows.recorded, row), answered, apart))
+    points = [point for role, rows in golden.items() for point in _golden_points(role, rows, tolerance)[: _MOST // 2]]
     if points:
-        yield Exhibit(f"{gate}/golden_rows", "table", ("model", "row", "recorded", "answered", "apart"), tuple(points))
+        columns = ("row", "model", "recorded", "answered", "apart", "compared")
+        yield Exhibit(f"{gate}/golden_rows", "table", columns, tuple(points))
+
+
+def _golden_points(role: str, rows: GoldenRows, tolerance: float) -> list[tuple[int, str, str, str, float | str, str]]:
+    from lockgate.evaluation.parity.golden_rows import texts
+
+    distances, differing = rows.distances(), rows.differing(tolerance)
+    outcomes = dict.fromkeys([row - 1 for row in sorted(rows.refusals)], "refused") | dict.fromkeys(
+        differing, "differs"
+    )
+    outcomes |= {row: "same" for row in range(len(rows.recorded)) if row not in outcomes}
+    return [
+        (row + 1, role, texts(rows.recorded, row), "", "", outcome)
+        if outcome == "refused"
+        else (row + 1, role, texts(rows.recorded, row), texts(rows.answered, row), float(distances[row]), outcome)
+        for row, outcome in outcomes.items()
+    ]

@@ -12,7 +12,7 @@ from lockgate.evidence.evidence import EvidenceError, GateResult
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
-from lockgate.reports.html import curve_charts, decision_figures, latency_charts
+from lockgate.reports.html import curve_charts, decision_figures, latency_charts, parity_tables
 from lockgate.reports.html.confusions import confusions
 from lockgate.reports.html.figures import Figure, Table
 from lockgate.reports.html.source import MODELS, Source
@@ -34,6 +34,8 @@ Drawing = Callable[[Source], Iterator[Figure]]
 # The pictures of a gate in the order of the page: first by the name of an exhibit, then by its kind alone.
 _NAMED: Mapping[str, Drawing] = {
     "changes": decision_figures.signature_changes,
+    "golden_rows": parity_tables.golden_rows,
+    "packages": parity_tables.packages,
     "flips": decision_figures.flips,
     "flips_by_slice": decision_figures.flips_by_slice,
     "confusions": confusions,
