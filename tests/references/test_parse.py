@@ -164,6 +164,16 @@ def test_what_can_only_be_one_thing_is_pinned(text: str, kind: Kind, scheme: str
     assert reference.why.startswith("it ")
 
 
+@pytest.mark.parametrize(("text", "kind", "scheme"), PINNED)
+def test_what_people_see_of_a_pin_pins_too(text: str, kind: Kind, scheme: str) -> None:
+    """It can be copied from a report into a pipeline; of an address that signs somebody in, what it names is left."""
+    signed = text.replace("://", "://me:hunter22@", 1) if scheme in ("s3", "gcs", "http") else text
+    seen = parse(signed, kind=kind).text
+
+    assert "hunter22" not in seen
+    assert (parse(seen, kind=kind).pinned, parse(seen, kind=kind).scheme) == (True, scheme)
+
+
 @pytest.mark.parametrize(("text", "kind", "scheme", "reason", "remedy"), NOT_PINNED)
 def test_what_may_be_another_thing_tomorrow_is_not(
     text: str, kind: Kind, scheme: str, reason: str, remedy: str

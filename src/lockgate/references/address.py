@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from lockgate.text import public_fragment, public_query
 
 _CONTAINER_FIRST = ("abfs", "abfss", "wasb", "wasbs")  # container@account, no user
+_VERSION_LAST = ("bq", "bigquery", "iceberg", "dvc", "delta", "hf", "docker", "oci")  # name@version
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DIGEST = re.compile(r"(?i)sha256[=:]([0-9a-f]{64})")
 
@@ -79,7 +80,7 @@ def secrets(text: str) -> tuple[str, ...]:
         except ValueError:
             continue
         user, colon, word = parts.netloc.rpartition("@")[0].partition(":")
-        if colon or parts.scheme.lower() not in _CONTAINER_FIRST:
+        if colon or parts.scheme.lower() not in (*_CONTAINER_FIRST, *_VERSION_LAST):
             kept |= {f"{user}:{word}", word, user} - {_NOBODY}
         kept |= {parts.query} if public_query(parts.query) != parts.query else set()
         kept |= {value for name, value in query if not public_query(f"{name}={value}")}

@@ -11,7 +11,7 @@ HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
 _SHORT = re.compile(r"[0-9a-f]{4,63}", re.IGNORECASE)
 _DIRTY = re.compile(r"(?i)[-+._ ]\(?(?:dirty|modified)\)?$")
 _FORGES = (
-    re.compile(r"git\+(?P<repository>[a-z+]+://\S+?)@(?P<revision>[^@#\s/][^@#\s]*)(?:#.*)?", re.IGNORECASE),
+    re.compile(r"git\+(?P<repository>[a-z+]+://\S+?)@(?P<revision>[^@#?\s/][^@#?\s]*)(?:[#?].*)?", re.IGNORECASE),
     re.compile(
         r"(?P<repository>https?://[^/\s]+/\S+?)/(?:-/)?(?:commits?|tree|blob|raw|src/commit)/(?P<revision>[^/?#\s]+)"
         r"(?:/(?P<path>[^?#]*))?(?:[?#].*)?",
