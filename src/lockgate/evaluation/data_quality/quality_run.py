@@ -89,13 +89,13 @@ class QualityRun:
             )
         results = read_results(folder / "result.json")
         if results.error is not None:
-            raise self._refusal(results.error.type, results.error.text)
+            raise self._refusal(results.error.type, results.error.text, python)
         return results, end.isolation
 
-    def _refusal(self, kind: str, text: str) -> GateBroken:
+    def _refusal(self, kind: str, text: str, python: str) -> GateBroken:
         """Where the host could check nothing: its own sentence, or what was raised."""
         if kind == "Refused":
-            return GateBroken(f"{self.file.text} cannot be checked: {text}")
+            return GateBroken(f"{self.file.text} cannot be checked under {python}: {text}")
         return GateBroken(
             f"{self.file.text} cannot be checked: {self._shown(kind, text)}",
             remedy=f"mend {self.file.text}; it is checked alone, without the modules that lie beside it",

@@ -194,6 +194,9 @@ class _SchemaChecks:
             failed |= record.offenders(cases["index"])
         made = self._made.get((part, column, number))
         if made is not None:
+            if part == "column_in_schema":  # an error for each column that is too much
+                more = ", and there is " if made["success"] else ", "
+                failed["words"] = f"{made['words']}{more}{cases!r}"[: record.WORDS]
             made.update(failed)
         else:
             self._more.append(record.check(part, column, len(self.frame), **failed))
