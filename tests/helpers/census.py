@@ -11,6 +11,7 @@ import pandas as pd
 
 from helpers import blank
 from helpers.reference import FILES
+from lockgate.hashing import sha256_file
 
 LABEL = "income_over_50k"
 NUMBERS = ["age", "education_num", "capital_gain", "capital_loss", "hours_per_week"]
@@ -41,6 +42,7 @@ def train(folder: Path) -> None:
         return make_pipeline(make_column_transformer((coded, TEXTS), remainder="passthrough"), model)
 
     rows, holdout = census("train"), census("test")
+    trained_on = f"adult_train.csv.gz#{sha256_file(FILES / 'adult_train.csv.gz').replace(':', '=')}"
     holdout.insert(0, "person", np.arange(len(holdout)))
     (folder / "data").mkdir()
     holdout.to_parquet(folder / "data" / "holdout.parquet", index=False)
@@ -54,7 +56,9 @@ def train(folder: Path) -> None:
             model.fit(inputs, label)
         with mlflow.start_run(experiment_id=experiment):
             mlflow.set_tag("mlflow.source.git.commit", "0123456789abcdef0123456789abcdef01234567")
-            mlflow.log_input(mlflow.data.from_pandas(inputs.head(10), name="census"), context="training")
+            mlflow.log_input(
+                mlflow.data.from_pandas(inputs.head(10), source=trained_on, name="census"), context="training"
+            )
             mlflow.log_metric("train_rows", len(inputs))
             example = inputs.head(3)
             mlflow.sklearn.log_model(

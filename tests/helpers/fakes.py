@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +29,7 @@ from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.runs.run import PipelineRun, now
 
 COLUMNS = [{"name": "age", "type": "long", "required": True}, {"name": "city", "type": "string", "required": False}]
+COMMIT, TRAINED_ON = "0123456789abcdef0123456789abcdef01234567", "s3://bucket/train.csv?versionId=3sL4kqtJlcpXroDTDmJ"
 SIGNATURE: dict[str, Any] = {"inputs": COLUMNS, "outputs": [{"name": "p", "type": "double"}], "params": []}
 
 
@@ -102,9 +104,9 @@ def facts(version: ModelVersion, folder: Path, **known: Any) -> VersionFacts:
         "flavors": ("python_function",),
         "python_version": "3.11.9",
         "run": {"id": "abc"},
-        "commit": "0123abc",
+        "commit": COMMIT,
         "metrics": {"auc": 0.9},
-        "datasets": ({"name": "train", "digest": "d1"},),
+        "datasets": ({"name": "train", "source_type": "s3", "source": json.dumps({"uri": TRAINED_ON})},),
         "tags": {},
         "remedies": {subject: f"how to add {subject}" for subject in SUBJECTS},
     }

@@ -219,10 +219,11 @@ class Models:
         from mlflow.entities import Dataset, DatasetInput
 
         files = self._made_files(model)
-        (files / "requirements.txt").write_text("mlflow\n")
+        (files / "requirements.txt").write_text("mlflow==3.17.2\n")
         run = self.mlflow.create_run("0", tags={"mlflow.source.git.commit": "c" * 40}).info.run_id
         self.mlflow.log_metric(run, "auc", 0.9)
-        self.mlflow.log_inputs(run, datasets=[DatasetInput(Dataset("transactions", "0a1b2c3d", "local", "{}"))])
+        source = '{"uri": "s3://bucket/transactions.csv?versionId=3sL4kqtJlcpXroDTDmJ"}'
+        self.mlflow.log_inputs(run, datasets=[DatasetInput(Dataset("transactions", "0a1b2c3d", "s3", source))])
         made = self.mlflow.create_model_version(model, source=str(files), run_id=run)
         return ModelVersion(model, str(made.version), digest=digest.folder_digest(files), run_id=run)
 

@@ -76,7 +76,7 @@ def save(folder: Path, config: dict[str, Any]) -> Path:
         python_model=str(HERE / "steady.py"),
         model_config=config,
         signature=ModelSignature(inputs, Schema([output])),
-        pip_requirements=["mlflow", "numpy"],
+        pip_requirements=["mlflow==3.17.2", "numpy==2.4.6"],
     )
     return folder
 

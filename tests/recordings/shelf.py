@@ -54,7 +54,7 @@ def _save(folder: Path, config: dict[str, Any]) -> Path:
         python_model=str(HERE / "answering.py"),
         model_config=config,
         signature=_signature("double"),
-        pip_requirements=["mlflow", "numpy"],
+        pip_requirements=["mlflow==3.17.2", "numpy==2.4.6"],
     )
     return folder
 
@@ -65,14 +65,15 @@ def _log(folder: Path) -> None:
     experiment = mlflow.create_experiment("training", artifact_location=(folder / "artifacts").as_uri())
     with mlflow.start_run(experiment_id=experiment, run_name="nightly"):
         mlflow.set_tag("mlflow.source.git.commit", COMMIT)
-        mlflow.log_input(mlflow.data.from_pandas(rows, name="payments-train"), context="training")
+        source = "s3://payments/train.csv?versionId=3sL4kqtJlcpXroDTDmJ"
+        mlflow.log_input(mlflow.data.from_pandas(rows, source=source, name="payments-train"), context="training")
         mlflow.log_metric("train_auc", 0.75)
         mlflow.pyfunc.log_model(
             name="model",
             python_model=str(HERE / "answering.py"),
             model_config=BOTH,
             signature=_signature("long", more=[ColSpec("string", "device")]),
-            pip_requirements=["mlflow", "numpy"],
+            pip_requirements=["mlflow==3.17.2", "numpy==2.4.6"],
             registered_model_name="fraud",
         )
 

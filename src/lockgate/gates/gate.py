@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
 from lockgate import plugins
 from lockgate.config import Config
@@ -75,6 +75,7 @@ class Gate(Config):
 
     What a class of gates may say of itself, beside its fields:
     subjects: what its requirements may be about, by name. default_require: its requirements where `require` is left out.
+    requirement_sets: words that `require` may hold for several lines, each with those.
     remedy_without_requirements: what to do where there are none at all; empty where that is fine. uses_models: whether it
     lets models predict. repeatable: whether it is cheap and says the same each time of the same files; it is then
     re-run before a promotion, and must not contradict the evidence. by_group: whether it measures the rows of `data`
@@ -87,6 +88,7 @@ class Gate(Config):
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
     default_require: ClassVar[tuple[str, ...]] = ()
+    requirement_sets: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     remedy_without_requirements: ClassVar[str] = ""
     uses_models: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
@@ -125,6 +127,20 @@ class Gate(Config):
     numbered: ClassVar[Any] = FormerName("numbered_requirements")
     nothing_asked: ClassVar[Any] = FormerName("remedy_without_requirements")
     asks_models: ClassVar[Any] = FormerName("uses_models")
+
+    @field_validator("require", mode="before")
+    @classmethod
+    def _lines_of_sets(cls, value: Any) -> Any:
+        """`require` with the lines of each set in its place."""
+        entries = [value] if isinstance(value, str) and value in cls.requirement_sets else value
+        if not isinstance(entries, list | tuple):
+            return entries
+        return [line for entry in entries for line in cls.lines_of(entry)]
+
+    @classmethod
+    def lines_of(cls, entry: Any) -> Sequence[Any]:
+        """The lines that an entry of `require` stands for: of a set its own, else itself."""
+        return cls.requirement_sets.get(entry, (entry,)) if isinstance(entry, str) else (entry,)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

@@ -2,67 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
 
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.estimation.estimate import counted
-from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.provenance.subjects import BARE, COMPLETE, LEAST_STEPS, QUERYABLE, Source
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.finding import Verdict
-from lockgate.gates.gate import Findings, Gate
-from lockgate.registries.ports import VersionFacts
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
-SUBJECTS = ("training_data", "code_commit", "logged_metrics", "source_run", "requirements")
+if TYPE_CHECKING:
+    from lockgate.evaluation.provenance.complete import Provenance
+    from lockgate.evaluation.provenance.fact import Fact
+    from lockgate.evaluation.requirements.requirement import Requirement
+    from lockgate.registries.ports import VersionFacts
+
+SUBJECTS = BARE
+_MOST_NAMED = 5  # entries of a finding's sentence; all stand in its detail
 
 
 class Metadata(Gate):
-    """What the registry knows of the candidate's origin: training data, code, metrics, run, requirements."""
+    """What the registry knows of the candidate's origin: training data, code, metrics, run, requirements.
+
+    `require: complete` asks the seven facts that every version must carry, and the five without which nobody can train it
+    again. Each subject counts what there is, none where it does not do: a branch is no commit, `numpy>=1` no version.
+    steps(NAME): values in the history of a metric. model_type, dataset_version, feature_set_version, experiment_owner:
+    what versions are searched by.
+    """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
-        name: Subject(name, "higher", counted=True, bounds=(0, None)) for name in SUBJECTS
+        **{name: Subject(name, "higher", counted=True, bounds=(0, None)) for name in (*COMPLETE, *QUERYABLE)},
+        "steps": Subject("steps", "higher", counted=True, bounds=(0, None), args=("metric",), words={"metric": ()}),
     }
-    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} >= 1" for name in SUBJECTS)
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} >= 1" for name in BARE)
+    requirement_sets: ClassVar[Mapping[str, tuple[str, ...]]] = {"complete": tuple(f"{name} >= 1" for name in COMPLETE)}
     repeatable: ClassVar[bool] = True
 
     gate: Literal["metadata"] = "metadata"
+    sources: Mapping[Source, tuple[str, ...]] = Field(
+        default={},
+        description="Where else a fact is kept: subject to names of parameters, tags or metadata, such as "
+        "`code_commit: [tag:release_sha]`. They are asked before the names that are known.",
+    )
+    hyperparameters: tuple[str, ...] = Field(
+        default=(),
+        description="Names that must be logged, such as `[lr|learning_rate, epochs]`; those of the model's flavor by default.",
+    )
+    history: tuple[str, ...] = Field(
+        default=(),
+        description=f"Metrics of which fewer than {LEAST_STEPS} logged values are a warning; a line such as "
+        "`steps(loss) >= 20` blocks.",
+    )
+    dated_paths: bool = Field(
+        default=False, description="Whether a path with a day in it, `s3://data/2026-11-30/`, is taken for pinned data."
+    )
+
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        for line in self.require or ():
+            if line.subject == "steps" and not _metric(line):
+                yield (
+                    ("require",),
+                    f"{str(line)!r}: steps needs the name of a metric; write for example steps(loss) >= 5",
+                )
 
     def check(self, case: Case) -> Findings:
+        from lockgate.evaluation.estimation.estimate import counted
+        from lockgate.evaluation.judging.judge import judge
+
         requirements = self.requirements_for(case)
-        facts = case.candidate.facts
-        champion = None if case.champion is None else case.champion.facts
+        asked_for = {line.subject for _, line in requirements} - {"steps"}
+        own = self._provenance(case.candidate.facts)
+        facts = own.collect(dict.fromkeys((*COMPLETE, *QUERYABLE, *asked_for)), needed=asked_for)
+        champion = {}
+        if case.champion is not None:
+            champion = self._provenance(case.champion.facts).collect(asked_for, needed=())
         estimates = [
             counted(
                 name,
                 line,
-                value=len(_entries(facts, line.subject)),
+                value=own.steps(_metric(line)) if line.subject == "steps" else facts[line.subject].count,
                 units=1,
-                champion=None if champion is None else float(len(_entries(champion, line.subject))),
-                detail={"found": _entries(facts, line.subject)},
+                champion=float(champion[line.subject].count) if line.subject in champion else None,
+                detail=_detail(line, facts),
             )
             for name, line in requirements
         ]
+        lines = dict(requirements)
         for finding in judge(self.title, requirements, estimates, self.subjects):
-            subject = finding.subject.replace("_", " ")
-            if finding.verdict is Verdict.FAIL:
-                adds = facts.remedies.get(finding.subject)
-                yield replace(
-                    finding,
-                    code="missing",
-                    reason=f"{case.candidate.version} has no {subject}" if not finding.observed else finding.reason,
-                    remedy=f"add it where the model is logged{f': {adds}' if adds else ''}",
-                )
-            else:
-                yield replace(finding, reason=f"{subject}: {', '.join(finding.detail['found']) or 'none required'}")
+            line = lines[finding.requirement]
+            yield _explained(finding, line, facts.get(line.subject), case.candidate.facts)
+        counts = _counts(facts)
+        notes = [f"{counts['held']} of {counts['of']} facts"] if asked_for >= set(COMPLETE) else []
+        notes += self._warnings(own)
+        yield Context({"provenance": counts, **({"notes": notes} if notes else {})})
+
+    def _provenance(self, facts: VersionFacts) -> Provenance:
+        from lockgate.evaluation.provenance.complete import Provenance
+
+        names = {str(subject): names for subject, names in self.sources.items()}
+        return Provenance(facts, names, self.hyperparameters, self.dated_paths)
+
+    def _warnings(self, provenance: Provenance) -> list[str]:
+        """What is said and does not block: metrics whose history is too short to show a course."""
+        short = [(name, steps) for name in self.history if (steps := provenance.steps(name)) < LEAST_STEPS]
+        return [f"{name} has {steps} of the {LEAST_STEPS} logged values that show a course" for name, steps in short]
 
 
-def _entries(facts: VersionFacts, subject: str) -> list[str]:
-    """The entries of a subject, in a few words each; values of metrics stay in the registry."""
+def _metric(line: Requirement) -> str:
+    return str(line.argument("metric", ""))
+
+
+def _detail(line: Requirement, facts: Mapping[str, Fact]) -> dict[str, object]:
+    """What was found and what is wrong with it, as evidence keeps it."""
+    fact = facts.get(line.subject)
+    if fact is None:
+        return {"found": []}
+    return {"found": list(fact.entries), **({"faults": list(fact.faults)} if fact.faults else {})}
+
+
+def _counts(facts: Mapping[str, Fact]) -> dict[str, object]:
+    """How many of the twelve facts hold, and all that is known of them and of what versions are searched by."""
+    holding = [name for name in COMPLETE if facts[name].count]
     return {
-        "training_data": [str(entry.get("name") or entry.get("digest") or "unnamed") for entry in facts.datasets],
-        "code_commit": [facts.commit] if facts.commit else [],
-        "logged_metrics": sorted(facts.metrics),
-        "source_run": [str(facts.run.get("id", ""))] if facts.run else [],
-        "requirements": list(facts.requirements),
-    }[subject]
+        "held": len(holding),
+        "of": len(COMPLETE),
+        "lacking": [name for name in COMPLETE if name not in holding],
+        "facts": {name: list(facts[name].entries) for name in holding},
+        "tags": {name: facts[name].value for name in QUERYABLE if facts[name].value},
+    }
+
+
+def _explained(finding: Finding, line: Requirement, fact: Fact | None, facts: VersionFacts) -> Finding:
+    """The finding with what was found in its reason, or with what is wrong and the line of code that mends it."""
+    subject = line.subject.replace("_", " ")
+    if finding.verdict is not Verdict.FAIL:
+        return replace(finding, reason=f"{subject}: {_listed(finding, fact)}")
+    if fact is None:
+        steps = f"{_metric(line)} has {finding.observed:g} logged values"
+        reason = f"{steps}; {finding.limit.text} are required, as a single number shows no course"
+        return replace(finding, code="incomplete", reason=reason, remedy=facts.remedies.get("steps"))
+    adds = facts.remedies.get(fact.variant) or facts.remedies.get(line.subject)
+    where = f"add it where the model is logged{f': {adds}' if adds else ''}"
+    if fact.faults:
+        faults = "; ".join(fact.faults[:_MOST_NAMED])
+        mends = [fact.remedy] if fact.remedy else []
+        mends += [f"where the model is logged: {adds}"] if adds else []
+        return replace(finding, code=fact.code, reason=f"{subject}: {faults}", remedy="; ".join(mends) or where)
+    reason = finding.reason if finding.observed else f"{facts.version} has no {subject}"
+    return replace(finding, code="missing", reason=reason, remedy=where)
+
+
+def _listed(finding: Finding, fact: Fact | None) -> str:
+    if fact is None:
+        return f"{finding.observed:g}"
+    more = len(fact.entries) - _MOST_NAMED
+    return ", ".join(fact.entries[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "") or "none required"

@@ -215,8 +215,7 @@ def _waiver_misfit(finding: str, by_title: Mapping[str, GateDraft], own: GateDra
         titles = ", ".join(by_title)
         return f"{finding!r} is no finding: no gate is called {title!r}; known: {titles}{guess(title, by_title)}"
     draft = by_title[title]
-    require = draft.node.child("require")
-    lines = len(require.value) if require is not None and isinstance(require.value, list) else None
+    lines = len(list(draft.entries())) if draft.node.child("require") is not None else None
     if lines is None and draft.cls is not None:
         lines = len(draft.cls.default_require) or None
     number = rest.partition("/")[0]

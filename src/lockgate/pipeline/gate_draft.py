@@ -34,11 +34,22 @@ class GateDraft:
         node = self.node.child(key)
         return node.value if node is not None and isinstance(node.value, str) else None
 
+    def entries(self) -> Iterator[tuple[NodePath, Node, object]]:
+        """The entries of `require`, each with its path and node: of a set of lines all of them, where the set is named."""
+        node = self.node.child("require")
+        path: NodePath = (*self.path, "require")
+        named = [(path, node)] if node is not None and isinstance(node.value, str) else []
+        listed = [((*path, number), entry) for number, entry in enumerate(self.node.entries("require"))]
+        for at, entry in [*named, *listed]:
+            value = entry.plain()
+            for line in (value,) if self.cls is None else self.cls.lines_of(value):
+                yield at, entry, line
+
     def lines(self) -> Iterator[tuple[NodePath, Node, Requirement]]:
         """The requirements that could be parsed, each with its path and node."""
         node = self.node.child("require")
         for text in self.cls.default_require if self.cls is not None and node is None else ():
             yield self.path, self.node.child("gate") or self.node, parse(text)
-        for number, entry in enumerate(self.node.entries("require") if self.cls is not None else ()):
+        for path, entry, line in self.entries() if self.cls is not None else ():
             with suppress(RequirementError):
-                yield (*self.path, "require", number), entry, read(entry.plain())
+                yield path, entry, read(line)

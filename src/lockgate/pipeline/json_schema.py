@@ -118,7 +118,7 @@ def schema(*, root: Path | None = None) -> Json:
             _tighten(defs[name[model]]["properties"][key], more)
     whole = defs.pop(name[Pipeline])
     base = defs.pop(name[Gate])
-    kinds = {kind: defs.pop(name[cls]) for kind, cls in classes.items()}
+    kinds = {kind: _with_sets(defs.pop(name[cls]), cls) for kind, cls in classes.items()}
     registries = {spec: defs.pop(name[spec]) for spec in dict.fromkeys(specs.values())}
     defs[name[RegistrySpec]] = _registry(
         defs[name[RegistrySpec]], {kind: registries[spec] for kind, spec in specs.items()}
@@ -175,6 +175,18 @@ def _registry(base: Json, kinds: Mapping[str, Json]) -> Json:
             for kind, own in kinds.items()
         ]
     }
+
+
+def _with_sets(own: Json, cls: type[Gate]) -> Json:
+    """The schema of a gate whose `require` may name a set of lines, alone or among others."""
+    if not cls.requirement_sets:
+        return own
+    named, require = {"enum": list(cls.requirement_sets)}, own["properties"]["require"]
+    options = [
+        {**option, "items": {"anyOf": [named, *option["items"]["anyOf"]]}} if option.get("type") == "array" else option
+        for option in require["anyOf"]
+    ]
+    return {**own, "properties": {**own["properties"], "require": {**require, "anyOf": [named, *options]}}}
 
 
 def _kind(kind: str, own: Json, *, key: str = "gate") -> Json:

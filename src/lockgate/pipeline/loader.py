@@ -125,7 +125,7 @@ def _validated(
         policy_digest=policy_digest(policy),
         variables=substituted.used,
         lines={
-            draft.title: tuple((names.index(entry.at.file), entry.at.line) for entry in draft.node.entries("require"))
+            draft.title: tuple((names.index(entry.at.file), entry.at.line) for _, entry, _ in draft.entries())
             for draft in drafts
         },
         positions={path: str(node.at) for path, node in tree.walk()},

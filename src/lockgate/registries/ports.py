@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,9 @@ class VersionFacts:
     signature: {"inputs": [column…], "outputs": [column…], "params": […]} with columns as the registry's JSON has them
     (`name`, `type`, `required`), None where there is none. input_example: path of the file inside `files`, or None.
     metadata: what whoever logged the model wrote into it. remedies: how whoever logs a model adds what gates miss, by the
-    subject of their finding (`training_data`, …, and `missing` for signature and input example).
+    subject of their finding (`training_data`, …, and `missing` for signature and input example), or by it and the flavor
+    (`hyperparameters.xgboost`). history(metric): how many values the run has of one that it logged. logged_model(): `params`
+    and `tags` of what the version was made from, where the registry keeps such beside the run. Each of the two is a read.
     """
 
     version: ModelVersion
@@ -59,6 +61,8 @@ class VersionFacts:
     tags: Mapping[str, str]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     remedies: Mapping[str, str] = field(default_factory=dict)
+    history: Callable[[str], int] = field(default=lambda metric: 1, compare=False)
+    logged_model: Callable[[], Mapping[str, Any]] = field(default=dict, compare=False)
 
 
 @dataclass(frozen=True)

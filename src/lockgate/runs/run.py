@@ -179,6 +179,7 @@ class PipelineRun:
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
         reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))
+        reason += "".join(f"; {note}" for note in blank.context.get("notes", ()))
         verdict = Verdict.worst(finding.verdict for finding in counted)
         if (
             verdict is Verdict.PASS

@@ -12,7 +12,6 @@ import pytest
 from helpers.promoting import Models
 from lockgate import hashing as digest
 from lockgate.errors import NotFound, RegistryError
-from lockgate.gates.metadata import _entries
 from lockgate.registries.mlflow.addresses import download
 from lockgate.registries.ports import ModelVersion
 
@@ -110,7 +109,6 @@ def test_facts_are_read_without_loading_the_model(models: Models, logged: ModelV
     assert facts.datasets[0]["context"] == "training"
     assert facts.run is not None
     assert facts.run["id"] == logged.run_id
-    assert _entries(facts, "source_run") == [logged.run_id]
 
 
 def test_facts_of_a_bare_version_are_absent_not_wrong(models: Models, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+from mlflow.data.pandas_dataset import PandasDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.models import infer_signature
 
 from lockgate.cli.demo.data import TRAIN_ROWS, DemoModel, Payments, models, payments, write_data
+from lockgate.hashing import sha256_file
 
 
 def prepare(folder: Path, *, commit: str) -> tuple[DemoModel, ...]:
@@ -35,7 +38,7 @@ def register(uri: str, name: str, models: tuple[DemoModel, ...], data: Payments,
     experiment = mlflow.create_experiment("fraud-training", artifact_location=(folder / "artifacts").as_uri())
     inputs = pd.DataFrame({column: values[:5] for column, values in data.columns.items() if column != "channel"})
     signature = infer_signature(inputs, pd.Series([0.1, 0.2]))
-    source = mlflow.data.from_pandas(pd.DataFrame(data.columns).head(100), name="payments-train")
+    source = _training_rows(data, folder / "data" / "train.parquet")
     for model in models:
         weights = folder / f"{model.name.replace(' ', '-')}.json"
         weights.write_text(json.dumps(model.to_json()), encoding="utf-8")
@@ -54,3 +57,12 @@ def register(uri: str, name: str, models: tuple[DemoModel, ...], data: Payments,
                 ],
                 registered_model_name=name,
             )
+
+
+def _training_rows(data: Payments, path: Path) -> PandasDataset:
+    """The rows that the models are trained on, stored, and named with the digest of their file."""
+    frame = pd.DataFrame({**data.columns, "is_fraud": data.is_fraud})
+    path.parent.mkdir(exist_ok=True)
+    frame.to_parquet(path, index=False)
+    pinned = f"data/{path.name}#{sha256_file(path).replace(':', '=')}"
+    return mlflow.data.from_pandas(frame.head(100), source=LocalArtifactDatasetSource(pinned), name="payments-train")

@@ -177,6 +177,10 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Command.isolation": Section(neutral),
     **{f"DataQuality.{key}": either for key in ("pandera", "great_expectations", "python")},
     "DataQuality.timeout": neutral,
+    "Metadata.sources": Entries("may_be_looser", "may_be_looser"),
+    "Metadata.hyperparameters": fewer_members,
+    "Metadata.history": neutral,  # a warning
+    "Metadata.dated_paths": order(False, True),  # noqa: FBT003
     "Latency.load": Section(neutral),
     "Latency.target": Section(either),
     "Metrics.functions": Entries("changed", "changed"),

@@ -17,17 +17,17 @@ from typing import Any
 
 from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
 from lockgate.hashing import sha256
-from lockgate.registries.mlflow import model_files
+from lockgate.registries.mlflow import model_files, run_record
 from lockgate.registries.mlflow.artifact_folder import ArtifactFolder
 from lockgate.registries.mlflow.client import MlflowClient, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
 from lockgate.registries.mlflow.experiments import ModelExperiments
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
+from lockgate.registries.mlflow.remedies import REMEDIES
 from lockgate.registries.mlflow.server_clock import server_time
 from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, Stages, VersionFacts
 from lockgate.units import utc_text
 
-_COMMIT = "mlflow.source.git.commit"
 _DOWNLOAD_MARK = "registered_model_meta"
 _UNTYPED = "operator does not exist: integer <> character varying"
 _PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
@@ -42,14 +42,6 @@ STAGES = {
     "archived": "Archived",
     "withdrawn": "Archived",
     "none": "None",
-}
-REMEDIES = {
-    "training_data": 'mlflow.log_input(mlflow.data.from_pandas(frame, source="s3://…"), context="training")',
-    "code_commit": 'mlflow.set_tag("mlflow.source.git.commit", subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip())',
-    "logged_metrics": 'mlflow.log_metric("auc", auc)',
-    "source_run": 'with mlflow.start_run(): mlflow.sklearn.log_model(model, name="model", registered_model_name="…")',
-    "requirements": 'mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn==1.9.1", …])',
-    "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs[:5]",
 }
 
 
@@ -106,7 +98,7 @@ class MlflowRegistry:
         )
 
     def commit_of(self, version: ModelVersion) -> str | None:
-        return _commit(self._run(version))
+        return run_record.commit(self._run(version))
 
     def aliases(self, name: str) -> Mapping[str, str]:
         return _aliases(self._model(name))
@@ -143,11 +135,13 @@ class MlflowRegistry:
         run = self._run(version)
         return replace(
             model_files.facts(version, files),
-            run=None if run is None else _run_facts(run),
-            commit=_commit(run),
+            run=None if run is None else run_record.facts(run),
+            commit=run_record.commit(run),
             metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
-            datasets=() if run is None else _datasets(run),
+            datasets=() if run is None else run_record.datasets(run),
             remedies=REMEDIES,
+            history=lambda metric: self._history(version, metric),
+            logged_model=lambda: self._logged_model(version, files),
         )
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
@@ -315,6 +309,28 @@ class MlflowRegistry:
         except NotFound:
             return None
 
+    def _history(self, version: ModelVersion, metric: str) -> int:
+        """How many values of a metric the version's run has."""
+        run_id = version.run_id
+        if not run_id:
+            return 0
+        return self._client.read(
+            f"the history of {metric}", lambda mlflow: len(mlflow.runs.get_metric_history(run_id, metric))
+        )
+
+    def _logged_model(self, version: ModelVersion, files: Path) -> Mapping[str, Any]:
+        """Parameters and tags of the logged model that the version was made from; nothing where there is none."""
+        name = model_files.model_file(files).get("model_id")
+        if not isinstance(name, str) or not name:
+            return {}
+        try:
+            logged = self._client.read(
+                f"the logged model of {version}", lambda mlflow: mlflow.runs.get_logged_model(name)
+            )
+        except NotFound:  # deleted, or of a server that keeps none
+            return {}
+        return {"params": dict(logged.params or {}), "tags": dict(logged.tags or {})}
+
 
 def _aliases(model: Any) -> dict[str, str]:
     return {str(alias): str(version) for alias, version in model.aliases.items()}
@@ -341,40 +357,6 @@ def _set_tag(name: str, version: str, key: str, value: str) -> Callable[[Stores]
     from mlflow.entities.model_registry import ModelVersionTag
 
     return lambda mlflow: mlflow.models.set_model_version_tag(name, version, ModelVersionTag(key, value))
-
-
-def _commit(run: Any | None) -> str | None:
-    return None if run is None else run.data.tags.get(_COMMIT) or None
-
-
-def _run_facts(run: Any) -> dict[str, Any]:
-    tags = run.data.tags
-    return {
-        "id": run.info.run_id,
-        "user": tags.get("mlflow.user") or run.info.user_id or None,
-        "source": tags.get("mlflow.source.name"),
-        "status": run.info.status,
-        "deleted": run.info.lifecycle_stage == "deleted",
-        "params": dict(run.data.params),
-        "tags": dict(tags),
-    }
-
-
-def _datasets(run: Any) -> tuple[Mapping[str, str], ...]:
-    inputs = run.inputs.dataset_inputs if run.inputs else []
-    entries = []
-    for entry in inputs:
-        tags = {tag.key: tag.value for tag in entry.tags or []}
-        dataset = entry.dataset
-        fields = {
-            "name": dataset.name,
-            "digest": dataset.digest,
-            "source_type": dataset.source_type,
-            "source": dataset.source,
-            "context": tags.get("mlflow.data.context"),
-        }
-        entries.append({key: str(value) for key, value in fields.items() if value is not None})
-    return tuple(entries)
 
 
 def _quoted(name: str) -> str:

@@ -110,8 +110,10 @@ def _checklist(gate: GateResult) -> Iterator[Figure]:
         )
         for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
     ]
+    origin = gate.context.get("provenance")
+    held = f": {origin.get('held')} of {origin.get('of')} facts" if isinstance(origin, Mapping) else ""
     if rows:
-        yield Table("Checklist", ("checked", "verdict", "line", "found"), tuple(rows))
+        yield Table(f"Checklist{held}", ("checked", "verdict", "line", "found"), tuple(rows))
 
 
 def _command(gate: GateResult) -> Iterator[Figure]:
@@ -140,7 +142,7 @@ def _circumstances(gate: GateResult) -> Iterator[Figure]:
     rows = [
         (_MEANT.get(str(name), str(name).replace("_", " ")), _words(value))
         for name, value in sorted(gate.context.items())
-        if name not in ("models", "broken", "found_slices", "command", "output")
+        if name not in ("models", "broken", "found_slices", "command", "output", "provenance", "notes")
     ]
     rows = [(name, words) for name, words in rows if words]
     if rows:

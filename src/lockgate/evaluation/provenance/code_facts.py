@@ -1,0 +1,89 @@
+"""The code and the run that made a version, and the environment that it ran in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lockgate import references
+from lockgate.evaluation.provenance.fact import Fact, not_pinned
+from lockgate.evaluation.provenance.sources import Records
+
+_LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "conda-lock.yml", "requirements.lock")
+
+
+def code_commit(records: Records) -> Fact:
+    """A commit by its whole hash, of a tree in which nothing was changed."""
+    subject = "code_commit"
+    kept = records.first(subject)
+    text = records.facts.commit or (None if kept is None else kept.text.strip())
+    if not text:
+        return Fact(subject)
+    reference = references.parse(text, kind="code")
+    if not reference.pinned:
+        return Fact(subject, (text,), (not_pinned(reference.text, reference),), reference.remedy, lack="not_pinned")
+    dirty = next(
+        (entry for entry in records.under("code_dirty") if entry.text.strip().lower() in ("true", "1", "yes")), None
+    )
+    if dirty is not None:
+        fault = f"{text}: files differed from it when it was trained ({dirty})"
+        return Fact(subject, (text,), (fault,), "git commit, and train again from that commit", lack="not_pinned")
+    return Fact(subject, (text,))
+
+
+def source_run(records: Records) -> Fact:
+    """The run by its id, which must still be there."""
+    run = records.facts.run
+    if not run or not run.get("id"):
+        return Fact("source_run")
+    name = str(run["id"])
+    if run.get("deleted"):
+        return Fact("source_run", (name,), (f"{name} was deleted",), f"mlflow runs restore --run-id {name}")
+    return Fact("source_run", (name,))
+
+
+def requirements(records: Records) -> Fact:
+    """Every requirement pinned to one version, a lock file beside them, or the image by its digest."""
+    subject, facts = "requirements", records.facts
+    images = [
+        references.parse(kept.text, kind="image") for kept in records.under("image") if isinstance(kept.value, str)
+    ]
+    image = next((image for image in images if image.pinned), None)
+    if image is not None:
+        return Fact(subject, (*facts.requirements, image.text))
+    locks = [name for name in _LOCKS if (Path(facts.files) / name).is_file()]
+    loose = [(line, lack) for line in facts.requirements if (lack := _loose(line)) is not None]
+    if loose and not locks:
+        faults = tuple(f"{line}: {lack}" for line, lack in loose)
+        return Fact(subject, facts.requirements, faults, _pinned_requirements(loose), lack="not_pinned")
+    if not facts.requirements and not locks:
+        faults = tuple(not_pinned(f"the image {image.text}", image) for image in images[:1])
+        return Fact(subject, (), faults, images[0].remedy if images else "", lack="not_pinned")
+    return Fact(subject, (*facts.requirements, *locks))
+
+
+def _pinned_requirements(loose: list[tuple[str, str]]) -> str:
+    names = ", ".join(dict.fromkeys(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line, _ in loose))
+    return f"pin what `pip freeze` says of {names}"
+
+
+def _loose(line: str) -> str | None:
+    """Why a line of requirements.txt may be another package tomorrow; None where it cannot, or is an option of pip."""
+    from lockgate.models.packages.requirement_lines import read_requirements
+
+    for package in read_requirements(line, file="requirements.txt"):
+        if package.direct or not package.name:
+            return None if _by_hash(line) else "what lies there may change" if package.name else "it names no version"
+        return None if package.exact is not None else "it allows several versions"
+    return None
+
+
+def _by_hash(address: str) -> bool:
+    if "#sha256=" in address or "@sha256:" in address:
+        return True
+    return next(_commits(address), None) is not None
+
+
+def _commits(address: str) -> Iterator[str]:
+    yield from re.findall(r"@([0-9a-f]{40})(?![0-9a-f])", address)
