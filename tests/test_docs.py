@@ -19,7 +19,7 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github")
 PACKAGE = ROOT / "src" / "lockgate"
 READERS_OWN = (".site/", "gates/", "metrics/", "votes/", ".gate/", "mlruns/", "mlartifacts/")
 NO_MODULES = re.compile(
-    r"lockgate\.(state|holder|metric|metrics|metrics_by_slice|gates|registries|classes)\b(?!\.[a-z])"
+    r"lockgate\.(state|holder|metric|metrics|metrics_by_slice|provenance|gates|registries|classes)\b(?!\.[a-z])"
 )  # tags, keys, entry points
 
 SKELETON = {

@@ -14,9 +14,10 @@ from helpers.memory_registry import MemoryRegistry
 from helpers.promoting import NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder
 from lockgate.errors import Denied
 from lockgate.evidence.evidence import Evidence
+from lockgate.gates.metadata import Metadata
 from lockgate.gates.metrics import Metrics
 from lockgate.promotion.audit.verify import verify
-from lockgate.promotion.publish import SLICES_TAG, publish, value_tags
+from lockgate.promotion.publish import ORIGIN_TAG, SLICES_TAG, publish, version_tags
 
 METRICS = Metrics.model_validate({"gate": "metrics", "data": "holdout", "require": ["auc >= 0.8 on each slice"]})
 LATER = NOW + timedelta(minutes=1)
@@ -117,7 +118,7 @@ def test_of_more_slices_than_the_registry_holds_the_largest_stay(longest: int) -
     def storable(tags: Mapping[str, str]) -> Mapping[str, str]:
         return {key: value[:longest] for key, value in tags.items()}
 
-    text = value_tags(measured("v2", findings), storable)[SLICES_TAG]
+    text = version_tags(measured("v2", findings), storable, counts=False)[SLICES_TAG]
     document = json.loads(text)
     names = list(document["slices"].get("auc", {}))
 
@@ -146,3 +147,43 @@ def test_on_a_real_registry_they_are_read_back_whole_and_verify_takes_them_for_o
     assert len(document["slices"]["auc"]) + document["left_out"] == 60
     assert {key: value for key, value in after.items() if "metric" in key} == tags
     assert checked.discrepancies == ()
+
+
+ORIGIN = {
+    "held": 2, "of": 12, "lacking": ["seeds"], "facts": {"requirements": ["numpy==2.4.6", "pandas==3.1.1"], "source_run": ["r1"]},
+    "tags": {"model_type": "classifier", "experiment_owner": "fraud-team"},
+}  # fmt: skip
+
+
+def with_origin(version: str) -> Evidence:
+    """Evidence of a gate `metadata` that found this."""
+    document = json.loads(evidence("fraud", version, gates=(Metadata(gate="metadata"),)).stored)
+    document["gates"][0]["context"] = {"provenance": ORIGIN}
+    return Evidence.from_document(document)
+
+
+def test_where_a_version_comes_from_is_one_tag_and_what_it_is_searched_by_one_each(tmp_path: Path) -> None:
+    """A tag of its owner's is not written over; a promotion writes the same."""
+    registry, about = shelf(tmp_path), with_origin("v2")
+    registry.set_tags("fraud", "v2", {"model_type": "regressor"})
+    assert publish(registry, about, run_folder(about, tmp_path / "run"), now=LATER) == []
+    tags = registry.version("fraud", "v2").tags
+
+    whole = {"evidence": about.digest, **{key: value for key, value in ORIGIN.items() if key != "tags"}}
+    assert json.loads(tags[ORIGIN_TAG]) == whole
+    assert (tags["model_type"], tags["experiment_owner"]) == ("regressor", "fraud-team")
+    assert version_tags(about, dict, counts=True)[ORIGIN_TAG] == tags[ORIGIN_TAG]
+
+
+def test_of_a_long_origin_the_first_entries_of_each_fact_stay() -> None:
+    """The tag is whole JSON all the same, and counts all twelve."""
+    about = with_origin("v2")
+    longest = len(version_tags(about, dict, counts=False)[ORIGIN_TAG]) - 1
+
+    def storable(tags: Mapping[str, str]) -> Mapping[str, str]:
+        return {key: value[:longest] for key, value in tags.items()}
+
+    document = json.loads(version_tags(about, storable, counts=False)[ORIGIN_TAG])
+
+    assert document["held"] == 2
+    assert document["facts"] == {"requirements": ["numpy==2.4.6"], "source_run": ["r1"]}

@@ -22,7 +22,7 @@ from lockgate.promotion.preconditions import (
     check_preconditions,
     check_signoff,
 )
-from lockgate.promotion.publish import finished_after_entry, metric_tags, publish, value_tags
+from lockgate.promotion.publish import finished_after_entry, publish, version_tags
 from lockgate.promotion.version_copy import copy_version, placed_version, source_of
 from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
@@ -82,7 +82,7 @@ def promote(
         copied=source,
         reason="; ".join([decision.reason, *notes]),
     )
-    tags = metric_tags(evidence) | value_tags(evidence, operator.registry.storable_tags)
+    tags = version_tags(evidence, operator.registry.storable_tags, counts=True)
     state = carry_out(operator, state, draft, tags=tags)
     state, late = revert_late_write(operator, state, draft)
     notes += [*adopted, *(unset if source is not None else ()), *serving_notes(draft, state)]

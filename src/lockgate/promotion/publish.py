@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from lockgate import hashing
 from lockgate.errors import Edited, LockgateError, Refused
@@ -24,6 +25,7 @@ from lockgate.units import utc, utc_text
 
 METRIC_TAG = "lockgate.metric."
 SLICES_TAG = "lockgate.metrics_by_slice"
+ORIGIN_TAG = "lockgate.provenance"
 _NEXT = "the evidence has the values; the next one that is published sets them again"
 
 
@@ -54,8 +56,11 @@ def publish(
         stored_now = store.publish(
             evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence, evaluations)
         )
-        if stored_now and (tags := value_tags(evidence, registry.storable_tags)):
-            warnings = show_values(registry, evidence.model, str(evidence.candidate["version"]), tags)
+        if stored_now:
+            tags = version_tags(evidence, registry.storable_tags, counts=False)
+            warnings = show_values(
+                registry, evidence.model, str(evidence.candidate["version"]), tags, absent=search_tags(evidence)
+            )
     for vote, signature in votes:
         store.add_vote(evidence.digest, vote, signature)
     return warnings
@@ -135,32 +140,28 @@ def published_at(facts: Mapping[str, str]) -> datetime:
         ) from error
 
 
-def metric_tags(evidence: Evidence) -> dict[str, str]:
-    """`lockgate.metric.<name>` for what was measured overall, the first gate that did it speaking for each."""
-    tags: dict[str, str] = {}
+def version_tags(
+    evidence: Evidence, storable: Callable[[Mapping[str, str]], Mapping[str, str]], *, counts: bool
+) -> dict[str, str]:
+    """What was measured of the candidate: a tag for each value overall, one for those of all slices, one for its origin.
+
+    The first gate that measured a value speaks for it. counts: also what other gates than `metrics` measured and counted,
+    as a promotion writes it. storable: of the registry. What was not measured has no tag.
+    """
+    tags, slices = dict[str, str](), dict[tuple[str, str], Finding]()
     for gate in evidence.gates:
         for finding in gate.findings:
             observed = hashing.number(finding.observed)
-            if not finding.slice and observed is not None:
+            is_value = gate.kind == "metrics" and (finding.decided is None or finding.decided.on != "count")
+            if observed is None or not (is_value or counts):
+                continue
+            if not finding.slice:
                 tags.setdefault(f"{METRIC_TAG}{finding.subject}", observed)
-    return tags
-
-
-def value_tags(evidence: Evidence, storable: Callable[[Mapping[str, str]], Mapping[str, str]]) -> dict[str, str]:
-    """What the metrics gates measured of the candidate: a tag for each value overall, and one for those of all slices.
-
-    Counts are no values. storable: of the registry. Nothing where no metrics gate measured anything.
-    """
-    tags, slices = dict[str, str](), dict[tuple[str, str], Finding]()
-    for finding in (finding for gate in evidence.gates if gate.kind == "metrics" for finding in gate.findings):
-        observed = hashing.number(finding.observed)
-        if observed is None or (finding.decided is not None and finding.decided.on == "count"):
-            continue
-        if finding.slice:
-            slices.setdefault((finding.subject, slice_words(tuple(sorted(finding.slice.items())))), finding)
-        else:
-            tags.setdefault(f"{METRIC_TAG}{finding.subject}", observed)
-    return tags | _slices_tag(evidence.digest, slices, storable) if tags or slices else {}
+            elif is_value:
+                slices.setdefault((finding.subject, slice_words(tuple(sorted(finding.slice.items())))), finding)
+    measured = any(gate.kind == "metrics" and gate.findings for gate in evidence.gates) and (tags or slices)
+    tags |= _slices_tag(evidence.digest, slices, storable) if measured else {}
+    return tags | _origin_tag(evidence, storable)
 
 
 def _slices_tag(
@@ -174,23 +175,74 @@ def _slices_tag(
     """
     largest = sorted(findings.items(), key=lambda entry: -entry[1].rows)
 
-    def tag(count: int) -> dict[str, str]:
+    def document(count: int) -> dict[str, Any]:
         slices: dict[str, dict[str, float]] = {}
         for (subject, name), finding in largest[:count]:
             slices.setdefault(subject, {})[name] = float(f"{finding.observed:.6g}")
         left_out = {"left_out": len(largest) - count} if count < len(largest) else {}
-        return {SLICES_TAG: json.dumps({"evidence": digest, "slices": slices} | left_out, separators=(",", ":"))}
+        return {"evidence": digest, "slices": slices, **left_out}
+
+    return _longest_tag(SLICES_TAG, document, len(largest), storable)
+
+
+def _origin_tag(evidence: Evidence, storable: Callable[[Mapping[str, str]], Mapping[str, str]]) -> dict[str, str]:
+    """{"evidence": digest, "held": 7, "of": 12, "lacking": […], "facts": {subject: [what was found]}} as JSON.
+
+    Of each fact the first entries where the registry holds no longer text. Nothing where no gate asked for the origin.
+    """
+    origin = _origin(evidence)
+    if origin is None:
+        return {}
+    facts = {str(name): list(entries) for name, entries in origin.get("facts", {}).items()}
+    counts = {name: origin[name] for name in ("held", "of", "lacking") if name in origin}
+
+    def document(count: int) -> dict[str, object]:
+        return {"evidence": evidence.digest, **counts, "facts": {name: each[:count] for name, each in facts.items()}}
+
+    return _longest_tag(ORIGIN_TAG, document, max(map(len, facts.values()), default=0), storable)
+
+
+def search_tags(evidence: Evidence) -> dict[str, str]:
+    """What versions are searched by, under its plain names (`model_type`), as the run or the model's files have it."""
+    tags = (_origin(evidence) or {}).get("tags", {})
+    return {str(name): str(value) for name, value in tags.items()}
+
+
+def _origin(evidence: Evidence) -> Mapping[str, Any] | None:
+    """What the first gate `metadata` found of the candidate's origin; None in evidence without."""
+    contexts = (gate.context.get("provenance") for gate in evidence.gates if gate.kind == "metadata")
+    return next((context for context in contexts if isinstance(context, Mapping)), None)
+
+
+def _longest_tag(
+    name: str,
+    document: Callable[[int], Mapping[str, object]],
+    most: int,
+    storable: Callable[[Mapping[str, str]], Mapping[str, str]],
+) -> dict[str, str]:
+    """A tag of JSON with as many entries as the registry holds whole. document(count): with so many of them."""
+
+    def tag(count: int) -> dict[str, str]:
+        return {name: json.dumps(document(count), separators=(",", ":"))}
 
     def too_long(index: int) -> bool:
         return storable(tag(index + 1)) != tag(index + 1)
 
-    return tag(bisect_left(range(len(largest)), 1, key=too_long))
+    return tag(bisect_left(range(most), 1, key=too_long))
 
 
-def show_values(registry: Registry, model: str, version: str, tags: Mapping[str, str]) -> list[str]:
-    """Set tags of a version that was measured; returns a warning for what could not be set. It never raises."""
+def show_values(
+    registry: Registry, model: str, version: str, tags: Mapping[str, str], *, absent: Mapping[str, str]
+) -> list[str]:
+    """Set tags of a version that was measured; returns a warning for what could not be set. It never raises.
+
+    absent: tags that are set only where the version has none of that name: they are its owner's.
+    """
+    if not tags and not absent:
+        return []
     try:
         shown = registry.version(model, version).tags
     except REFUSALS as error:
         return [f"the values of version {version} were not set as tags: {refusal_text(error)}"]
-    return show_tags(registry, model, {version: tags}, shown={version: shown}, remedy=_NEXT)
+    due = {**{name: value for name, value in absent.items() if name not in shown}, **tags}
+    return show_tags(registry, model, {version: due}, shown={version: shown}, remedy=_NEXT)
