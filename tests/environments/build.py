@@ -34,6 +34,7 @@ def environment(name: str) -> Path:
             uv = [sys.executable, "-m", "uv", "--quiet"]
             subprocess.run([*uv, "venv", "--python", python, str(home)], check=True)
             into = ["--python", str(home / "bin" / "python"), "--requirement", str(HERE / f"{name}.txt")]
+            into += ["--find-links", links] if (links := os.environ.get("PIP_FIND_LINKS")) else []  # as pip itself does
             subprocess.run([*uv, "pip", "install", *into], check=True)
             # The box of a model lets nothing be written beside libraries, so what Python compiles of them is compiled now.
             imported = [home / "bin" / "python", "-c", "import mlflow.pyfunc, pandas, pyarrow.pandas_compat"]
