@@ -47,6 +47,8 @@ def refused(dataset: Dataset) -> DataError:
 
 def test_a_file_on_a_server_is_read_once(web: Web, tmp_path: Path) -> None:
     """Whatever is asked of the data: digest, columns, rows, several times. Its digest is that of the bytes."""
+    assert ids(opened(f"{web.url}/rows.csv?versionId=1", tmp_path)) == [1, 2, 3]
+    web.asked.clear()
     dataset = opened(f"{web.url}/rows.csv#{sha256(ROWS).replace(':', '=')}", tmp_path, digest=sha256(ROWS), pinned=True)
 
     assert dataset.digest == sha256(ROWS)

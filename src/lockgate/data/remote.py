@@ -146,7 +146,7 @@ def _open(url: str) -> tuple[Any, str]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
         # The bytes as they are stored are what is hashed: a server may say of x.csv.gz that gzip is its encoding.
         options["client_kwargs"] = {"timeout": timeout, "auto_decompress": False, "trust_env": True}
-    if _VERSIONED.search(url):
+    elif _VERSIONED.search(url):
         options["version_aware"] = True
     address = address_of(url)
     url = url.partition("#")[0] if address is not None and address.digest is not None else url
