@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -108,3 +110,30 @@ def test_on_jenkins_no_stage_that_writes_runs_a_model() -> None:
     assert writes == {name for name, stage in stages.items() if "label 'gate'" in stage}
     assert "agent" not in stages["Wait"]
     assert asks | writes | {"Wait"} == set(stages)
+
+
+def test_the_step_of_sagemaker_calls_what_there_is_and_ends_well_only_on_0_and_3(tmp_path: Path) -> None:
+    """Its one command is run by a shell as the container would, with a program in the place of `gate`."""
+    pipeline = json.loads((DOCS / "recipes" / "sagemaker-pipeline.json").read_text(encoding="utf-8"))
+    (script,) = pipeline["Steps"][0]["Arguments"]["AppSpecification"]["ContainerArguments"]
+    (line,) = re.findall(r"; gate (.*?) > ", script)
+    parsed(shlex.split(line))
+    (tmp_path / "gate").write_text("#!/bin/sh\nmkdir -p .gate/runs; echo '{}'; exit $ENDS\n")
+    (tmp_path / "gate").chmod(0o755)
+    (tmp_path / "output").mkdir()
+    script = script.replace("/opt/ml/processing/output", str(tmp_path / "output")).replace("/project", str(tmp_path))
+
+    def code(ends: int) -> int:
+        environ = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "ENDS": str(ends), "CANDIDATE": "4"}
+        return subprocess.run(["bash", "-c", script], env=environ, check=False).returncode
+
+    assert [code(ends) for ends in range(5)] == [0, 1, 2, 0, 4]
+    assert json.loads((tmp_path / "output" / "run.json").read_text()) == {}
+
+
+def test_the_project_of_mlflow_calls_what_there_is() -> None:
+    entries = yaml.safe_load((DOCS / "recipes" / "MLproject").read_text(encoding="utf-8"))["entry_points"]
+    for entry in entries.values():
+        program, *words = shlex.split(entry["command"])
+        assert program == "gate"
+        parsed(words)

@@ -16,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROGRAMS = sorted(path.stem for path in HERE.glob("*.txt"))
 _PYTHONS = ((3, 11), (3, 12))  # that all of these can be installed under
+_PREPARED = {"airflow": ("airflow", "db", "migrate")}  # an empty database in `state`, of which each test has a copy
 _BUILT = Path(os.environ.get("LOCKGATE_TEST_SERVERS") or HERE.parents[1] / ".servers")
 
 
@@ -39,6 +40,10 @@ def environment(name: str) -> Path:
             # The box of a model lets nothing be written beside libraries, so what Python compiles of them is compiled now.
             imported = [home / "bin" / "python", "-c", "import mlflow.pyfunc, pandas, pyarrow.pandas_compat"]
             subprocess.run(imported, stderr=subprocess.DEVNULL, check=False)
+            if name in _PREPARED:
+                prepared = [home / "bin" / _PREPARED[name][0], *_PREPARED[name][1:]]
+                environ = {**os.environ, "AIRFLOW_HOME": str(home / "state")}
+                subprocess.run(prepared, env=environ, stdout=subprocess.DEVNULL, check=True)
             done.touch()
     return home
 
