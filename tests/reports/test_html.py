@@ -16,7 +16,9 @@ from markupsafe import escape
 from helpers.mutated import examples
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
 from helpers.report_story import BR, PASSING, STOPPED
-from lockgate.evidence.evidence import Evidence
+from lockgate.evaluation.command.reported import Measured, Reported, findings
+from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder
@@ -310,3 +312,33 @@ def test_stored_evidence_makes_the_same_page() -> None:
 
     assert document == page(Evidence.read(about.stored))
     assert packages == [("b", "differs"), ("a", "same")]
+
+
+def test_a_command_is_shown_by_what_it_checked_and_by_what_ran() -> None:
+    """Its output as text; no bars, since each of its findings has a scale of its own."""
+    outcomes = [
+        Reported("test", "serving::test_range", "fail", "assert 1.2 <= 1"),
+        Reported("test", f"serving::{HOSTILE}", "pass"),
+        Reported("finding", "drift", Measured(0.4, "<=", 0.3), slice=(("column", "amount"),)),
+    ]
+    gate = GateResult(
+        "serving", "command", True, Verdict.FAIL, "it fails", (RequirementLine("r1", "failures <= 0"),),
+        tuple(findings("serving", "r1", parse("failures <= 0"), outcomes)),
+        {"command": {"run": ["pytest", "-q"], "exit_code": 1, "findings": {"j.xml": "sha256:f"}}, "output": f"last {HOSTILE}"},
+    )  # fmt: skip
+    record = RunRecord(evidence(gate))
+    page, report = (FORMATS[name].render(record) for name in ("html", "md"))
+    shown = html.unescape(page)
+
+    for words in (
+        "Findings of the command",
+        "serving::test_range failed: assert 1.2 <= 1",
+        "pytest, -q",
+        "j.xml sha256:f",
+    ):
+        assert words in shown
+    assert "Last lines of the process" in page
+    assert "<svg" not in page.partition("Findings of the command")[0].partition("<main")[2]
+    assert "| ❌ | finding=drift &amp; column=amount | 0.4 | &lt;= 0.3 | 1 check |" in report
+    for text in (page, report):
+        assert HOSTILE not in text

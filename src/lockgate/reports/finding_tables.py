@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, slice_words
 from lockgate.evidence.finding import Finding
 from lockgate.reports.interval_bars import bars
-from lockgate.reports.run_facts import contrast_heading, deciding_rows
+from lockgate.reports.run_facts import contrast_heading, deciding_rows, on_one_scale
 from lockgate.text import cut, markdown
 
 MARKS = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
@@ -17,6 +17,8 @@ _LONGEST = 120  # signs of a slice
 def finding_table(findings: Sequence[Finding], *, most: int | None = None, waived: Collection[str] = ()) -> list[str]:
     """Lines of a table; findings of one requirement, at most so many of them. What is waived says so."""
     listed = findings[:most]
+    if not on_one_scale([finding for finding in findings if finding.decided is not None]):
+        return _apart(findings, listed, waived)
     contrast = next(filter(None, map(contrast_heading, findings)), None)
     compared = contrast is not None or any(finding.champion is not None for finding in listed)
     worse = "◂ worse" if findings[0].limit.op == ">=" else "worse ▸"
@@ -36,6 +38,21 @@ def finding_table(findings: Sequence[Finding], *, most: int | None = None, waive
     return lines
 
 
+def _apart(findings: Sequence[Finding], listed: Sequence[Finding], waived: Collection[str]) -> list[str]:
+    """Of findings that no one scale holds: each with its own limit."""
+    lines = ["| | | value | limit | among |", "|:-:|---|--:|--:|--:|"]
+    for finding in listed:
+        limit = markdown(cut(f"{finding.limit.op} {finding.limit.text}", _LONGEST))
+        among = markdown(counted_words(finding.rows, finding.counted_in)) if finding.rows else ""
+        lines.append(
+            f"| {_mark(finding, waived)} | {_where(finding)} | {number_cell(finding.observed)} | {limit} | {among} |"
+        )
+    return [
+        *lines,
+        *([f"| | … and {len(findings) - len(listed):,} more | | | |"] if len(findings) > len(listed) else []),
+    ]
+
+
 def count_table(findings: Sequence[tuple[str, Finding]], *, waived: Collection[str] = ()) -> list[str]:
     """Lines of a table of what was counted. findings: (requirement as it is written, its only finding)."""
     lines = ["| | line | value | champion | among |", "|:-:|---|--:|--:|--:|"]
@@ -44,10 +61,6 @@ def count_table(findings: Sequence[tuple[str, Finding]], *, waived: Collection[s
         numbers = f"{number_cell(finding.observed)} | {number_cell(finding.champion)} | {among}"
         lines.append(f"| {_mark(finding, waived)} | {markdown(cut(written, _LONGEST))} | {numbers} |")
     return lines
-
-
-def is_count(finding: Finding) -> bool:
-    return finding.decided is not None and finding.decided.on == "count"
 
 
 def _mark(finding: Finding, waived: Collection[str]) -> str:

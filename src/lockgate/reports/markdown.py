@@ -11,12 +11,13 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
-from lockgate.reports.finding_tables import MARKS, count_table, finding_table, is_count
+from lockgate.reports.finding_tables import MARKS, count_table, finding_table
 from lockgate.reports.interval_bars import LEGEND
 from lockgate.reports.run_facts import (
     basis,
     beside_champion,
     compared_with,
+    is_count,
     last_lines,
     most_urgent_first,
     opens_sentence,

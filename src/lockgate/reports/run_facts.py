@@ -150,13 +150,22 @@ def beside_champion(gate: GateResult) -> GateResult:
 
 
 def slice_groups(gate: GateResult, waived: Collection[str] = ()) -> list[list[Finding]]:
-    """The findings of each line that was compared on several slices: what is no pass first, then the nearest to the limit."""
+    """The findings of each line that was measured on several slices: what is no pass first, then the nearest to the limit."""
     groups: dict[str, list[Finding]] = {}
     for finding in gate.findings:
         decided = finding.decided
         if finding.slice and decided is not None and decided.on != "count" and finding.id not in waived:
             groups.setdefault(finding.requirement, []).append(finding)
-    return [most_urgent_first(group) for group in groups.values() if len(group) > 1]
+    return [most_urgent_first(group) for group in groups.values() if len(group) > 1 and on_one_scale(group)]
+
+
+def is_count(finding: Finding) -> bool:
+    return finding.decided is not None and finding.decided.on == "count"
+
+
+def on_one_scale(findings: Sequence[Finding]) -> bool:
+    """Whether their values can be drawn beside each other: of one subject, and measured, not counted."""
+    return not findings or (len({each.subject for each in findings}) == 1 and not all(map(is_count, findings)))
 
 
 def most_urgent_first(findings: Sequence[Finding]) -> list[Finding]:
