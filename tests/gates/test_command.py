@@ -180,7 +180,7 @@ def test_evidence_names_what_ran_by_its_bytes_and_what_it_said(tmp_path: Path) -
     assert sorted(told["origins"]) == ["check.sh", "lib"]
     assert [*told["findings"]] == ["found"]
     assert told["program"]["path"].endswith("/sh")
-    assert result.context["output"] == "looked at 3 things"
+    assert "output" not in result.context  # of a pass it would differ from run to run, and tell nothing
     (case.programs.root / "lib" / "a.sh").write_text("c")
     assert gate.origins(case.programs.root)["lib"] != told["origins"]["lib"]
 

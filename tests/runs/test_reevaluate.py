@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from helpers import report_story
+from lockgate.evaluation.command.reported import Measured, Reported, findings
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.pipeline import loader
@@ -318,3 +320,20 @@ def test_the_document_is_json(evidence: Evidence) -> None:
     assert document["before"] == {"verdict": str(evidence.verdict), "outcome": "blocked"}
     assert document["after"]["outcome"] == "blocked"
     assert [finding["id"] for finding in document["deciding"]] == ["metrics/r1/overall"]
+
+
+def test_findings_that_a_command_held_to_their_own_limits_stand_as_they_are() -> None:
+    """Under the same line; whatever else the policy says now."""
+    command = {"gate": "command", "name": "serving", "run": ["pytest"], "findings": "j.xml"}
+    pipeline = policy(["auc >= 0.7"], gates=[command])
+    outcomes = [Reported("test", "a", "pass"), Reported("finding", "drift", Measured(0.4, "<=", 0.3))]
+    line = parse("failures <= 0")
+    result = GateResult(
+        "serving", "command", True, Verdict.FAIL, "", pipeline.requirements_of("serving"),
+        tuple(findings("serving", "r1", line, outcomes)),
+    )  # fmt: skip
+    again = reevaluate(policy(["auc >= 0.6"], gates=[command]), evidence_of(measured(["auc >= 0.7"]), pipeline, result))
+
+    assert again.unknown == []
+    assert [(str(each.result.verdict), len(each.result.findings)) for each in again.gates] == [("pass", 1), ("fail", 2)]
+    assert again.gates[1].result.findings == result.findings

@@ -322,6 +322,12 @@ class Pipeline(Config):
         """The name of the data that a gate measures on: its own, else the only one there is."""
         return gate.own_data or (next(iter(self.data)) if len(self.data) == 1 else None)
 
+    @property
+    def data_of_gates(self) -> list[str]:
+        """The names of all data that gates name or measure on, sorted."""
+        names = ((*gate.reads(()), self.data_of(gate)) for gate in self.gates)
+        return sorted({name for each in names for name in each if name is not None})
+
     def requirements_of(self, title: str, gate: Gate | None = None) -> tuple[RequirementLine, ...]:
         """The requirements of a gate as evidence names them, r1 the first.
 

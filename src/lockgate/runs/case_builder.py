@@ -363,9 +363,8 @@ class CaseBuilder:
     def digests(self) -> dict[str, Any]:
         """What a resumed run must find as it was: policy, models, the data that gates name, and functions of one's own."""
         case = self.case
-        names = {name for gate in self.pipeline.gates if (name := self.pipeline.data_of(gate)) is not None}
         data = {}
-        for name in sorted(names):
+        for name in self.pipeline.data_of_gates:
             try:
                 data[name] = case.dataset(name).digest
             except LockgateError as error:

@@ -69,8 +69,9 @@ class JsonFinding(Config):
             limit = self.limit.strip()
             op: Op = "<=" if limit.startswith("<=") else ">="
             outcome = Measured(self.value, op, float(limit[2:]), self.counted)
-        units = 1 if self.rows is None else self.rows
-        return Reported("finding", self.subject, outcome, self.reason, tuple(self.slice.items()), units, self.remedy)
+        return Reported(
+            "finding", self.subject, outcome, self.reason, tuple(self.slice.items()), self.rows, self.remedy
+        )
 
 
 @cache
@@ -81,7 +82,10 @@ def _adapter() -> TypeAdapter[list[JsonFinding]]:
 def schema() -> dict[str, Any]:
     """The JSON Schema of a file of findings."""
     document = _adapter().json_schema()
-    one_way = {"oneOf": [{"required": ["value", "limit"]}, {"required": ["verdict"]}]}
+    text, nothing = {"type": "string"}, {"type": "null"}
+    measured = {"required": ["limit"], "properties": {"limit": text, "verdict": nothing}}
+    decided = {"required": ["verdict"], "properties": {"verdict": text, "limit": nothing, "value": nothing}}
+    one_way = {"oneOf": [measured, decided]}
     return {"$schema": DRAFT, "title": "findings of a command", **document, "maxItems": MOST} | {
         "$defs": {"JsonFinding": document["$defs"]["JsonFinding"] | one_way}
     }

@@ -29,6 +29,10 @@ def read_junit(data: bytes) -> list[Reported]:
         parser.Parse(data, True)  # noqa: FBT003
     except expat.ExpatError as error:
         raise NoFindings(f"is no JUnit XML: {expat.ErrorString(error.code)} in line {error.lineno}") from None
+    except NoFindings:
+        raise
+    except (LookupError, ValueError):
+        raise NoFindings("is no JUnit XML: it names an encoding that cannot be read") from None
     return worst_of_each([*reader.cases, *reader.untold()])
 
 

@@ -39,15 +39,27 @@ class Measured:
 
 @dataclass(frozen=True)
 class Reported:
-    """One outcome. kind: what it is one of, a test or a finding. name: its own. slice: where, besides. units: looked at for it."""
+    """One outcome. kind: what it is one of, a test or a finding. name: its own. slice: where, besides.
+
+    rows: that were looked at for it; None where it does not say.
+    """
 
     kind: Literal["test", "finding"]
     name: str
     outcome: Outcome | Measured
     message: str = ""
     slice: SliceKey = ()
-    units: int = 1
+    rows: int | None = None
     remedy: str | None = None
+
+    @property
+    def units(self) -> int:
+        """How many of `counted_in` there were."""
+        return 1 if self.rows is None else self.rows
+
+    @property
+    def counted_in(self) -> str:
+        return "rows" if self.rows is not None else "tests" if self.kind == "test" else "checks"
 
     @property
     def key(self) -> SliceKey:
@@ -77,6 +89,7 @@ def findings(gate: str, requirement: str, line: Requirement, outcomes: Sequence[
     """The findings of a gate's line, which every outcome is held to in its own way."""
     for reported in outcomes:
         own, estimate = _estimate(requirement, line, reported)
+        estimate = replace(estimate, counted_in=reported.counted_in)
         (finding,) = judge(gate, [(requirement, own)], [estimate], {})
         key = reported.key
         finding = replace(finding, id=finding_id(gate, requirement, key), slice=dict(key))

@@ -45,6 +45,8 @@ def findings_of(
         ending.refuse(made)
         if not made:
             yield none_reported(gate, requirement, line, f"{command.run[0]} ended with 0 and left no findings")
+        if not made or any(finding.verdict is not Verdict.PASS for finding in made):
+            yield {"output": ending.last_lines}
 
 
 @dataclass
@@ -96,16 +98,16 @@ class _Ending:
                 "left_out": prepared.left_out,
                 "served": prepared.served,
                 "isolation": {} if isinstance(end, ModelFault) else dict(end.isolation),
-            },
-            "output": self._last_lines,
+            }
         }
 
     @property
-    def _last_lines(self) -> str:
+    def last_lines(self) -> str:
         """What it wrote last: all of it where it was handed no rows."""
         if isinstance(self.end, ModelFault):
             return self.end.stderr
-        return RowText().output(self.end.output) if self.prepared.command.data else self.end.output
+        output = self.end.output.replace(str(self.prepared.out), "$OUT")  # which is another folder in each run
+        return RowText().output(output) if self.prepared.command.data else output
 
     def refuse(self, made: Sequence[Finding]) -> None:
         """Raise LockgateError where it did not end as it should, whatever it found until then."""
@@ -123,7 +125,7 @@ class _Ending:
             remedy = self._denied(end) or "its last lines say more; of the project it reads what run: and files: name"
         else:
             return
-        raise GateBroken(message, remedy=remedy, stderr=self._last_lines)
+        raise GateBroken(message, remedy=remedy, stderr=self.last_lines)
 
     def _denied(self, end: ProgramEnd) -> str | None:
         """What would let it read what its box refused."""

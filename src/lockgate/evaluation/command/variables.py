@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from lockgate.errors import guess
 
 OUT = "OUT"
+_DATA = "DATA_"
 FILES, VERSION, URL = OF_ROLE = ("", "_VERSION", "_URL")
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|(?P<name>[A-Z][A-Z0-9_]*))")
 
 
 def data_variable(name: str) -> str:
     """`DATA_HOLDOUT`: the variable of the data `holdout`."""
-    return "DATA_" + re.sub("[^A-Z0-9]", "_", name.upper())
+    return _DATA + re.sub("[^A-Z0-9]", "_", name.upper())
 
 
 def role_variable(role: str, suffix: str = FILES) -> str:
@@ -40,7 +41,8 @@ def unknown(texts: Iterable[str], data: Iterable[str]) -> Iterator[str]:
     for name in mentioned(texts):
         if name not in names:
             words = f"${name} stands for nothing here; known: {', '.join(f'${each}' for each in names)}"
-            yield f"{words}{guess(name, names)}; a dollar sign is written $$"
+            rows = "; rows are handed over by data:" if name.startswith(_DATA) else ""
+            yield f"{words}{guess(name, names)}{rows}; a dollar sign is written $$"
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
