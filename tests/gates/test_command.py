@@ -249,6 +249,18 @@ def test_what_its_box_denies_is_named_with_the_line_that_opens_it(tmp_path: Path
     assert "PermissionError" in result.breakdown["stderr"]
 
 
+@pytest.mark.parametrize("variable", ["$CANDIDATE", "$CANDIDATE_URL"])
+def test_nothing_of_a_candidate_is_handed_over_before_its_files_pass(tmp_path: Path, variable: str) -> None:
+    """Where the pipeline has a gate that looks at them; its number is no file."""
+    case = project(tmp_path, {"check.sh": "echo [] >$OUT/found"})
+    case = replace(case, candidate=replace(case.candidate, guard=lambda: ": artifact found a payload"))
+    result, number = (asked(case, run=["sh", "check.sh", each]) for each in (variable, "$CANDIDATE_VERSION"))
+
+    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, "not run: artifact found a payload")
+    assert "command" not in result.context
+    assert number.context["command"]["exit_code"] == 0
+
+
 def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
     """Before anything is run."""
     result = asked(project(tmp_path, {"a": ""}), run=["no-such-program"])

@@ -67,23 +67,29 @@ class Contender:
         return answer
 
     @property
+    def loadable_files(self) -> Path:
+        """The same folder, for who may load what is in it. Raises ModelFault where nothing of it may be loaded."""
+        if self.obstacle is not None:
+            raise ModelFault(
+                f"{self.version} is not loaded{self.obstacle}", remedy="see what that gate says of its files"
+            )
+        return self.files
+
+    @property
     def model(self) -> Model:
         """The model where the pipeline says that it answers; it may not have been started yet (`Model.load`)."""
         return self.model_at(None)
 
     def model_at(self, target: Target | None) -> Model:
         """The model where a gate says that it answers: at the pipeline's target where None. Raises ModelFault."""
-        if self.obstacle is not None:
-            raise ModelFault(
-                f"{self.version} is not loaded{self.obstacle}", remedy="see what that gate says of its files"
-            )
+        files = self.loadable_files
         for started_at, model in self._started:
             if started_at == target:
                 if isinstance(model, ModelFault):
                     raise model  # an environment that could not be built is not built again for every gate
                 return model
         try:
-            started = self.start(self.files, target)
+            started = self.start(files, target)
         except ModelFault as fault:
             self._started.append((target, fault))
             raise

@@ -81,7 +81,7 @@ def _where(finding: Finding) -> str:
 def _interval(finding: Finding, contrast: str | None) -> str:
     """The value compared, and its interval below it."""
     decided = finding.decided
-    if decided is None or is_count(finding):
+    if decided is None:
         return ""
     sign = "+" if decided.on == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
     value = f"{sign}{number_cell(decided.estimate)}" if contrast else ""

@@ -153,8 +153,7 @@ def slice_groups(gate: GateResult, waived: Collection[str] = ()) -> list[list[Fi
     """The findings of each line that was measured on several slices: what is no pass first, then the nearest to the limit."""
     groups: dict[str, list[Finding]] = {}
     for finding in gate.findings:
-        decided = finding.decided
-        if finding.slice and decided is not None and decided.on != "count" and finding.id not in waived:
+        if finding.slice and finding.decided is not None and finding.id not in waived:
             groups.setdefault(finding.requirement, []).append(finding)
     return [most_urgent_first(group) for group in groups.values() if len(group) > 1 and on_one_scale(group)]
 

@@ -123,7 +123,7 @@ class Prepared:
     def _fact(self, contender: Contender, suffix: str) -> str:
         if suffix == variables.VERSION:
             return contender.version.version
-        return self._serve(contender) if suffix == variables.URL else str(contender.files)
+        return self._serve(contender) if suffix == variables.URL else str(contender.loadable_files)
 
     def _serve(self, contender: Contender) -> str:
         """The address of a version behind `mlflow models serve`, in a box of its own."""
