@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pydantic import TypeAdapter
 
 from helpers.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
+from lockgate.data.contract.feature_contract import FeatureContract
+from lockgate.data.contract.feature_spec import Features
 from lockgate.errors import ModelFault
+from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.signature import Signature
@@ -189,3 +196,75 @@ def test_a_model_without_signature_may_be_given_the_label_too(tmp_path: Path) ->
 
     assert listed.findings[2].reason == "leak: input x is the label"
     assert copied.findings[2].reason == "leak: input city says the same as the label in every row"
+
+
+def features(**declared: Any) -> Any:
+    """A field of the case: the contract of the pipeline."""
+    return FeatureContract.from_source(TypeAdapter(Features).validate_python(declared), "the pipeline")
+
+
+def held_to(case: Case, contract: FeatureContract, **fields: Any) -> GateResult:
+    gate = Signature.model_validate({"gate": "signature", **fields})
+    return ask(replace(case, contract=lambda: contract), gate.with_features())
+
+
+def test_cells_that_break_the_contract_are_counted(tmp_path: Path) -> None:
+    """By a bare gate too, where the pipeline declares features; an input that comes from another column by that column."""
+    case = case_of(
+        tmp_path, table={"age_in_years": [30, 17, 5], "city": ["Graz", "Linz", None]}, inputs={"age": "age_in_years"}
+    )
+    result = held_to(case, features(age={"range": [18, 100]}, city={"values": ["Graz"], "nulls": "50%"}))
+    found = result.findings[4]
+
+    assert (found.subject, found.verdict, found.code, found.observed) == (
+        "contract_violations", Verdict.FAIL, "contract_violations", 3.0,
+    )  # fmt: skip
+    assert (found.rows, found.counted_in) == (6, "cells")
+    assert found.reason == (
+        "contract violations: age (column age_in_years) of holdout is not 18 to 100 in 2 of 3 rows; the first is row 2; "
+        "city of holdout is not one of Graz in 1 of 3 rows; the first is row 2"
+    )
+    assert [(one["feature"], one["rule"], one["first_rows"]) for one in found.detail["offenders"]] == [
+        ("age", "range", [2, 3]), ("city", "values", [2]),
+    ]  # fmt: skip
+    assert found.detail["features"] == {"age": "the pipeline", "city": "the pipeline"}
+    exhibit = json.loads((tmp_path / "exhibits" / "signature-contract.json").read_text())
+    assert [list(point) for point in exhibit["points"]] == [
+        ["holdout", "age", "range", "18 to 100", 2, 3, 2],
+        ["holdout", "city", "values", "one of Graz", 1, 3, 2],
+    ]
+
+
+def test_a_contract_that_holds_passes(tmp_path: Path) -> None:
+    """With the number of cells that were looked at; a limit may allow some."""
+    contract = features(age={"type": "integer", "range": [18, 100]})
+    result = held_to(case_of(tmp_path, table=TABLE), contract)
+    some = held_to(case_of(tmp_path / "some", table={"age": [1, 20]}), contract, require=["contract_violations <= 1"])
+
+    assert [one.verdict for one in result.findings] == [Verdict.PASS] * 5
+    assert result.findings[4].reason == "contract violations: none among 2 cells"
+    assert (some.findings[0].verdict, some.findings[0].observed) == (Verdict.PASS, 1.0)
+
+
+def test_the_contract_of_the_candidate_adds_to_that_of_the_pipeline(tmp_path: Path) -> None:
+    """And softens nothing of it."""
+    known = {"metadata": {"features": {"age": {"range": [0, 200]}, "city": {"values": ["Graz", "Linz"]}}}}
+    case = case_of(tmp_path, table={"age": [30, 17], "city": ["Graz", "Wels"]}, candidate_facts=known)
+    found = held_to(case, features(age={"range": [18, 100]})).findings[4]
+
+    assert [(one["feature"], one["rule"]) for one in found.detail["offenders"]] == [
+        ("age", "range"),
+        ("city", "values"),
+    ]
+    assert found.detail["features"] == {"age": "the pipeline", "city": "the model's metadata"}
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_contract_of_nothing_shows_nothing(tmp_path: Path, *, empty: bool) -> None:
+    """No rows, or no features where a line asks for them."""
+    table = {"age": pa.array([], pa.int64()), "city": pa.array([], pa.string())} if empty else TABLE
+    contract = features(age={"range": [18, 100]}) if empty else features()
+    found = held_to(case_of(tmp_path, table=table), contract, require=["contract_violations <= 0"]).findings[0]
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason == f"contract violations: {'the data have no rows' if empty else 'no features are declared'}"

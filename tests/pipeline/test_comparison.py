@@ -216,6 +216,35 @@ def _of_the_schema() -> set[type[BaseModel]]:
 COMPARED_WHOLE = {"Condition", "FindSpec", "SmallSlices", "Owner", "Expect", "Notify"}
 
 
+FEATURES = "features: {age: {type: float, range: [18, 100], nulls: 1%}, kind: {values: [a, b]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("type: float, ", "", "looser"),
+        ("type: float", "type: integer", "may_be_looser"),
+        ("[18, 100]", "[18, 120]", "looser"),
+        ("[18, 100]", "[null, 100]", "looser"),
+        ("[18, 100]", "[20, 120]", "may_be_looser"),
+        ("range: [18, 100], ", "", "looser"),
+        ("1%", "2%", "looser"),
+        (", nulls: 1%", "", "looser"),
+        ("[a, b]", "[a, b, c]", "looser"),
+        ("{values: [a, b]}", "{}", "looser"),
+        ("{values: [a, b]}", "{values: [a, b], required: false}", "looser"),
+        (", kind: {values: [a, b]}", "", "looser"),
+    ],
+)
+def test_a_contract_that_allows_more_is_looser(tmp_path: Path, old: str, new: str, effect: str) -> None:
+    """And its reverse is stricter."""
+    reverse = {"looser": "stricter"}.get(effect, effect)
+    pipelines = [load(PIPELINE + text, tmp_path) for text in (FEATURES, FEATURES.replace(old, new))]
+
+    assert [change.effect for change in compare(*pipelines, ref="main", today=TODAY)] == [effect]
+    assert [change.effect for change in compare(*reversed(pipelines), ref="main", today=TODAY)] == [reverse]
+
+
 def test_every_key_of_the_schema_has_a_direction_or_is_named_neutral() -> None:
     """A new key says in directions.py which way is looser, or that neither is; what is gone leaves the table."""
     keys = {

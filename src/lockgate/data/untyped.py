@@ -81,6 +81,24 @@ def looks(values: Iterable[str | None]) -> str | None:
     return "boolean" if all(text in _TRUTH for text in present) else None
 
 
+def is_missing_text(text: str) -> bool:
+    """Whether a cell of CSV stands for a missing value in a column that is not of texts."""
+    return text.strip() in _MISSING
+
+
+def parsed_number(text: str) -> int | float | None:
+    """A cell of CSV as a number; None for what is none."""
+    try:
+        return _number(text.strip())
+    except ValueError:
+        return None
+
+
+def parsed_truth(text: str) -> bool | None:
+    """A cell of CSV as true or false; None for what is neither."""
+    return _TRUTH.get(text.strip())
+
+
 def _parsed(name: str, texts: pa.Array, parse: Callable[[str], Any]) -> tuple[list[Any], Array]:
     """(the value of each distinct text, 0 for what is missing; which are missing). Raises Misfit."""
     encoded = texts.dictionary_encode(null_encoding="encode")

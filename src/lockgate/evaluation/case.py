@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from lockgate.data.contract.feature_contract import FeatureContract
 from lockgate.errors import GateBroken, LockgateError, ModelFault
 from lockgate.plugins import FormerName
 
@@ -121,7 +122,7 @@ class Case:
     three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
     packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
-    file whose function was run beside the models. programs: runs programs of the project; None where there is no project.
+    file whose function was run beside the models. contract(): what the pipeline says of features; raises DataError. programs: runs programs of the project; None where there is no project.
     progress(text, done, total or None).
     """
 
@@ -146,6 +147,7 @@ class Case:
     notes: Callable[[], tuple[str, ...]] = tuple
     programs: ProgramRunner | None = None
     progress: Callable[[str, int, int | None], None] = lambda *_: None
+    contract: Callable[[], FeatureContract] = FeatureContract
 
     def __post_init__(self) -> None:
         for name in ("dataset", "scored", "replayed"):

@@ -251,6 +251,10 @@ class Gate(Config):
         """The gate as it judges a copy of a model that these modules of ours load, and these files of ours lie beside."""
         return self
 
+    def with_features(self) -> Gate:
+        """The gate as it stands in a pipeline that declares `features`."""
+        return self
+
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What this gate cannot accept in its pipeline: (path below the gate, sentence). Read and open nothing here."""
         return ()

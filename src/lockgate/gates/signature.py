@@ -7,14 +7,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from lockgate.data.contract.declared import contract_in_metadata
 from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.number_format import counted_words
+from lockgate.evaluation.pictures.broken_features import broken_features
 from lockgate.evaluation.pictures.signature_changes import signature_changes
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
@@ -32,11 +35,15 @@ _REMEDIES = {
     "breaking_changes": "keep the old column, give a new one required=False, or register under a new model name",
     "data_mismatches": "name the columns with inputs: {signature column: data column}, or log the model with its real columns",
     "leak": "train and log the model without that column; a model that is given the truth passes every metric",
+    "contract_violations": "mend the rows (the finding's detail has their ids), or the contract where it is too narrow",
     "example_errors": "log an input example that the model answers; try model.predict(example) where it is logged",
 }
 _SUBJECTS = {
     "missing": "parts", "breaking_changes": "columns", "data_mismatches": "inputs", "example_errors": "rows",
+    "contract_violations": "cells",
 }  # fmt: skip
+_CONTRACT = "contract_violations"
+_NO_FEATURES = "write features: into the pipeline, such as user_age: {type: float, range: [18, 100]}"
 _NEEDS = {"breaking_changes": ("champion",)}
 
 
@@ -46,7 +53,8 @@ class Signature(Gate):
     missing: of signature and input example. breaking_changes: columns removed, retyped or newly required since the
     champion. data_mismatches: signature columns that `data` lacks, has in another type, or
     with values that the model's own process refuses. A leak, an input that is the label or says the same in every row, fails under the code `leak`.
-    example_errors: rows of the input example that the candidate does not answer.
+    example_errors: rows of the input example that the candidate does not answer. contract_violations: cells of the data
+    that break what `features` of the pipeline, or the candidate's own metadata, say of them.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
@@ -60,18 +68,34 @@ class Signature(Gate):
         )
         for name, counted_in in _SUBJECTS.items()
     }
-    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _SUBJECTS)
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _SUBJECTS if name != _CONTRACT)
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     needs_rows: ClassVar[bool] = False
 
     gate: Literal["signature"] = "signature"
     data: str | None = Field(
-        default=None, description="Name of the data that the signature is compared with; the first by default."
+        default=None,
+        description="Name of the data that the signature is compared with; the first by default, and all for `features`.",
     )
 
+    _has_features: bool = PrivateAttr(default=False)
+
+    @property
+    def lines(self) -> tuple[Requirement, ...]:
+        """The requirements: `require`, else the gate's own, with that on `features` where the pipeline declares them."""
+        lines = super().lines
+        return (*lines, parse(f"{_CONTRACT} <= 0")) if self.require is None and self._has_features else lines
+
+    def with_features(self) -> Gate:
+        gate = self.model_copy()
+        gate._has_features = True
+        return gate
+
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
-        return (self.data,) if self.data else tuple(datasets[:1])
+        if self.data:
+            return (self.data,)
+        return tuple(datasets if any(line.subject == _CONTRACT for line in self.lines) else datasets[:1])
 
     def check(self, case: Case) -> Findings:
         leaks = lru_cache(lambda: self._leaks(case))
@@ -83,6 +107,7 @@ class Signature(Gate):
                 explained = _explained(finding, remedies)
                 is_said = is_said or explained.code == "leak"
                 yield explained
+                yield from broken_features(self.title, explained.detail.get("offenders", ()))
         if not is_said and leaks():
             raise GateBroken(f"leak: {'; '.join(leaks())}; and no requirement fails by it", remedy=_REMEDIES["leak"])
         new, old = (contender and contender.facts.signature for contender in (case.candidate, case.champion))
@@ -98,16 +123,37 @@ class Signature(Gate):
             "breaking_changes": _breaking,
             "data_mismatches": lambda case: self._mismatches(case, leaks()),
             "example_errors": _example,
+            _CONTRACT: self._contract_violations,
         }
         units, problems, more = count[line.subject](case)
-        remedy = more.pop("remedy", None)
-        estimate = counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
+        remedy, value = more.pop("remedy", None), more.pop("value", len(problems))
+        estimate = counted(name, line, value=float(str(value)), units=units, detail={"found": problems, **more})
         estimate = replace(estimate, counted_in=self.subjects[line.subject].counted_in)
         return estimate, None if remedy is None else str(remedy)
 
     def _dataset(self, case: Case) -> Dataset | None:
         names = self.reads(case.datasets)
         return case.dataset(names[0]) if names else None
+
+    def _contract_violations(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
+        """The cells that break the contract, of all data that the gate reads."""
+        contract = case.contract().over(contract_in_metadata(case.candidate.facts.metadata))
+        if not contract.features:
+            return 0, [], {"why": "no features are declared", "remedy": _NO_FEATURES}
+        datasets = [case.dataset(name) for name in self.reads(case.datasets)]
+        checks = [contract.check(dataset, self._columns(case, dataset)) for dataset in datasets]
+        breaches = [breach for check in checks for breach in check.breaches]
+        cells = sum(check.cells for check in checks)
+        more: dict[str, object] = {} if cells else {"why": "the data have no rows"}
+        more |= {"offenders": [breach.to_json() for breach in breaches]} if breaches else {}
+        more |= {"value": sum(breach.cells for breach in breaches), "features": dict(sorted(contract.sources.items()))}
+        return cells, [str(breach) for breach in breaches], more
+
+    def _columns(self, case: Case, dataset: Dataset) -> dict[str, str]:
+        """Input of the candidate → the column of the data that feeds it, where its signature says which inputs it has."""
+        if case.candidate.facts.signature is None:
+            return {}
+        return {column.name: column.column for column in case.input_plan(case.candidate, dataset).columns}
 
     def _mismatches(self, case: Case, leaks: tuple[str, ...]) -> tuple[int, list[str], dict[str, object]]:
         signature = case.candidate.facts.signature

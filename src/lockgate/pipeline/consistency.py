@@ -34,6 +34,7 @@ def complaints(
         *_waivers(tree, drafts),
         *_locks(tree, drafts),
         *_targets(tree, pipeline, drafts, refused),
+        *_features(tree, pipeline, drafts),
     ]
     for draft in drafts:
         if draft.cls is not None and not (issubclass(draft.cls, OutlinedGate) and not draft.cls.fields_known):
@@ -90,6 +91,18 @@ def _copy_to(tree: Node, pipeline: Pipeline) -> Complaints:
     if pipeline.promotion.copy_to == pipeline.model:
         message = f"copy_to is the model itself, {pipeline.model}; name another registered model, or leave it out to promote in place"
         yield tree.complaint(("promotion", "copy_to"), message)
+
+
+def _features(tree: Node, pipeline: Pipeline, drafts: list[GateDraft]) -> Complaints:
+    """A contract that no gate looks at."""
+    gates = [None if draft.gate is None else draft.gate.with_features() for draft in drafts]
+    held = (gate is None or any(line.subject == "contract_violations" for line in gate.lines) for gate in gates)
+    if pipeline.has_features and not any(held):
+        key = "features" if pipeline.features else "features_from"
+        message = (
+            f"{key} is looked at by no gate; write - gate: signature, or contract_violations <= 0 into what it requires"
+        )
+        yield (key,), Complaint(tree.reach(key).named_at, message)
 
 
 _FOR_ONE_TASK = {

@@ -25,10 +25,11 @@ from lockgate.plugins import ProjectFile
 
 
 def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
-    """The gate as it stands in this pipeline: with its row metrics, and the lines that spend a reuse budget tested at
+    """The gate as it stands in this pipeline: with its row metrics and features, and the lines that spend a reuse budget tested at
     alpha / budget.
     """
     gate = gate.with_row_metrics(pipeline.per_row)
+    gate = gate.with_features() if pipeline.has_features else gate
     if pipeline.reuse is None or not any(spends_reuse_budget(gate, line) for line in gate.lines):
         return gate
     budget = pipeline.reuse.budget

@@ -20,6 +20,7 @@ from pydantic import (
 
 from lockgate.config import Config, NotAvailableYet
 from lockgate.data.class_labels import class_text
+from lockgate.data.contract.feature_spec import Features
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.requirements.grammar import to_mapping
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -220,6 +221,15 @@ class Pipeline(Config):
         description="Which columns feed the model's inputs, where names differ or it has no signature: a map, or a list "
         "in order.",
     )
+    features: Features = Field(
+        default_factory=dict,
+        description="What holds for each input of the models in all data: type, range, values, missing values.",
+    )
+    features_from: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A schema that pandera wrote as YAML or JSON, read as further `features`; those written here win.",
+    )
     waive: tuple[Waiver, ...] = Field(default=(), description="Findings and gates that do not count for a while.")
     locked: tuple[str, ...] = Field(
         default=(),
@@ -283,6 +293,11 @@ class Pipeline(Config):
     def has_champion(self) -> bool:
         """Whether a version can hold Production; before a first promotion none may."""
         return self.champion != "none"
+
+    @property
+    def has_features(self) -> bool:
+        """Whether it declares what holds for inputs of the models."""
+        return bool(self.features) or self.features_from is not None
 
     @property
     def signed(self) -> bool:

@@ -75,12 +75,8 @@ def open_case(
         )  # fmt: skip
         require_data(pipeline, measuring, builder.dataset, remote_ones=True)
         builder.choose(candidate)
-        gates = [gate for gate in pipeline.gates if not only or gate.title in only]
-        if (
-            warm_up
-            and any(gate.uses_models for gate in gates)
-            and not all(data.scores for data in pipeline.data.values())
-        ):
+        asks = any(gate.uses_models for gate in pipeline.gates if not only or gate.title in only)
+        if warm_up and asks and not all(data.scores for data in pipeline.data.values()):
             builder.warm_up()
         yield builder
 
@@ -160,6 +156,7 @@ class CaseBuilder:
             notes=lambda: (*self.inputs.notes, *self._repeats()),
             programs=program_runner(self.pipeline, self.environ, self.scratch, self.cancelled),
             progress=self.progress or (lambda *_: None),
+            contract=self.inputs.contract,
         )
 
     def _fetch(self, version: ModelVersion) -> tuple[Path, str]:

@@ -8,9 +8,12 @@ from functools import cached_property
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
+from lockgate.data.contract.declared import declared_contract
+from lockgate.data.contract.feature_contract import FeatureContract
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.scoring import row_metrics
+from lockgate.evidence.run_folder import salt
 from lockgate.models.input_check import selected, with_texts
 from lockgate.models.input_plan import SLICE, InputPlan, InputPlanner, InputSource
 from lockgate.pipeline.pipeline import Pipeline, TagThreshold
@@ -47,6 +50,12 @@ class ScoringInputs:
     def sources(self) -> Mapping[str, InputSource]:
         """Input of a model → the data columns that feed it, as the pipeline says."""
         return {name: spec.source for name, spec in self.pipeline.inputs.items()}
+
+    def contract(self) -> FeatureContract:
+        """What the pipeline says of features, with the salt that hashes ids elsewhere. Raises DataError."""
+        pipeline = self.pipeline
+        declared = declared_contract(pipeline.features, pipeline.features_from, pipeline.root)
+        return replace(declared, salt=salt(pipeline.root))
 
     @cached_property
     def roles(self) -> Mapping[str, str]:

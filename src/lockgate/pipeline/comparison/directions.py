@@ -6,6 +6,7 @@ asks that of every key that there is. A key of somebody else's gate is in no tab
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -127,6 +128,28 @@ def small_slices(before: Any, after: Any) -> Effect:
     return combined(effects)
 
 
+def _asked(before: Any, after: Any) -> Effect:
+    """Of what need not hold where it is left out."""
+    return "may_be_looser" if None not in (before, after) else "looser" if after is None else "stricter"
+
+
+def wider_range(before: Any, after: Any) -> Effect:
+    """Of [smallest, largest], where an end that is left out is none."""
+    if before is None or after is None:
+        return _asked(before, after)
+    (low, high), (new_low, new_high) = (
+        (-math.inf if ends[0] is None else ends[0], math.inf if ends[1] is None else ends[1])
+        for ends in (before, after)
+    )
+    effects: list[Effect] = ["looser"] if new_low < low or new_high > high else []
+    effects += ["stricter"] if new_low > low or new_high < high else []
+    return combined(effects)
+
+
+def _more_values(before: Any, after: Any) -> Effect:
+    return _asked(before, after) if None in (before, after) else more_members(before, after)
+
+
 def _waiver_name(waiver: Any) -> str:
     return str(waiver.finding)
 
@@ -147,6 +170,8 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Pipeline.promotion": Section(neutral),
     "Pipeline.isolation": Section(neutral),
     "Pipeline.inputs": Entries("may_be_looser", "may_be_looser"),
+    "Pipeline.features": Entries("stricter", "looser"),
+    "Pipeline.features_from": either,
     "Pipeline.waive": _WAIVERS,
     "Pipeline.locked": fewer_members,
     "Pipeline.per_row": Entries("changed", "changed"),
@@ -226,6 +251,11 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"SliceSpec.{key}": either for key in ("column", "values", "bins", "quantiles", "where", "cross", "max")},
     "SliceSpec.name": neutral,
     "SliceSpec.find": neutral,  # what is searched is shown and never judged
+    "FeatureSpec.type": _asked,
+    "FeatureSpec.range": wider_range,
+    "FeatureSpec.values": _more_values,
+    "FeatureSpec.nulls": higher,
+    "FeatureSpec.required": order(True, False),  # noqa: FBT003
     # the candidate's files
     "Artifact.allow": Section(either),
     **{f"AllowedParts.{key}": more_members for key in ("imports", "files")},

@@ -1,0 +1,50 @@
+"""The cells of a feature that break a rule of its contract, as people and programs are told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.data.slices.names import number_text
+from lockgate.text import counted
+
+FIRST_ROWS = 20  # of those that break a rule, named one by one
+
+
+@dataclass(frozen=True)
+class Breach:
+    """The cells of one feature in one data set that break one rule of it.
+
+    rule: column (it is not there), type, range, values or nulls. allowed: by the rule, in words. cells: how many break it,
+    among `rows`. first_rows: the first of them, from 1, in the order of `Dataset.batches`; ids: of the same rows, hashed
+    unless the data keep them, none where they have none.
+    """
+
+    data: str
+    feature: str
+    column: str
+    rule: str
+    allowed: str
+    cells: int
+    rows: int
+    first_rows: tuple[int, ...] = ()
+    ids: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        name = self.feature if self.feature == self.column else f"{self.feature} (column {self.column})"
+        if self.rule == "column":
+            return f"{name} is not in {self.data}"
+        broken = "missing" if self.rule == "nulls" else f"not {self.allowed}"
+        most = f", and {self.allowed}" if self.rule == "nulls" else ""
+        cells = f"{self.cells:,} of {counted(self.rows, 'row')}"
+        return f"{name} of {self.data} is {broken} in {cells}{most}; the first is row {self.first_rows[0]:,}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "first_rows": list(self.first_rows), "ids": list(self.ids)}
+
+
+def range_words(low: float | None, high: float | None) -> str:
+    """`18 to 100`, `at least 18`, `at most 100`."""
+    if low is not None and high is not None:
+        return f"{number_text(low)} to {number_text(high)}"
+    return f"at most {number_text(high or 0)}" if low is None else f"at least {number_text(low)}"
