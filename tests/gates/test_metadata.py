@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lockgate.evaluation.provenance.subjects import COMPLETE, QUERYABLE
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.metadata import SUBJECTS, Metadata
+from lockgate.references import Reference
 
 
 def told(folder: Path, *, require: Any = None, keys: Mapping[str, Any] | None = None, **known: Any) -> GateResult:
@@ -145,3 +147,24 @@ def test_tags_to_search_by_can_be_required(tmp_path: Path) -> None:
     assert tagged.verdict is Verdict.PASS
     assert [finding.code for finding in bare.findings] == ["missing"] * 4
     assert tagged.context["provenance"]["tags"] == dict.fromkeys(QUERYABLE, "v3")
+
+
+def test_what_must_exist_is_looked_up(tmp_path: Path) -> None:
+    """The candidate's own references alone, and only where the pipeline says so; what nobody could tell is let be."""
+    asked: list[str] = []
+
+    def look_up(reference: Reference) -> Reference:
+        asked.append(reference.text)
+        return replace(reference, exists=False, why="nobody has it", remedy="push it")
+
+    case = replace(case_of(tmp_path), look_up=look_up)
+    for must_exist, verdict in [(False, Verdict.PASS), (True, Verdict.FAIL)]:
+        gate = Metadata.model_validate({"gate": "metadata", "require": ["code_commit >= 1"], "must_exist": must_exist})
+        (finding,) = ask(case, gate).findings
+        assert finding.verdict is verdict
+
+    assert set(asked) >= {COMMIT}
+    assert finding.reason == f"code commit: {COMMIT}: nobody has it"
+    assert finding.remedy == "push it; where the model is logged: how to add code_commit"
+    unclear = replace(case, look_up=lambda reference: reference.noting("there is no checkout"))
+    assert ask(unclear, gate).verdict is Verdict.PASS

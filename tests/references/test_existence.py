@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ import pytest
 
 import lockgate
 from environments.build import environment
+from helpers.fakes import facts
 from helpers.web import Request, reply, serving
+from lockgate.evaluation.provenance.complete import Provenance
 from lockgate.hashing import sha256
 from lockgate.references import Kind, Reference, parse
 from lockgate.references.existence import look_up
+from lockgate.registries.ports import ModelVersion
 
 from .conftest import BUNDLE, FIRST, SECOND, git
 
@@ -291,3 +295,16 @@ def test_what_nobody_can_be_asked_about_stays_open(tmp_path: Path) -> None:
     for text in ("https://host.example/t.csv", "wandb:org/fraud/train:v3", "train", "s3://bucket/part/"):
         assert ask(text, tmp_path) == parse(text)
     assert BUNDLE.stat().st_size < 4096
+
+
+def test_the_facts_of_a_version_are_held_against_what_is_there(checkout: Path, tmp_path: Path) -> None:
+    """A commit that nobody has is none, nor data that DVC did not keep; what it kept is, and its code too."""
+    kept, lost = f"data/holdout.csv.dvc@{SECOND}", f"data/none.csv.dvc@{SECOND}"
+    for source, commit, counts in [(kept, SECOND, (1, 1)), (lost, "1" * 40, (0, 0))]:
+        logged = ({"name": "train", "source_type": "local", "source": json.dumps({"uri": source})},)
+        version = facts(ModelVersion("fraud", "7"), tmp_path, commit=commit, datasets=logged)
+        provenance = Provenance(version, look_up=partial(look_up, root=checkout))
+        collected = provenance.collect(["training_data", "code_commit"], needed=())
+        assert (collected["training_data"].count, collected["code_commit"].count) == counts
+    assert "git fetch origin 1111" in collected["code_commit"].remedy
+    assert "dvc add data/none.csv" in collected["training_data"].remedy

@@ -13,6 +13,7 @@ from lockgate.evaluation.provenance.subjects import BARE, COMPLETE, LEAST_STEPS,
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+from lockgate.references.reference import LookUp, unasked
 
 if TYPE_CHECKING:
     from lockgate.evaluation.provenance.complete import Provenance
@@ -59,6 +60,11 @@ class Metadata(Gate):
     dated_paths: bool = Field(
         default=False, description="Whether a path with a day in it, `s3://data/2026-11-30/`, is taken for pinned data."
     )
+    must_exist: bool = Field(
+        default=False,
+        description="Whether commit, data and image are looked up, in this checkout, in S3, in tables and registries of "
+        "images; what is known not to be there does not do.",
+    )
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         for line in self.require or ():
@@ -74,11 +80,11 @@ class Metadata(Gate):
 
         requirements = self.requirements_for(case)
         asked_for = {line.subject for _, line in requirements} - {"steps"}
-        own = self._provenance(case.candidate.facts)
+        own = self._provenance(case.candidate.facts, case.look_up if self.must_exist else unasked)
         facts = own.collect(dict.fromkeys((*COMPLETE, *QUERYABLE, *asked_for)), needed=asked_for)
         champion = {}
         if case.champion is not None:
-            champion = self._provenance(case.champion.facts).collect(asked_for, needed=())
+            champion = self._provenance(case.champion.facts, unasked).collect(asked_for, needed=())
         estimates = [
             counted(
                 name,
@@ -99,11 +105,11 @@ class Metadata(Gate):
         notes += self._warnings(own)
         yield Context({"provenance": counts, **({"notes": notes} if notes else {})})
 
-    def _provenance(self, facts: VersionFacts) -> Provenance:
+    def _provenance(self, facts: VersionFacts, look_up: LookUp) -> Provenance:
         from lockgate.evaluation.provenance.complete import Provenance
 
         names = {str(subject): names for subject, names in self.sources.items()}
-        return Provenance(facts, names, self.hyperparameters, self.dated_paths)
+        return Provenance(facts, names, self.hyperparameters, self.dated_paths, look_up)
 
     def _warnings(self, provenance: Provenance) -> list[str]:
         """What is said and does not block: metrics whose history is too short to show a course."""

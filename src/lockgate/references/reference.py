@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
@@ -52,9 +52,22 @@ class Reference:
     parts: Mapping[str, str] = field(default_factory=dict, repr=False)
     exists: bool | None = None
 
+    @property
+    def holds(self) -> bool:
+        """Whether it is pinned, and not known to be of what nobody has."""
+        return self.pinned and self.exists is not False
+
     def noting(self, clause: str) -> Reference:
         """The same, of which more was learnt."""
         return replace(self, why=f"{self.why}; {clause}") if clause else self
+
+
+LookUp = Callable[[Reference], Reference]
+
+
+def unasked(reference: Reference) -> Reference:
+    """The reference as it is: nobody is asked whether it exists."""
+    return reference
 
 
 def pinned(scheme: str, text: str, reason: str, **parts: str) -> Reference:

@@ -24,6 +24,7 @@ from lockgate.models.model import Model, Starts
 from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.references.existence import look_up
 from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
@@ -146,6 +147,7 @@ class CaseBuilder:
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
             ),
+            look_up=partial(look_up, root=self.pipeline.root),
             packages=partial(serving_packages, self.pipeline, environ=self.environ, cancelled=self.cancelled),
             golden=lambda name: golden_rows(self.case, self.inputs, name),
             threshold=lambda role: self.inputs.threshold(

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lockgate import references
 from lockgate.evaluation.provenance.fact import Fact, not_pinned
 from lockgate.evaluation.provenance.sources import Records
 
@@ -20,8 +19,8 @@ def code_commit(records: Records) -> Fact:
     text = records.facts.commit or (None if kept is None else kept.text.strip())
     if not text:
         return Fact(subject)
-    reference = references.parse(text, kind="code")
-    if not reference.pinned:
+    reference = records.reference(text, kind="code")
+    if not reference.holds:
         return Fact(subject, (text,), (not_pinned(reference.text, reference),), reference.remedy, lack="not_pinned")
     dirty = next(
         (entry for entry in records.under("code_dirty") if entry.text.strip().lower() in ("true", "1", "yes")), None
@@ -47,9 +46,9 @@ def requirements(records: Records) -> Fact:
     """Every requirement pinned to one version, a lock file beside them, or the image by its digest."""
     subject, facts = "requirements", records.facts
     images = [
-        references.parse(kept.text, kind="image") for kept in records.under("image") if isinstance(kept.value, str)
+        records.reference(kept.text, kind="image") for kept in records.under("image") if isinstance(kept.value, str)
     ]
-    image = next((image for image in images if image.pinned), None)
+    image = next((image for image in images if image.holds), None)
     if image is not None:
         return Fact(subject, (*facts.requirements, image.text))
     locks = [name for name in _LOCKS if (Path(facts.files) / name).is_file()]

@@ -9,6 +9,7 @@ from lockgate.evaluation.provenance import code_facts, data_facts, hyperparamete
 from lockgate.evaluation.provenance.fact import Fact
 from lockgate.evaluation.provenance.sources import Records
 from lockgate.evaluation.provenance.subjects import QUERYABLE
+from lockgate.references.reference import LookUp, unasked
 from lockgate.registries.ports import VersionFacts
 
 
@@ -17,19 +18,21 @@ class Provenance:
     """What is known of where a version comes from.
 
     names: the pipeline's own names, by subject. required: its own hyperparameters. dated: whether a dated path is a pin.
+    look_up: asks whether what a reference names exists; by default nobody is asked.
     """
 
     facts: VersionFacts
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     dated: bool = False
+    look_up: LookUp = unasked
 
     def collect(self, subjects: Iterable[str], *, needed: Collection[str]) -> dict[str, Fact]:
         """Facts by subject. needed: those for which the logged model is read too, which is a call, where they lack without."""
-        records = Records(self.facts, self.names)
+        records = Records(self.facts, self.names, look_up=self.look_up)
         facts = {subject: self._fact(subject, records) for subject in subjects}
         if any(not facts[subject].count for subject in needed):
-            deep = Records(self.facts, self.names, deep=True)
+            deep = Records(self.facts, self.names, deep=True, look_up=self.look_up)
             facts |= {subject: self._fact(subject, deep) for subject, fact in facts.items() if not fact.count}
         return facts
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from lockgate import references
 from lockgate.evaluation.provenance.fact import Fact, not_pinned
 from lockgate.evaluation.provenance.sources import Kept, Records, mapping_of
-from lockgate.references import Reference
+from lockgate.references import Reference, parse_dataset
 from lockgate.units import utc as moment_of
 from lockgate.units import utc_text
 
@@ -23,14 +22,16 @@ _FROM_MEMORY = "code"  # MLflow's source type of a frame whose source nobody nam
 def training_data(records: Records, *, dated: bool) -> Fact:
     """Every training dataset that was logged must be pinned; where none is, what names say of it must be."""
     subject = "training_data"
-    named = [(kept, _reference(kept, dated=dated)) for kept in records.under(subject) if isinstance(kept.value, str)]
-    by_name = [f"{reference.text} ({kept})" for kept, reference in named if reference.pinned]
-    logged = [(dataset, references.parse_dataset(dataset, dated=dated)) for dataset in training_datasets(records)]
-    pinned = [_words(dataset, reference) for dataset, reference in logged if reference.pinned]
+    named = [
+        (kept, _reference(records, kept, dated=dated)) for kept in records.under(subject) if isinstance(kept.value, str)
+    ]
+    by_name = [f"{reference.text} ({kept})" for kept, reference in named if reference.holds]
+    logged = [(dataset, records.look_up(parse_dataset(dataset, dated=dated))) for dataset in training_datasets(records)]
+    pinned = [_words(dataset, reference) for dataset, reference in logged if reference.holds]
     loose = [
         (dataset, reference)
         for dataset, reference in logged
-        if not reference.pinned and not (pinned and dataset.get("source_type") == _FROM_MEMORY)
+        if not reference.holds and not (pinned and dataset.get("source_type") == _FROM_MEMORY)
     ]
     if len(loose) > 1 or (loose and not by_name):
         faults = tuple(not_pinned(_words(dataset, reference), reference) for dataset, reference in loose)
@@ -62,8 +63,8 @@ def data_origin(records: Records) -> Fact:
     if code is None:
         faults.append("it is not said which code made them")
     else:
-        commit = references.parse(code.text, kind="code")
-        if commit.pinned or _DIGEST.fullmatch(code.text.strip()):
+        commit = records.reference(code.text, kind="code")
+        if commit.holds or _DIGEST.fullmatch(code.text.strip()):
             entries.append(f"by {code.text.strip()}")
         else:
             faults.append(not_pinned(f"the code that made them is {code.text!r:.60}", commit))
@@ -76,9 +77,9 @@ def training_datasets(records: Records) -> list[Mapping[str, str]]:
     return [dataset for dataset in records.facts.datasets if _CONTEXTS.fullmatch(dataset.get("context", ""))]
 
 
-def _reference(kept: Kept, *, dated: bool) -> Reference:
+def _reference(records: Records, kept: Kept, *, dated: bool) -> Reference:
     text = kept.text.strip()
-    return references.parse(
+    return records.reference(
         f"md5:{text}" if "md5" in kept.name.lower() and _HEX_32.fullmatch(text) else text, dated=dated
     )
 

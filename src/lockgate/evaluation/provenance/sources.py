@@ -15,7 +15,10 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from lockgate import references
 from lockgate.evaluation.provenance.subjects import QUERYABLE
+from lockgate.references import Kind, Reference
+from lockgate.references.reference import LookUp, unasked
 from lockgate.registries.ports import VersionFacts
 
 _WORDS = {"param": "parameter", "tag": "tag of the run", "version": "tag of the version", "metadata": "metadata", "model": "logged model",
@@ -88,12 +91,17 @@ class Kept:
 class Records:
     """All that is kept of a version beside its files. names: the pipeline's own, by subject.
 
-    deep: whether the logged model is read too, which costs a call.
+    deep: whether the logged model is read too, which costs a call. look_up: whether what a reference names exists.
     """
 
     facts: VersionFacts
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     deep: bool = False
+    look_up: LookUp = field(default=unasked, compare=False)
+
+    def reference(self, text: str, *, kind: Kind = "data", dated: bool = False) -> Reference:
+        """What a text names, and whether it exists where that was asked."""
+        return self.look_up(references.parse(text, kind=kind, dated=dated))
 
     @cached_property
     def all(self) -> tuple[Kept, ...]:

@@ -206,6 +206,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Metadata.hyperparameters": fewer_members,
     "Metadata.history": neutral,  # a warning
     "Metadata.dated_paths": order(False, True),  # noqa: FBT003
+    "Metadata.must_exist": order(True, False),  # noqa: FBT003
     "Latency.load": Section(neutral),
     "Latency.target": Section(either),
     "Metrics.functions": Entries("changed", "changed"),
