@@ -176,6 +176,16 @@ pickled("a pickle without a suffix", executed, file="model")
 pickled("a pickle before a zip", lambda code: executed(code) + zipped({"weights": b"1"}), file="model.pt")
 pickled("a pickle of text called model.txt", lambda code: pickle.dumps(Payload(code), 0), file="model.txt")
 
+pickled("a function that imports what it is handed", lambda code: b"\x80\x04csklearn.preprocessing._function_transformer\n"
+        b"FunctionTransformer\n)\x81}" + text("func") + b"cnumpy._core\n_ufunc_reconstruct\n" + text("os") + text("system")
+        + b"\x86Rsb.")  # fmt: skip
+pickled("a function that calls what it is handed", lambda code: b"\x80\x04cnumpy.random._pickle\n__randomstate_ctor\n"
+        + text("id") + b"csklearn.utils._show_versions\nshow_versions\n\x86R.")  # fmt: skip
+pickled("a method that writes", lambda code: called("pandas.core.frame", "DataFrame.to_csv", code))
+pickled("a function that writes", lambda code: b"\x80\x04cscipy.sparse\nsave_npz\n.")
+pickled("a memo that is filled up", lambda code: b"\x80\x04" + b"".join(text(f"a.{number}") + b"\x940" for number in range(300_000))
+        + b"cnumpy\nlog1p\n\x94.", kind="broken_files")  # fmt: skip
+
 # joblib
 
 pickled("joblib, behind an array", lambda code: by_joblib([np.arange(50.0), Payload(code)]), file="model.joblib")
@@ -315,6 +325,32 @@ pickled(
     kind="broken_files",
     file="model.skops",
 )
+
+
+pickled(
+    "a class of Keras that is a function of Python", lambda code: keras(layer("eval", "builtins")), file="model.keras"
+)
+pickled("skops that calls a function with a list", lambda code: skops("numpy", "frombuffer", __loader__="ListNode", content=[]),
+        file="model.skops")  # fmt: skip
+pickled(
+    "skops that calls an operator",
+    lambda code: skops("numpy", "call", __loader__="OperatorFuncNode"),
+    file="model.skops",
+)
+pickled(
+    "skops with a partial by another name",
+    lambda code: skops("numpy", "log", __loader__="PartialNode"),
+    file="model.skops",
+)
+pickled("skops behind the beginning of Parquet", lambda code: b"PAR1" + skops("os", "system"), file="model.skops")
+pickled("HDF5 behind the beginning of Parquet", lambda code: b"PAR1".ljust(512, b"\0") + b"\x89HDF\r\n\x1a\n" + json.dumps(LAMBDA).encode(),
+        file="model.h5")  # fmt: skip
+
+
+@hostile("unsafe_files")
+def a_tag_of_yaml(folder: Path, code: str) -> None:
+    mlmodel(folder, {"acme": {"data": "config.yaml"}})
+    (folder / "config.yaml").write_text(f"!!python/object/apply:exec [{json.dumps(code)}]\n")
 
 
 @hostile("unsafe_files")

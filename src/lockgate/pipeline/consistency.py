@@ -30,7 +30,6 @@ def complaints(
         *_task(tree, pipeline, refused),
         *_titles(drafts),
         *_needs(drafts),
-        *_guards(drafts),
         *_waivers(tree, drafts),
         *_locks(tree, drafts),
         *_targets(tree, pipeline, drafts, refused),
@@ -193,16 +192,6 @@ def _needs(drafts: list[GateDraft]) -> Complaints:
                 before = ", ".join(earlier) or "none"
                 message = f"needs names {name!r}, which is no gate here; gates before: {before}{guess(name, titles)}"
             yield (*draft.path, "needs", number), Complaint(entry.at, message)
-
-
-def _guards(drafts: list[GateDraft]) -> Complaints:
-    """A gate before which nothing is loaded comes before those that load, so that a run shows its verdict first."""
-    for draft in drafts:
-        if draft.cls is not None and draft.cls.guards_loading and draft.text("severity") != "warn":
-            loading = [each.title for each in drafts[: draft.index] if each.cls is not None and each.cls.uses_models]
-            if loading:
-                message = f"{draft.title} passes before anything is loaded, and {loading[0]}, which loads, stands above it; write it above"
-                yield draft.path, Complaint(draft.node.at, message)
 
 
 def _waivers(tree: Node, drafts: list[GateDraft]) -> Complaints:

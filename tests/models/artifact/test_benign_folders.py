@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sparse
+import skops.io
 import yaml
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
@@ -27,6 +28,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from helpers.hostile_models import LAMBDA, keras, layer, mlmodel, saved, tarred, torch_zip, zipped
 from lockgate.models.artifact.inspection import Inspection, InspectionPolicy, inspect
@@ -64,6 +66,24 @@ def test_a_model_of_sklearn_passes_as_mlflow_logs_it(tmp_path: Path, form: Any) 
 
     assert (inspection.problems, inspection.counts) == ((), {})
     assert inspection.formats["zip" if form == "skops" else "pickle"] == 1
+
+
+def test_skops_is_heard_whatever_the_model_trusts(tmp_path: Path) -> None:
+    """Less what the owner allows."""
+    mlmodel(
+        tmp_path,
+        pickled_model="model.skops",
+        serialization_format="skops",
+        skops_trusted_types=["sklearn.tree._tree.Tree"],
+    )
+    skops.io.dump(DecisionTreeClassifier(max_depth=1).fit(X, Y), tmp_path / "model.skops")
+
+    silent, heard, allowed = (
+        [problem.text for problem in looked_at(tmp_path, **policy).problems]
+        for policy in ({}, {"scanners": ("skops",)}, {"scanners": ("skops",), "imports": ("sklearn.tree._tree.Tree",)})
+    )
+
+    assert (silent, heard, allowed) == ([], ["skops does not trust sklearn.tree._tree.Tree"], [])
 
 
 def test_estimators_pass_in_every_protocol_and_by_joblib(tmp_path: Path) -> None:

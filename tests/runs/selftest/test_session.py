@@ -18,6 +18,11 @@ from lockgate.models.isolation.box import kernel
 ANSWERS = ("labels", "constant", "nan", "slice")
 LOOSE = "gates: [{gate: signature}, {gate: metrics, data: holdout, require: [accuracy >= 0.3]}]\n"
 ALONE = "gates: [{gate: signature, require: [missing <= 0, example_errors <= 0]}]\n"
+LOOKED_AT = """\
+gates:
+  - gate: artifact
+  - {gate: metrics, data: holdout, require: [mae <= champion * 1.1]}
+"""
 FILES = ("renamed-column", "dropped-column", "requirements")
 
 
@@ -94,6 +99,20 @@ def test_a_payload_is_stopped_by_the_box_and_seen(project: Checkout) -> None:
     assert "Permission denied" in boxed["by"]["payload-reads"]["reason"]
     assert {each["outcome"] for each in bare["by"].values()} == {"not stopped"}
     assert "isolation: {require: box}" in bare["by"]["payload-reads"]["remedy"]
+
+
+def test_a_payload_is_stopped_before_it_is_loaded(project: Checkout) -> None:
+    """By an artifact gate, which passes the copy as it is, and every other defect; no box is needed."""
+    names = ("payload-connects", "payload-writes", "payload-reads", "labels")
+    document = self_test(project, "regression", *names, more=LOOKED_AT)
+
+    assert document["silent_gates"] == {}
+    assert {key: (each["outcome"], each["gate"]) for key, each in document["by"].items()} == {
+        **dict.fromkeys(names[:3], ("stopped", "artifact")),
+        "labels": ("stopped", "metrics"),
+    }
+    assert "payload.pkl' at byte" in document["by"]["payload-reads"]["reason"]
+    assert "imports builtins.exec" in document["by"]["payload-reads"]["reason"]
 
 
 def test_each_request_that_takes_longer_is_stopped_by_a_latency_gate_with_few_requests(project: Checkout) -> None:

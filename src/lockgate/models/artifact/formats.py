@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from typing import IO
 
 HEAD = 1 << 12
+_ZIP_END = (1 << 16) + 22
 _BY_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
@@ -92,6 +94,21 @@ def format_of(head: bytes, name: str) -> str:
     if head.startswith(b"MZ"):
         return "native code"
     return "binary"
+
+
+def hidden_formats(file: IO[bytes]) -> list[str]:
+    """What a file is to readers that look at its end, or further in: zip, HDF5."""
+    length = file.seek(0, 2)
+    file.seek(max(0, length - _ZIP_END))
+    hidden = ["zip"] if b"PK\x05\x06" in file.read() else []
+    at = 512
+    while at < length:
+        file.seek(at)
+        if file.read(8) == b"\x89HDF\r\n\x1a\n":
+            hidden.append("hdf5")
+            break
+        at *= 2
+    return hidden
 
 
 def is_text(head: bytes) -> bool:

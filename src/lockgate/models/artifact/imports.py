@@ -64,24 +64,30 @@ _PLAIN = frozenset(
 _CLASS = re.compile(r"_*[A-Z][A-Za-z0-9_]*")
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _UNPICKLES = re.compile(r"__pyx_unpickle_\w+")
+_NUMBER = re.compile(
+    r"numpy\.(bool_?|str_|bytes_|void|object_|datetime64|timedelta64|u?int\d*|float\d*|complex\d*|[ui]ntc|u?intp|longdouble)"
+)
+# Functions of the list that import what they are handed: a module, and a name in it.
+_IMPORTS_ITSELF = ("numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct")
 
 
 @dataclass(frozen=True)
 class Package:
     """A package whose classes and functions a model may hold. distributions: that bring it. below: where in it, anywhere where
-    empty. constructs: where in it classes are called with what was stored; those of elsewhere are only filled with it."""
+    empty. constructs: where in it classes are called with what was stored; those of elsewhere are only filled with it. classes_only: no functions of it."""
 
     root: str
     distributions: tuple[str, ...]
     below: tuple[str, ...] = ()
     constructs: tuple[str, ...] = ()
+    classes_only: bool = False
 
 
 _PACKAGES = (
     Package("numpy", ()),
     Package("scipy", ()),
     Package("sklearn", (), constructs=("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "sklearn.tree._tree")),
-    Package("pandas", (), ("pandas.core", "pandas.arrays", "pandas._libs", "pandas._typing", "pandas.tseries")),
+    Package("pandas", (), ("pandas.core", "pandas.arrays", "pandas._libs", "pandas._typing", "pandas.tseries"), classes_only=True),
     Package("xgboost", ("xgboost", "xgboost-cpu"), ("xgboost.core", "xgboost.sklearn", "xgboost.callback")),
     Package("lightgbm", ("lightgbm",), ("lightgbm.basic", "lightgbm.sklearn", "lightgbm.callback", "lightgbm.compat")),
     Package("catboost", ("catboost",), ("catboost.core", "_catboost")),
@@ -112,7 +118,8 @@ _RUNS = frozenset(
         "open_code memmap fromfile tofile genfromtxt loadtxt savetxt save savez savez_compressed fromregex DataSource",
         "ctypeslib LowLevelCallable load_module urlopen urlretrieve get_file CDLL PyDLL FileIO SourceFileLoader",
         "TemporaryDirectory NamedTemporaryFile HDFStore ExcelFile ExcelWriter test rmtree unlink remove Parallel Memory",
-        "pandas_eval query",
+        "pandas_eval query save_npz load_npz export_graphviz makedirs mkdir rename move copyfile copytree mkdtemp",
+        "mkstemp symlink chmod call Thread Process Pool",
     )
     for word in line.split()
 )
@@ -150,24 +157,54 @@ class ImportRules:
             return f"holds code of its own: {full}"
         if any(not _CLASS.fullmatch(step) for step in path) or last in _RUNS or _within(full, _CLOSED):
             return f"imports {full}, which can run or open anything"
+        if path and not _CLASS.fullmatch(last):
+            return f"imports {full}, a method, which is handed anything"
+        if package is not None and package.classes_only and not _CLASS.fullmatch(last) and not _NUMBER.fullmatch(full):
+            package = None
         if package is None and not _within(full, self.allowed):
             return f"imports {full}, which is not on the list of what a model may import"
         return None
 
-    def call_objection(self, called: object) -> str | None:
-        """Why something may not be called with what a pickle holds, None where it may. What may not be imported is named there."""
+    def call_objection(self, called: object, arguments: object = ()) -> tuple[str, Import | None] | None:
+        """(why something may not be called with what a pickle holds, the import that is to blame); None where it may.
+
+        What may not be imported is reported where it is imported.
+        """
         if not isinstance(called, Import):
-            return "calls what another call returned" if isinstance(called, Made) else "calls what no import names"
+            return "calls what another call returned" if isinstance(
+                called, Made
+            ) else "calls what no import names", None
         full = str(called)
-        if full in self.allowed or full in _PLAIN or self.objection(called) is not None or _within(full, self.allowed):
+        if full in _IMPORTS_ITSELF and full not in self.allowed:
+            names = arguments if isinstance(arguments, tuple) else ()
+            if len(names) != 2 or not all(isinstance(name, str) for name in names):
+                return f"calls {full} for a name that cannot be told", None
+            imported = Import(*names)
+            sentence = self.objection(imported)
+            return None if sentence is None else (sentence, imported)
+        for each in arguments if isinstance(arguments, tuple) and called.module != "copyreg" else ():
+            if isinstance(each, Import) and not self.makes_data(each) and self.objection(each) is None:
+                return f"hands {each} to {full}, which may call it", each
+        if self.makes_data(called, called_at_all=True) or self.objection(called) is not None:
             return None
+        return f"calls {full}, which is not on the list of what a model may call", called
+
+    def makes_data(self, imported: Import, *, called_at_all: bool = False) -> bool:
+        """Whether calling an import makes an object of what it is handed, and nothing else: a class, or a known function.
+
+        called_at_all: with anything, and so only classes that are known to be.
+        """
+        full, last = str(imported), imported.name.rpartition(".")[2]
+        if full in self.allowed or full in _PLAIN or _NUMBER.fullmatch(full) or _within(full, self.allowed):
+            return True
         package = self._package(full)
-        last = called.name.rpartition(".")[2]
-        if _UNPICKLES.fullmatch(last) or (
-            package is not None and _within(full, package.constructs) and _CLASS.fullmatch(last)
-        ):
-            return None
-        return f"calls {full}, which is not on the list of what a model may call"
+        if _UNPICKLES.fullmatch(last):
+            return True
+        return (
+            package is not None
+            and (not called_at_all or _within(full, package.constructs))
+            and bool(_CLASS.fullmatch(last))
+        )
 
     def is_harmless(self, method: str) -> bool:
         """Whether a method of an object that a model may hold runs and opens nothing, by its name."""

@@ -25,7 +25,7 @@ from lockgate.models.artifact.signing import Signer, signature_fault
 from lockgate.models.artifact.skops_schema import read_json, skops_schema
 
 _MOST_FILES, _DEEPEST, _MOST_PROBLEMS = 100_000, 5, 1000
-_UNPACKED_TIMES, _UNPACKED_LEAST, _SPOOLED_TIMES = 30, 1 << 29, 4
+_UNPACKED_TIMES, _UNPACKED_LEAST, _SPOOLED_TIMES = 30, 1 << 28, 4
 _KNOWN = (
     *("text", "empty", "parquet", "arrow", "gguf", "catboost", "picture", "ubjson", "xgboost", "tensorflow variables"),
 )
@@ -191,11 +191,24 @@ class _Inspector:
             self.kinds["pickle" if strict else kind] += 1
         if formats.is_code(name) or kind in ("native code", "script"):
             report("code_files", "is code, which runs with the model", allow=("files", printable(name)))
+        if depth == 0:
+            for hidden in formats.hidden_formats(file):
+                if hidden != kind and not (hidden == "zip" and kind == "tar"):
+                    self._again(hidden, file, name, report)
+            file.seek(0)
+            stream = ByteStream(file)
         if strict or kind == "pickle":
             PickleScan(self.rules, report).scan(stream)
             return
         self._as_pickle(file, report, depth)
-        self._read(kind, ByteStream(file) if depth == 0 else stream, file, name, report, depth)
+        self._read(kind, stream, file, name, report, depth)
+
+    def _again(self, kind: str, file: IO[bytes], name: str, report: Report) -> None:
+        """A file that begins as something else, as somebody reads it who does not look at its beginning."""
+        if kind == "zip" and not list(_zip_names(file)):
+            return  # only some bytes of a zip, which nobody reads as one
+        file.seek(0)
+        self._read(kind, ByteStream(file), file, name, report, 0)
 
     def _as_pickle(self, file: IO[bytes], report: Report, depth: int) -> None:
         """What a file that is something else would do to somebody who unpickles it."""
@@ -233,6 +246,8 @@ class _Inspector:
         for part in stream.parts():
             if b"\0" in part:
                 return self._unknown("binary", name, report)
+            if b"!!python/" in part:
+                report("unsafe_files", "has a tag !!python/ of YAML, which makes any object")
             try:
                 (rest + part).decode("utf-8")
                 rest = b""

@@ -304,6 +304,8 @@ class Machine:
             if len(self._behind_hole) > _KEPT:
                 raise Broken("its memo has more holes than any pickle", self._offset)
         full = len(self._own) >= _KEPT and not (isinstance(value, str) and "." in value)
+        if isinstance(value, Import) and len(self._own) >= 2 * _KEPT:
+            raise Broken("its memo holds more names than any model's", self._offset)
         if (full and not isinstance(value, Import)) or len(self._own) >= 2 * _KEPT:
             value = TEXT if isinstance(value, str) else THING
         if value is not THING or index in self._memo:

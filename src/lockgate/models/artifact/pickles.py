@@ -14,7 +14,7 @@ from lockgate.models.artifact.pickle_values import Import, Made
 from lockgate.models.artifact.problem import Broken, printable
 
 Report = Callable[..., None]  # (kind, sentence, offset, allow)
-_BESIDE, _AT_ALL = 100_000, 2_000_000  # opcodes of a pickle that may not be one
+_BESIDE, _AT_ALL = 1_000_000, 20_000_000  # opcodes of what may be no pickle, and bytes of all of it
 _LEGACY_TORCH = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _DEEPEST = 20
 _JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
@@ -72,11 +72,12 @@ class PickleScan:
             self._unsafe(objection, offset, str(imported))
 
     def calls(self, called: Any, arguments: Any, offset: int) -> None:
-        objection = self.rules.call_objection(called)
+        objection = self.rules.call_objection(called, arguments)
         if self.only_calls:
-            objection = self.rules.objection(called) if isinstance(called, Import) else None
+            sentence = self.rules.objection(called) if isinstance(called, Import) else None
+            objection = None if sentence is None else (sentence, called)
         if objection is not None:
-            self._unsafe(objection, offset, str(called) if isinstance(called, Import) else None)
+            self._unsafe(objection[0], offset, None if objection[1] is None else str(objection[1]))
 
     def makes(self, cls: Any, offset: int) -> None:
         if self.only_calls:
@@ -123,7 +124,7 @@ class PickleScan:
         with suppress(Broken):
             machine.run()
         self._beside += beside.offset - begin
-        if self._beside > _AT_ALL * 10:
+        if self._beside > _AT_ALL:
             raise Broken("its arrays are opcodes again and again", stream.offset)
 
     def _unsafe(self, sentence: str, offset: int, name: str | None) -> None:

@@ -41,15 +41,38 @@ def skops_schema(schema: Any, rules: ImportRules, report: Report) -> None:
             report("unsafe_files", objection[0], allow=objection[1] and ("imports", objection[1]))
 
 
+# Nodes that name what is only referred to, or filled with attributes; whatever another node names is called.
+_ONLY_NAMED = (
+    "FunctionNode",
+    "ObjectNode",
+    "JsonNode",
+    "NdArrayNode",
+    "MaskedArrayNode",
+    "SparseMatrixNode",
+    "DTypeNode",
+)
+
+
 def _objection(node: dict[str, Any], rules: ImportRules) -> tuple[str, str | None] | None:
     """(what speaks against a node, the name that an owner may allow); None where nothing does."""
-    module, cls, content = node.get("__module__"), node.get("__class__"), node.get("content")
-    if node.get("__loader__") == "MethodNode" and isinstance(content, dict):
+    module, cls, content, loader = (node.get(key) for key in ("__module__", "__class__", "content", "__loader__"))
+    if loader == "MethodNode" and isinstance(content, dict):
         method = str(content.get("func"))
         if not rules.is_harmless(method):
             return f"calls the method {printable(method, 80)}, which can run or open anything", None
-    if isinstance(module, str) and isinstance(cls, str):
-        imported = Import(module, cls)
-        sentence = rules.objection(imported)
-        return None if sentence is None else (printable(sentence), str(imported))
+    if loader == "PartialNode":
+        module, cls = "functools", "partial"
+    if loader == "OperatorFuncNode":
+        module = "operator"
+    if not (isinstance(module, str) and isinstance(cls, str)):
+        return None
+    imported = Import(module, cls)
+    sentence = rules.objection(imported)
+    if sentence is not None:
+        return printable(sentence), str(imported)
+    if loader in ("LossNode", "TreeNode", "ConstructorFromReduceNode"):
+        called = rules.call_objection(imported)
+        return None if called is None else (printable(called[0]), str(imported))
+    if loader not in _ONLY_NAMED and not rules.makes_data(imported):
+        return f"calls {printable(str(imported), 80)}, which is not on the list of what a model may call", str(imported)
     return None

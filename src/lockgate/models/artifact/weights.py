@@ -32,6 +32,7 @@ _OPERATIONS = (
 )
 _OPERATION = re.compile(b"|".join(re.escape(bytes((0x12, len(name))) + name.encode()) for name in _OPERATIONS))  # fmt: skip
 _KERAS_KEY = re.compile(rb'"(class_name|module)"\s*:\s*"([^"]{0,200})"')
+_KERAS_CLASS = re.compile(r"[A-Z]\w*|__\w+__")
 _HIDES = re.compile(rb"\\u00[0-7][0-9a-fA-F]|\s{512}")
 KERAS_RUNS = (
     "Lambda",
@@ -44,7 +45,7 @@ KERAS_RUNS = (
     "function",
 )
 _KERAS_MODULES = re.compile(
-    r"(builtins|(tf_keras|keras|tensorflow\.keras|tensorflow\.python\.keras)(\.src|\.api)?(\._tf_keras\.keras)?"
+    r"((tf_keras|keras|tensorflow\.keras|tensorflow\.python\.keras)(\.src|\.api)?(\._tf_keras\.keras)?"
     r"(\.(engine|layers|activations|initializers|regularizers|constraints|losses|metrics|optimizers|models|saving|dtype_policies|random)"
     r"(\.\w+)*)?)"
 )
@@ -143,8 +144,11 @@ def _keras_keys(data: bytes, begin: int, report: Report) -> None:
 
 def keras_objection(key: str, value: str) -> str | None:
     """Why a key of Keras' description of a model says more than data, None where it does not."""
-    if key == "class_name" and (value.rpartition(">")[2] in KERAS_RUNS):
-        return f"has a {value.rpartition('>')[2]}, which runs code that the file holds or names"
+    name = value.rpartition(">")[2]
+    if key == "class_name" and name in KERAS_RUNS:
+        return f"has a {name}, which runs code that the file holds or names"
+    if key == "class_name" and not _KERAS_CLASS.fullmatch(name):
+        return f"makes an object by {printable(name, 80)}, which is no class"
     if key == "module" and not _KERAS_MODULES.fullmatch(value):
         return f"makes an object of {printable(value, 80)}, which is no part of Keras"
     return None

@@ -84,7 +84,7 @@ def obstacle(defect: Defect, pipeline: Pipeline, gates: Mapping[str, Gate]) -> s
 def remedy(defect: Defect, pipeline: Pipeline) -> str:
     """What to add to the pipeline so that the defect is stopped: the line to write."""
     if defect.part == "payload":
-        return "add - gate: artifact above the other gates, or write isolation: {require: box}; gate doctor shows what this machine's box denies"
+        return "add - gate: artifact to gates, or write isolation: {require: box}; gate doctor shows what this machine's box denies"
     if defect.name in ("renamed-column", "dropped-column"):
         return "add - gate: signature to gates, without require, or with data_mismatches <= 0 and breaking_changes <= 0"
     if defect.name == "requirements":

@@ -282,7 +282,7 @@ class _Test:
         gates = [self.gates[name] for name in self.passing if self.gates[name].judges_candidate]
         if defect.part != "time":
             gates = [gate for gate in gates if gate.own_load is None]
-        return sorted(gates, key=lambda gate: gate.gate not in defect.seen_by)
+        return sorted(gates, key=lambda gate: (gate.gate not in defect.seen_by, not gate.guards_loading))
 
     def _unspoilt(self) -> Path:
         """A copy that is wrapped like the others, without a defect; the real one where nothing can be wrapped."""
