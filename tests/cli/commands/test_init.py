@@ -165,7 +165,7 @@ def test_the_tolerance_is_the_smallest_that_the_rows_decide(
     init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
     text = Path("gates/fraud.yaml").read_text()
 
-    assert [str(line) for line in loader.load(Path("gates/fraud.yaml"), environ={}).gates[1].lines] == lines
+    assert [str(line) for line in loader.load(Path("gates/fraud.yaml"), environ={}).gate("metrics").lines] == lines
     assert said in text
 
 
@@ -184,10 +184,10 @@ def test_codes_of_csv_are_texts_to_init() -> None:
 def test_a_first_version_has_a_line_of_its_own() -> None:
     """It has no champion to be compared with, and would be undecided for ever; data that nobody can read say nothing of it."""
     init("--model", "m", "--yes", "--data", "none.csv", "--label", "y")
-    unread = loader.load(Path("gates/m.yaml"), environ={}).gates[1].lines
+    unread = loader.load(Path("gates/m.yaml"), environ={}).gate("metrics").lines
     table(3000, 300)
     init("--model", "m", "--yes", "--force", "--data", "rows.parquet", "--label", "y")
-    lines = loader.load(Path("gates/m.yaml"), environ={}).gates[1].lines
+    lines = loader.load(Path("gates/m.yaml"), environ={}).gate("metrics").lines
 
     assert [str(line) for line in lines if not line.limit.relative] == ["auc >= 0.6"]
     assert [line for line in unread if not line.limit.relative] == []
@@ -197,7 +197,7 @@ def test_the_tolerance_of_a_regression_is_a_factor() -> None:
     """Of the champion's own error; a first version must be nearer than the mean."""
     table(1000, 500)
     init("--model", "price", "--task", "regression", "--data", "rows.parquet", "--label", "age", "--yes")
-    lines = loader.load(Path("gates/price.yaml"), environ={}).gates[1].lines
+    lines = loader.load(Path("gates/price.yaml"), environ={}).gate("metrics").lines
 
     assert [str(line) for line in lines] == ["rmse <= champion * 1.033", "mae <= champion * 1.036", "rmse <= 290"]
     assert (
@@ -242,7 +242,7 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
     written = loader.load(Path("gates/tickets.yaml"), environ={})
 
     assert written.classes == ("billing", "fraud", "it's")
-    assert [str(line) for line in written.gates[1].lines] == [
+    assert [str(line) for line in written.gate("metrics").lines] == [
         "accuracy >= champion - 0.016",
         "recall(average=macro) >= champion - 0.021",
         "recall(average=macro) >= 0.34",
@@ -266,7 +266,10 @@ def test_a_ranking_is_judged_by_a_column_of_queries() -> None:
 
     assert written.task == "ranking"
     assert written.data["holdout"].query == "search: id"
-    assert [str(line) for line in written.gates[1].lines] == ["ndcg(10) >= champion - 0.01", "mrr >= champion - 0.02"]
+    assert [str(line) for line in written.gate("metrics").lines] == [
+        "ndcg(10) >= champion - 0.01",
+        "mrr >= champion - 0.02",
+    ]
     assert "# a tolerance that your rows can decide: see `gate plan`" in Path("gates/search.yaml").read_text()
     with pytest.raises(UsageError, match="only a ranking is judged by query"):
         init("--model", "fraud", "--task", "binary", "--query", "q", "--yes")
@@ -281,7 +284,7 @@ def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
     people.head(rows).to_csv("rows.csv", index=False)
     init("--model", "income", "--task", task, "--data", "rows.csv", "--label", label, "--yes")
     pipeline = loader.load(Path("gates/income.yaml"), environ={})
-    lines = [str(line) for line in pipeline.gates[1].lines if line.limit.relative]
+    lines = [str(line) for line in pipeline.gate("metrics").lines if line.limit.relative]
     truth = people[label].to_numpy(float)
     known = people["education_num"] + people["age"].clip(upper=50) / 8 + 4 * (people["capital_gain"] > 5000)
     draw, passed = np.random.default_rng(3), 0
@@ -422,7 +425,7 @@ def test_rows_without_a_truth_are_traffic() -> None:
     columns = {name: values for name, values in rows().items() if name in ("txn_id", "amount")}
     pipeline, _ = written(columns, file="data/requests.parquet")
 
-    assert [gate.gate for gate in pipeline.gates] == ["signature", "shadow"]
+    assert [gate.gate for gate in pipeline.gates] == ["signature", "metadata", "shadow"]
     assert (pipeline.data["holdout"].label, pipeline.data["holdout"].id, pipeline.threshold) == (None, "txn_id", 0.5)
 
 
@@ -459,7 +462,11 @@ def test_data_without_anything_like_a_truth_are_said_to_be_such() -> None:
     said = init("--model", "m", "--yes", "--data", "d.csv").stdout
 
     assert "no column of d.csv is called like a truth; --label NAME names it (member?)\n" in said
-    assert [gate.gate for gate in loader.load(Path("gates/m.yaml"), environ={}).gates] == ["signature", "shadow"]
+    assert [gate.gate for gate in loader.load(Path("gates/m.yaml"), environ={}).gates] == [
+        "signature",
+        "metadata",
+        "shadow",
+    ]
 
 
 NAMES = ("id", "champion", "champion_group", "candidate:iou", "candidate:", "${x}", "$x", "", " ", " lead", "a: b", "- a",

@@ -11,13 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.cli.drafting.columns import MOST_ROWS, first_batches
-from lockgate.cli.drafting.latency_lines import RowTime
+from lockgate.cli.drafting.gate_lines import RowTime
 from lockgate.cli.drafting.registered import Registered
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import in_order, plain_number
 from lockgate.data.dataset import Dataset
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.provenance.complete import Provenance
+from lockgate.evaluation.provenance.subjects import COMPLETE
 from lockgate.evaluation.scoring.categories import batches_with_categories
 from lockgate.models.answers.answer_reader import AnswerReader, description
 from lockgate.models.input_check import selected
@@ -44,7 +46,8 @@ class Reading:
     output: what the pipeline has to say of the answer, labels_only: whether they are classes without scores. table: truth,
     slices and scores of the rows that were sent. scores: the column of the scores, or one for each class. classes: of
     several. positive: the label that scores speak for, of two. row_time: of requests of one row, None where some failed.
-    lacks: what whoever logged the version left out that the gate `signature` asks for, if anything. sampled: why not all rows
+    lacks: what whoever logged the version left out that the gate `signature` asks for, if anything. carried: the facts of its
+    origin that it has. sampled: why not all rows
     were sent; nothing where they were.
     """
 
@@ -57,6 +60,7 @@ class Reading:
     positive: Any
     row_time: RowTime | None
     lacks: str | None = None
+    carried: frozenset[str] = frozenset()
     sampled: str = ""
 
 
@@ -117,6 +121,7 @@ class _Asked:
                 self.pipeline.positive,
                 self._row_time(model, sent),
                 self._lacks,
+                self._carried,
                 sampled_words(len(chosen), inputs.num_rows, share),
             )
         raise faults[-1]
@@ -125,6 +130,11 @@ class _Asked:
     def _lacks(self) -> str | None:
         facts = self.case.candidate.facts
         return "signature" if not facts.signature else "input example" if facts.input_example is None else None
+
+    @property
+    def _carried(self) -> frozenset[str]:
+        facts = Provenance(self.case.candidate.facts).collect(COMPLETE, needed=COMPLETE)
+        return frozenset(subject for subject, fact in facts.items() if fact.count)
 
     @property
     def _columns(self) -> list[str]:

@@ -11,6 +11,7 @@ from lockgate.cli.drafting.pipeline_text import Draft
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.output import show
 from lockgate.errors import LockgateError
+from lockgate.evaluation.provenance.subjects import COMPLETE
 from lockgate.pipeline import loader
 
 
@@ -61,6 +62,11 @@ def look(
     if reading.lacks is not None:
         show(
             f"it was logged without {reading.lacks}, and the pipeline does not ask for one: log the next with signature= and input_example="
+        )
+    if len(reading.carried) < len(COMPLETE):
+        show(
+            f"it carries {len(reading.carried)} of the {len(COMPLETE)} facts of where it comes from; of the others the pipeline warns, "
+            "and gate run shows the line of code that adds each"
         )
     if measured.overall is not None:
         sampled = f", {reading.sampled}" if reading.sampled else ""

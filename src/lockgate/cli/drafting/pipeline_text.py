@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lockgate.cli.drafting.columns import Outline
-from lockgate.cli.drafting.latency_lines import latency_gate
+from lockgate.cli.drafting.gate_lines import latency_gate, metadata_gate, signature_gate
 from lockgate.cli.drafting.owners import Signers
 from lockgate.cli.drafting.slice_lines import class_lines, class_subject, held_classes, slice_lines
 from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
@@ -190,7 +190,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) 
         data_text=yaml_value(draft.dataset.spec.path),
         champion=_NO_CHAMPION if alone else _CHAMPION,
         inputs=_inputs(draft),
-        before="" if alone else _signature(draft),
+        before="" if alone else _contracts(draft),
         gate="metrics" if label is not None else "shadow",
         about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
         tolerances=tolerances,
@@ -253,15 +253,9 @@ def _chance(draft: Draft, counts: _RowCounts) -> float | None:
     return counts.spread if subject == "rmse" else None
 
 
-def _signature(draft: Draft) -> str:
-    """The gate, or what of it a version can meet that was logged without all that it asks for."""
-    lacks = None if draft.reading is None else draft.reading.lacks
-    if lacks is None:
-        return "  - gate: signature\n"
-    note = f"  # version {draft.version} was logged without {lacks}; once a version has one, write nothing but the gate"
-    if lacks == "signature":
-        return f"  # - gate: signature{note}\n"
-    return f"  - gate: signature\n    require: [data_mismatches <= 0, breaking_changes <= 0]{note}\n"
+def _contracts(draft: Draft) -> str:
+    lacks, carried = (None, None) if draft.reading is None else (draft.reading.lacks, draft.reading.carried)
+    return signature_gate(lacks, version=draft.version) + metadata_gate(carried, version=draft.version)
 
 
 def _inputs(draft: Draft) -> str:

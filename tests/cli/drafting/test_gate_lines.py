@@ -1,11 +1,12 @@
-"""The limit on latency of a first pipeline: generous, of one figure, and no matter of one busy moment."""
+"""The gates of a first pipeline: a limit on latency that one busy moment does not make, and what blocks of an origin."""
 
 from __future__ import annotations
 
 import pytest
 import yaml
 
-from lockgate.cli.drafting.latency_lines import RowTime, latency_gate
+from lockgate.cli.drafting.gate_lines import RowTime, latency_gate, metadata_gate
+from lockgate.evaluation.provenance.subjects import COMPLETE
 
 
 def limit(cpu_ms: float, p95_ms: float) -> float:
@@ -40,3 +41,19 @@ def test_a_limit_that_threads_may_miss_on_a_busy_machine_has_the_remedy_beside_i
     """A fail is not up to whoever approves."""
     for signed in (True, False):
         assert "OMP_NUM_THREADS=1 gate run" in latency_gate(RowTime(5.5, 12.5), version="3", signed=signed)
+
+
+def test_what_a_version_carries_blocks_and_what_it_lacks_warns() -> None:
+    """A version with all twelve blocks by all; one that nobody looked at, by none."""
+    whole, some, none, unknown = (
+        yaml.safe_load(metadata_gate(carried, version="3"))
+        for carried in (COMPLETE, ("code_commit", "promotion_record"), ("promotion_record",), None)
+    )
+    warning = {"gate": "metadata", "name": "provenance", "severity": "warn", "require": "complete"}
+
+    assert whole == [{"gate": "metadata", "require": "complete"}]
+    assert some == [{"gate": "metadata", "require": ["code_commit >= 1"]}, warning]
+    assert none == unknown == [warning]
+    assert "# version 3 carries 2 of 12 facts; it lacks training_data, data_origin," in metadata_gate(
+        ("code_commit", "promotion_record"), version="3"
+    )

@@ -1,11 +1,19 @@
-"""The gate `latency` of a first pipeline: a limit with room above what a version took here, for its owners to set."""
+"""The gates of a first pipeline beside metrics, by what the newest version was logged with and how long it took here."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from lockgate.evaluation.judging.number_format import rounded_up, short
+from lockgate.evaluation.provenance.subjects import COMPLETE
 
+_ORIGIN = """\
+  - gate: metadata
+    name: provenance
+    severity: warn  # {note}
+    require: complete
+"""
 _UNKNOWN = """\
   # - gate: latency
   #   require: [errors <= 0, p95_ms <= 100]"""
@@ -55,3 +63,29 @@ def latency_gate(row_time: RowTime | None, *, version: str | None, signed: bool)
             f"# {asking}  # once somebody approves, who then decides what a busy machine leaves undecided",
         ]
     return _GATE.format(lines="\n".join(f"      {line}" for line in lines))
+
+
+def signature_gate(lacks: str | None, *, version: str | None) -> str:
+    """The gate, or what of it a version can meet that was logged without all that it asks for."""
+    if lacks is None:
+        return "  - gate: signature\n"
+    note = f"  # version {version} was logged without {lacks}; once a version has one, write nothing but the gate"
+    if lacks == "signature":
+        return f"  # - gate: signature{note}\n"
+    return f"  - gate: signature\n    require: [data_mismatches <= 0, breaking_changes <= 0]{note}\n"
+
+
+def metadata_gate(carried: Collection[str] | None, *, version: str | None) -> str:
+    """All twelve facts of a version's origin: what the newest one carries blocks, what it lacks is a warning.
+
+    carried: the subjects that it has; None where nobody looked.
+    """
+    if carried is None:
+        return _ORIGIN.format(note="until versions carry all twelve facts; then without this line, and without name")
+    lacking = [subject for subject in COMPLETE if subject not in carried]
+    if not lacking:
+        return "  - gate: metadata\n    require: complete\n"
+    met = [f"{subject} >= 1" for subject in COMPLETE if subject in carried and subject != "promotion_record"]
+    blocking = f"  - gate: metadata\n    require: [{', '.join(met)}]\n" if met else ""
+    note = f"version {version} carries {len(COMPLETE) - len(lacking)} of 12 facts; it lacks {', '.join(lacking)}"
+    return blocking + _ORIGIN.format(note=note)
