@@ -51,7 +51,7 @@ def test_a_copy_has_the_defect_and_the_model_is_as_it_was(tmp_path: Path) -> Non
     assert plan["methods"] == ["decision_function", "predict", "predict_proba"]
     assert (wrapped / "code" / "lockgate_planted.py").is_file()
     assert (column, json.loads((signed / "MLmodel").read_text())["signature"]["inputs"].count("name")) == ("city", 1)
-    assert (required / "requirements.txt").read_text() == "mlflow==0.0.0\nnumpy==2.0\n"
+    assert (required / "requirements.txt").read_text() == "mlflow==0.0.0\nnumpy==0.0.0\nnumpy==2.0\n"
     assert (wrapped / "requirements.txt").samefile(made.files / "requirements.txt")
 
 
@@ -95,6 +95,7 @@ METRICS = 'gates: [{gate: metrics, data: rows, require: ["mae <= 3"]}]\n'
         ("data: {rows: {path: rows.csv, label: y, scores: {candidate: p}}}\n" + METRICS, "nan", "recorded in the data"),
         ("gates: [{gate: metadata}]\n", "constant", "no data"),
         ("gates: [{gate: metadata}]\n", "payload-reads", "nothing of it is ever loaded"),
+        ("gates: [{gate: environment, serving: serving.txt}]\n", "environment", None),
         (ROWS + METRICS, "labels", None),
         (SLICED + METRICS, "slice", None),
         ("gates: [{gate: metadata}]\n", "requirements", None),

@@ -38,7 +38,7 @@ DEFECTS = (
     Defect("renamed-column", "its signature calls an input otherwise", "files", ("signature",)),
     Defect("dropped-column", "its signature lacks an input", "files", ("signature",)),
     Defect("requirements", "its files do not say which packages it needs", "files", ("metadata",)),
-    Defect("environment", "it needs a version of a package that nobody has", "files", ("signature",)),
+    Defect("environment", "it needs versions of packages that nobody has", "files", ("environment", "signature")),
     Defect(
         "payload-connects",
         "a pickle in its files reaches for an address of this machine",
@@ -76,7 +76,8 @@ def obstacle(defect: Defect, pipeline: Pipeline, gates: Mapping[str, Gate]) -> s
         return "the models answer on servers that you run, where nothing is planted"
     if defect.name == "slice" and not any(data.slices for data in pipeline.data.values()):
         return "the data declare no slices (data.NAME.slices)"
-    if defect.name == "environment" and pipeline.environment != "declared":
+    held = pipeline.environment == "declared" or any(gate.gate == "environment" for gate in gates.values())
+    if defect.name == "environment" and not held:
         return "models answer under the pipeline's python here, and not in what they declare (environment: declared)"
     return None
 
@@ -90,7 +91,11 @@ def remedy(defect: Defect, pipeline: Pipeline) -> str:
     if defect.name == "requirements":
         return "add - gate: metadata to gates, or requirements >= 1 to its require"
     if defect.name == "environment":
-        return "add - gate: signature to gates"
+        return (
+            "add - gate: signature to gates"
+            if pipeline.environment == "declared"
+            else "write exact: [numpy] into the gate environment"
+        )
     if defect.part == "time":
         line = "mean_ms <= champion * 1.5" if pipeline.has_champion else "mean_ms <= 50"
         return f"write {line} into require of a gate latency, or add - gate: latency to gates"

@@ -84,7 +84,7 @@ class Copies:
         if not path.is_file():
             raise NoPlace("the model's files name no requirements")
         text = path.read_text(encoding="utf-8", errors="replace")
-        _write(path, "" if emptied else f"mlflow==0.0.0\n{text}")
+        _write(path, "" if emptied else f"mlflow==0.0.0\nnumpy==0.0.0\n{text}")
         return copy
 
     def _copy(self, folder: Path) -> tuple[Path, dict[str, Any]]:
