@@ -19,11 +19,12 @@ def read_frame(path: str) -> Any:
     import pandas as pd
 
     try:
-        return pd.read_parquet(path)
+        import pyarrow  # noqa: F401  # whose own words say why pandas would find none
     except ImportError as error:
         raise Refused(
-            "this python cannot read Parquet, as the rows are handed over; install pyarrow into it"
+            f"this python has no pyarrow that can be imported ({error}), by which it reads the rows; install pyarrow into it"
         ) from error
+    return pd.read_parquet(path)
 
 
 def check(type_: str, column: Any, rows: int, **fields: Any) -> dict[str, Any]:

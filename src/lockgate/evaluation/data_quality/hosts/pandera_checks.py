@@ -183,12 +183,12 @@ class _SchemaChecks:
         cases = error.failure_cases
         failed: dict[str, Any] = {"success": False}
         if reason in ("CHECK_ERROR", "PARSER_ERROR"):
-            match = _RAISED.fullmatch(str(cases))
+            match = _RAISED.fullmatch(_single(cases))
             failed = {
                 "success": None,
                 "raised": [match[1], match[2].strip("'\"")[: record.TEXT]]
                 if match
-                else ["Error", str(cases)[: record.TEXT]],
+                else ["Error", _single(cases)[: record.TEXT]],
             }
         elif hasattr(cases, "columns") and "index" in cases.columns and cases["index"].notna().all():
             failed |= record.offenders(cases["index"])
@@ -196,7 +196,7 @@ class _SchemaChecks:
         if made is not None:
             if part == "column_in_schema":  # an error for each column that is too much
                 more = ", and there is " if made["success"] else ", "
-                failed["words"] = f"{made['words']}{more}{cases!r}"[: record.WORDS]
+                failed["words"] = f"{made['words']}{more}{_single(cases)!r}"[: record.WORDS]
             made.update(failed)
         else:
             self._more.append(record.check(part, column, len(self.frame), **failed))
@@ -215,7 +215,12 @@ class _SchemaChecks:
             return "dtype", column, None
         if part == "no_regex_column_match":
             return "column_in_dataframe", argument[1:-2], None  # of the pattern's representation
-        return part, str(error.failure_cases) if part == "column_in_dataframe" else column, None
+        return part, _single(error.failure_cases) if part == "column_in_dataframe" else column, None
+
+
+def _single(cases: Any) -> str:
+    """The failure case of what concerns no rows: as it is, in a table of its own before 0.24."""
+    return str(cases["failure_case"].iloc[0] if hasattr(cases, "columns") else cases)
 
 
 def _index_name(level: Any) -> str:
