@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 from helpers.fakes import ask, case_of, pipeline_of
 from lockgate.data.dataset_spec import DatasetSpec
@@ -21,6 +25,7 @@ from lockgate.reports.html import parity_tables
 from lockgate.reports.html.figures import Table
 from lockgate.reports.html.source import Source
 
+NUMPY = metadata.version("numpy")
 DECLARED = "mlflow==3.1.0\nnumpy==2.4.6\npsutil==7.0.0\n"
 
 
@@ -109,7 +114,7 @@ def test_a_model_that_declares_nothing_is_inconclusive(tmp_path: Path) -> None:
         (
             "numpy>=1.20\nmlflow==3.1.0\n", "numpy==1.26.4\nmlflow==3.1.0\n", {},
             "numpy is not pinned: >=1.20, serving 1.26.4",
-            'log it with the versions of its training: extra_pip_requirements=[f"numpy=={version(\'numpy\')}"]',
+            'log it with the versions of its training: pip_requirements=[f"numpy=={version(\'numpy\')}", …]',
         ),
         (
             DECLARED, "numpy==2.4.6\nmlflow==3.1.0\n", {"python": None}, "python 3.11.9, serving.txt says no version of it",
@@ -150,6 +155,38 @@ def test_what_a_pipeline_names_is_expected_to_be_declared_where_it_serves(tmp_pa
     assert found.remedy == (
         "log it with the versions of its training: extra_pip_requirements=[f\"torch=={version('torch')}\"]"
     )
+
+
+@pytest.mark.parametrize(
+    ("declared", "serving", "fields"),
+    [
+        (DECLARED, "mlflow==3.1.0\nnumpy==1.26.4\n", {}),
+        ("mlflow==3.1.0\nnumpy==2.4.6\npsutil<8,>=7\n", "mlflow==2.1.0\nnumpy==2.4.6\npsutil==5.9.0\n", {}),
+        (DECLARED, "mlflow==3.1.0\nnumpy==2.4.6\n", {"python": None}),
+        ("mlflow==3.1.0\nnumpy>=1\n", f"mlflow==3.1.0\nnumpy=={NUMPY}\n", {}),
+        ("mlflow==3.1.0\nnumpy>=1\n", f"mlflow==3.1.0\nnumpy=={NUMPY}\n", {"require": ["unpinned <= 0"]}),
+    ],
+)
+def test_a_remedy_that_is_followed_turns_its_finding_green(
+    tmp_path: Path, declared: str, serving: str, fields: dict[str, Any]
+) -> None:
+    """As it is written: what is installed, what is logged, what is said of Python."""
+    before = only(parity(tmp_path / "before", serving, declared=declared, **fields))
+    remedy = str(before.remedy)
+    if install := re.match("where it serves: pip install (.*?);", remedy):
+        versions = {"psutil": "7.1.0"} | dict(line.split("==") for line in serving.splitlines())
+        for requirement in map(Requirement, shlex.split(install[1])):
+            fitting = [each for each in ("7.1.0", "2.4.6", "3.1.0") if requirement.specifier.contains(each)]
+            versions[requirement.name] = fitting[0]
+        serving = "".join(f"{name}=={version}\n" for name, version in versions.items())
+    if logged := re.search(r"pip_requirements=\[(.*), …\]", remedy):
+        declared = eval(logged[1], {"version": metadata.version}) + "\nmlflow==3.1.0\n"
+    if python := re.search(r"write python: ([\d.]+)", remedy):
+        fields = {**fields, "python": python[1]}
+    after = only(parity(tmp_path / "after", serving, declared=declared, **fields))
+
+    assert before.verdict is not Verdict.PASS
+    assert after.verdict is Verdict.PASS, after.reason
 
 
 def test_unpinned_requirements_can_be_counted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.number_format import counted_words
-from lockgate.evaluation.parity.package_parity import PackageParity
+from lockgate.evaluation.parity.package_parity import PackageParity, pin_line
 from lockgate.evaluation.parity.packages import CLOSENESS, DEFAULT, OTHERS, Closeness, ParityPolicy
 from lockgate.evaluation.pictures.parity_tables import golden_table, package_table
 from lockgate.evaluation.requirements.grammar import parse
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
 _GOLDEN = ("golden_differences", "golden_errors")
 _REMEDIES = {
-    "unpinned": 'log the model with exact versions: pip_requirements=["numpy==2.1.3", …]',
     "golden_differences": "compare the packages and the preprocessing of training and serving, row by row (report.html has both answers)",
     "golden_errors": "send these rows to the server; what it refuses, or what was recorded, has to change",
 }
 _NOTHING = {
     "differences": "name what is installed where it serves: serving: FILE of pip list --format=json, a lock file or an SBOM",
-    "unpinned": 'log the model with its requirements: pip_requirements=["numpy==2.1.3", …]',
+    "unpinned": pin_line(["numpy"]),
     **dict.fromkeys(
         _GOLDEN,
         "record a few rows with the answers of training: as data:, or beside the model by input_example=rows, "
@@ -200,8 +199,9 @@ class Environment(Gate):
             return replace(finding, reason=f"{subject}: {counted}{f' ({notes})' if notes else ''}")
         if finding.verdict is Verdict.FAIL:
             remedy = _REMEDIES.get(finding.subject)
-            if own is not None and finding.subject == "differences":
-                remedy = own.remedy()
+            if own is not None and remedy is None:
+                unpinned = [line.name for line in own.unpinned if line.name]
+                remedy = own.remedy() if finding.subject == "differences" else pin_line(unpinned)
             return replace(finding, code=finding.subject, reason=f"{subject}: {found}", remedy=remedy)
         cause = detail.get("why") or detail.get("too_few") or finding.reason
         open_remedy = own.pinning() if own is not None and detail.get("too_few") else _NOTHING.get(finding.subject)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lockgate.models.packages.requirement_lines import PackageLine
 
 _LISTED = 40
-_TYPED = re.compile(r"[\w.+!-]+")  # what may stand in a command for people; `===` takes any signs for a version
 
 
 @dataclass(frozen=True)
@@ -90,31 +89,35 @@ class PackageParity:
             counted_in="requirements",
         )  # fmt: skip
 
-    def remedy(self) -> str | None:
+    def remedy(self) -> str:
         """The line that makes the serving environment what the model declares, and the other way."""
-        differing = [each for each in self.having("differs") if each.package not in ("", "python")]
-        pins = {line.name: line.exact for line in self.declared}
-        lines = [
-            f'"{each.package}=={pin}"' for each in differing if _TYPED.fullmatch(pin := pins.get(each.package) or "")
-        ]
+        differing = {each.package for each in self.having("differs")} - {"", "python"}
+        lines = [f'"{line.name}{line.versions}"' for line in self.declared if line.name in differing and _typed(line)]
         parts = [f"where it serves: pip install {' '.join(lines)}"] if lines else []
         parts += [f"serve under {each.declared}" for each in self.having("differs") if each.package == "python"]
-        return "; ".join([*parts, f"or train and log the model under the versions of {self.serving.source}"])
+        parts.append(f"train and log the model under the versions of {self.serving.source}")
+        return "; or ".join(parts)
 
     def pinning(self) -> str:
-        """The line that says what nobody could decide."""
-        named = [each.package for each in self.having("undecided") if each.serving is not None]
+        """The lines that say what nobody could decide."""
+        undecided = self.having("undecided")
+        named = [each for each in undecided if each.package not in ("", "python")]
         parts = []
-        if named:
-            pins = ", ".join(f'f"{name}=={{version({name!r})}}"' for name in named)
-            parts.append(f"log it with the versions of its training: extra_pip_requirements=[{pins}]")
-        if any(each.package == "python" for each in self.having("undecided")):
+        if unpinned := [each.package for each in named if each.serving is not None]:
+            parts.append(pin_line(unpinned))
+        if any(each.package == "python" for each in undecided):
             parts.append("write python: 3.11, or whichever version `python --version` says there, beside serving")
-        silent = [
-            each.package
-            for each in self.having("undecided")
-            if each.serving is None and each.package not in ("", "python")
-        ]
-        if silent:
+        if silent := [each.package for each in named if each.serving is None]:
             parts.append(f"name a list that says the version of {', '.join(silent)}, such as pip list --format=json")
-        return "; ".join(parts) or "pin its requirements to the versions of its training"
+        return "; ".join(parts) or pin_line(())
+
+
+def pin_line(names: Sequence[str]) -> str:
+    """What to write where the model is logged, so that it declares these packages in the versions of its training."""
+    pins = [f'f"{name}=={{version({name!r})}}"' for name in names]
+    return f"log it with the versions of its training: pip_requirements=[{', '.join([*pins, '…'])}]"
+
+
+def _typed(line: PackageLine) -> bool:
+    """Whether its versions may stand in a command for people; `===` takes any signs for one."""
+    return re.fullmatch(r"[\w.+<>=~,*-]+", str(line.versions)) is not None
