@@ -12,9 +12,12 @@ import yaml
 
 from helpers import report_story
 from lockgate.evaluation.command.reported import Measured, Reported, findings
+from lockgate.evaluation.data_quality.check_results import CheckResult
+from lockgate.evaluation.data_quality.quality_findings import QualityJudge
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
+from lockgate.gates.data_quality import DataQuality
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.reevaluation.reevaluate import Reevaluation, reevaluate
@@ -205,6 +208,33 @@ def test_older_evidence_is_judged_by_its_intervals() -> None:
     assert (looser.outcome, looser.verdict) == ("passes", Verdict.PASS)
     assert (stricter.outcome, stricter.verdict) == ("blocked", None)
     assert reevaluate(policy([{"metric": "auc", "at_least": 0.7, "confidence": 0.9}]), stored).outcome == "unknown"
+
+
+def test_other_expectations_are_not_judged_by_what_earlier_ones_found(evidence: Evidence) -> None:
+    """The same ones stand as they were found, whatever their own verdicts rest on."""
+    (finding,) = findings_of_expectation()
+    checked = {"expectations": {"file": "./s.yaml", "sha256": "sha256:0"}}
+    lines = (RequirementLine("r1", "offenders <= 0", 0, None),)
+    result = GateResult("data_quality", "data_quality", True, Verdict.PASS, "", lines, (finding,), checked)
+    both = replace(evidence, document={**evidence.document, "gates": [result.to_json(), *evidence.document["gates"]]})
+
+    def again(file: str) -> Reevaluation:
+        gate = {"gate": "data_quality", "data": "holdout", "pandera": file}
+        return reevaluate(policy(["auc >= 0.6"], gates=[gate]), both)
+
+    assert (again("./s.yaml").unknown, again("./s.yaml").outcome) == ([], "passes")
+    assert again("./other.yaml").unknown == [
+        "data_quality: it is to be checked against ./other.yaml, and was against ./s.yaml"
+    ]
+
+
+def findings_of_expectation() -> list[Finding]:
+    """Of one that lets 5 of 100 rows offend, of which 3 do."""
+    fields = {"words": "", "first": (), "observed": None, "raised": None, "problem": None, "warns": False}
+    check = CheckResult(type="between", column="age", rows=100, offenders=3, mostly=0.95, success=True, **fields)
+    gate = DataQuality.model_validate({"gate": "data_quality", "data": "holdout", "pandera": "./s.yaml"})
+    (line,) = gate.numbered_requirements
+    return list(QualityJudge("data_quality", line, gate.subjects, "./s.yaml", (), {}, ids=False).findings([check]))
 
 
 def test_gates_come_and_go(evidence: Evidence) -> None:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,9 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.data_quality.expectation_file import ExpectationFile
 from lockgate.evaluation.requirements.subject import Subject, by_name
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+
+if TYPE_CHECKING:
+    from lockgate.evidence.evidence import GateResult
 
 _LINE = "offenders <= 0"
 
@@ -77,6 +80,11 @@ class DataQuality(Gate):
     def origins(self, root: Path) -> Mapping[str, str]:
         file = self._file(root)
         return {file.text: file.read()[1]}
+
+    def measured_otherwise(self, stored: GateResult) -> str | None:
+        text, facts = self.pandera or self.great_expectations, stored.context.get("expectations")
+        checked = facts.get("file") if isinstance(facts, Mapping) else None
+        return None if checked == text else f"it is to be checked against {text}, and was against {checked or 'others'}"
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.data_quality.quality_findings import QualityJudge

@@ -266,6 +266,10 @@ class Gate(Config):
         """
         return {}
 
+    def measured_otherwise(self, stored: GateResult) -> str | None:
+        """Why a stored result says nothing of this gate as it stands now, besides its requirements and data; None where it does."""
+        return None
+
     def check(self, case: Case) -> Findings:
         """Yield the findings. Raises LockgateError where it could not measure; what it yielded before that is kept."""
         raise NotImplementedError

@@ -187,6 +187,8 @@ class _Judging:
             return _unknown(
                 blank, f"it is to be measured on {name}, and the run had {', '.join(sorted(self.data)) or 'no data'}"
             )
+        if (difference := gate.measured_otherwise(stored)) is not None:
+            return _unknown(blank, difference)
         return self._judged(gate, stored, blank)
 
     def _judged(self, gate: Gate, stored: GateResult, blank: GateResult) -> GateReevaluation:
