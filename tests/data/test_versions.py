@@ -96,7 +96,9 @@ def test_data_that_dvc_keeps_must_be_those_of_the_commit(checkout: Path) -> None
         assert data.origin == {"version": SECOND, "kept_by": "DVC"}
     old = refusal(opened("data/holdout.csv", checkout, version=FIRST))
     assert "is not what DVC kept at the commit 66b43e14fb7e" in old
-    assert f"dvc get . data/holdout.csv --rev {FIRST} -o data/holdout.csv --force" in old
+    assert old.endswith(f"bring it: git checkout {FIRST} -- data/holdout.csv.dvc && dvc pull data/holdout.csv.dvc")
+    of_stage = refusal(opened("data/clean.csv", checkout, version=FIRST))
+    assert of_stage.endswith(f"bring it: git checkout {FIRST} -- dvc.lock && dvc pull data/clean.csv")
     (checkout / "data/parts/more.csv").write_text("a\n4\n")
     assert "the MD5 of data/parts is" in refusal(opened("data/parts/a.csv", checkout, version=SECOND))
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -20,10 +20,11 @@ _OUTS = ("outs", "metrics", "plots")
 @dataclass(frozen=True)
 class Output:
     """What DVC keeps. path: with forward slashes, from where the folder of its file starts. md5: of its bytes, `….dir` of the
-    list of a folder's files; None where none is recorded."""
+    list of a folder's files; None where none is recorded. file: that says so at a commit."""
 
     path: str
     md5: str | None
+    file: str = ""
 
 
 def outputs(document: bytes, folder: str) -> list[Output]:
@@ -64,7 +65,7 @@ def kept_at(commit: str, path: str, root: Path) -> Output | None:
             continue
         for entry in entries:
             if entry.path in above and entry.md5:
-                return entry
+                return replace(entry, file=str(file))
     return None
 
 

@@ -31,9 +31,10 @@ def _held(path: str, commit: str, root: Path) -> dict[str, str]:
     if kept is not None:
         md5 = md5_of(root / kept.path)
         if md5 != kept.md5:
+            target = kept.file if kept.file.endswith(".dvc") else kept.path
             raise DataError(
                 f"is not what DVC kept at the commit {short}: the MD5 of {kept.path} is {md5}, and was {kept.md5}",
-                remedy=f"bring it: dvc get . {quote(kept.path)} --rev {commit} -o {quote(kept.path)} --force",
+                remedy=f"bring it: git checkout {commit} -- {quote(kept.file)} && dvc pull {quote(target)}",
             )
         return {"version": commit, "kept_by": "DVC"}
     if git.ask(["cat-file", "-e", f"{commit}:./{path}"], root) is None:
