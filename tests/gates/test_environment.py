@@ -153,7 +153,7 @@ def test_what_a_pipeline_names_is_expected_to_be_declared_where_it_serves(tmp_pa
 
     assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "differences: torch is not declared, serving 2.9.1")
     assert found.remedy == (
-        "log it with the versions of its training: extra_pip_requirements=[f\"torch=={version('torch')}\"]"
+        "log it with the versions of its training: pip_requirements=[f\"torch=={version('torch')}\", …]"
     )
 
 
