@@ -168,3 +168,17 @@ def test_what_must_exist_is_looked_up(tmp_path: Path) -> None:
     assert finding.remedy == "push it; where the model is logged: how to add code_commit"
     unclear = replace(case, look_up=lambda reference: reference.noting("there is no checkout"))
     assert ask(unclear, gate).verdict is Verdict.PASS
+
+
+def test_a_name_is_looked_for_in_a_place_that_there_is() -> None:
+    """A slip would find nothing, and say so of the version."""
+    sources = {"code_commit": ["tag:release", "tags:release"], "seeds": ["rng"]}
+    gate = Metadata.model_validate({"gate": "metadata", "sources": sources})
+
+    assert [(path, message) for path, message in gate.complaints(pipeline_of(gate))] == [
+        (
+            ("sources", "code_commit", 1),
+            "'tags:release' is looked for nowhere; a name stands alone, or behind one of param:, tag:, version:, metadata:, "
+            "model:; did you mean 'tag'?",
+        )
+    ]

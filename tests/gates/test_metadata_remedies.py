@@ -179,6 +179,22 @@ def followed(remedy: str) -> str:
     return f"{match[1]}#sha256={answer.split()[0]}"
 
 
+def test_autolog_logs_every_hyperparameter_and_a_dataset_that_nobody_finds_again(
+    log: Callable[..., GateResult],
+) -> None:
+    """Of scikit-learn; the rows that it saw in memory do not spoil those that were logged with their source."""
+    auto = "mlflow.sklearn.autolog(log_models=False); model.fit(inputs, labels); mlflow.sklearn.autolog(disable=True)"
+    alone = log(f"{auto}  # log_input(")
+    pinned = (
+        'mlflow.log_input(mlflow.data.from_pandas(frame, source="train.csv#sha256=" + "a" * 64), context="training")'
+    )
+    beside = log(f"{pinned}; {auto}")
+
+    assert finding(alone, "hyperparameters").verdict is Verdict.PASS
+    assert "it was logged from memory" in finding(alone, "training_data").reason
+    assert finding(beside, "training_data").verdict is Verdict.PASS
+
+
 def test_a_commit_of_changed_files_is_mended_by_another_training(log: Callable[..., GateResult]) -> None:
     """And a run that was deleted by its command."""
     commit = 'mlflow.set_tag("mlflow.source.git.commit", "c" * 40); mlflow.set_tag("mlflow.source.git.dirty", {})'

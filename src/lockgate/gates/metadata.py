@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from lockgate.errors import guess
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.provenance.subjects import BARE, COMPLETE, LEAST_STEPS, QUERYABLE, Source
+from lockgate.evaluation.provenance.subjects import BARE, COMPLETE, LEAST_STEPS, PREFIXES, QUERYABLE, Source
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 from lockgate.references.reference import LookUp, unasked
+from lockgate.text import cut
 
 if TYPE_CHECKING:
     from lockgate.evaluation.provenance.complete import Provenance
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 SUBJECTS = BARE
 _MOST_NAMED = 5  # entries of a finding's sentence; all stand in its detail
+_MOST_KEPT, _MOST_SIGNS = (
+    200,
+    300,
+)  # entries of a fact, and signs of one, that evidence keeps of those that no line asks for
 
 
 class Metadata(Gate):
@@ -67,6 +73,13 @@ class Metadata(Gate):
     )
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        for subject, names in self.sources.items():
+            for number, name in enumerate(names):
+                prefix, colon, _ = name.partition(":")
+                if colon and prefix not in PREFIXES:
+                    known = ", ".join(f"{each}:" for each in PREFIXES)
+                    message = f"{name!r} is looked for nowhere; a name stands alone, or behind one of {known}{guess(prefix, PREFIXES)}"
+                    yield ("sources", subject, number), message
         for line in self.require or ():
             if line.subject == "steps" and not _metric(line):
                 yield (
@@ -136,8 +149,8 @@ def _counts(facts: Mapping[str, Fact]) -> dict[str, object]:
         "held": len(holding),
         "of": len(COMPLETE),
         "lacking": [name for name in COMPLETE if name not in holding],
-        "facts": {name: list(facts[name].entries) for name in holding},
-        "tags": {name: facts[name].value for name in QUERYABLE if facts[name].value},
+        "facts": {name: [cut(entry, _MOST_SIGNS) for entry in facts[name].entries[:_MOST_KEPT]] for name in holding},
+        "tags": {name: cut(facts[name].value, _MOST_SIGNS) for name in QUERYABLE if facts[name].value},
     }
 
 

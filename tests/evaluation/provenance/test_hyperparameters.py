@@ -193,3 +193,16 @@ def test_the_seed_of_a_boosters_configuration_is_found(tmp_path: Path) -> None:
     seeds = fact(tmp_path, "xgboost", metadata={"hyperparameters": CONFIG}, subject="seeds")
 
     assert "learner.generic_param.seed=0" in seeds.entries
+
+
+def test_what_may_be_secret_is_no_hyperparameter(tmp_path: Path) -> None:
+    """Evidence is shown in pull requests, and a run may have logged its whole configuration."""
+    config = TORCH | {
+        "db_password": "hunter2",
+        "warehouse": "postgresql://dana:hunter2@db/x",
+        "hf_token": "hf_1",
+        "tokenizer": "bpe",
+    }
+    logged = fact(tmp_path, "pytorch", config)
+
+    assert logged.entries == ("optimizer=Adam", "lr=0.001", "batch_size=64", "epochs=20", "tokenizer=bpe")

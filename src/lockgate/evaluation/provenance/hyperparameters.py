@@ -38,6 +38,7 @@ RULES: Mapping[str, tuple[str, ...]] = {
 _SAME_AS = {"tensorflow": "keras", "lightning": "pytorch", "sentence_transformers": "transformers"}
 _SEED = re.compile(r"(?i)(?:^|[a-z_])(?:seed|random_state)s?(?:_[a-z]+)?$")
 _NUMBER = re.compile(r"-?\d+(?:\.0+)?")
+_SECRET = re.compile(r"(?i)passw|secret|token(?!izer)|credential|api_?key|access_?key|private_?key|connection")
 _NO_PARAMETERS = re.compile(
     r"(?i)(?:path|uri|url|dir|file|version|owner|commit|sha\d*|hash|digest|user|name|host|tag)s?$"
 )
@@ -64,8 +65,11 @@ class Parameters:
     def values(self) -> dict[str, list[Kept]]:
         """What is kept under each name, in lower case; sorted so that what acted comes before what was left open."""
         by_name: dict[str, list[Kept]] = {}
-        for short, _, kept in self.logged():
-            by_name.setdefault(short.lower(), []).append(kept)
+        for short, name, kept in self.logged():
+            if not (
+                _SECRET.search(name) or "://" in kept.text
+            ):  # evidence is public, and an address may hold a password
+                by_name.setdefault(short.lower(), []).append(kept)
         return {name: sorted(entries, key=lambda kept: kept.is_nothing) for name, entries in by_name.items()}
 
 

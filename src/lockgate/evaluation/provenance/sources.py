@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from lockgate import references
-from lockgate.evaluation.provenance.subjects import QUERYABLE
+from lockgate.evaluation.provenance.subjects import PREFIXES, QUERYABLE
 from lockgate.references import Kind, Reference
 from lockgate.references.reference import LookUp, unasked
 from lockgate.registries.ports import VersionFacts
@@ -121,7 +121,7 @@ class Records:
         yielded: set[tuple[str, str]] = set()
         for pattern in (*self.names.get(subject, ()), *NAMES[subject]):
             where, colon, name = pattern.partition(":")
-            where, name = (where, name) if colon and where in _WORDS else ("", pattern)
+            where, name = (where, name) if colon and where in PREFIXES else ("", pattern)
             for kept in self.all:
                 key = (kept.where, kept.name)
                 if key not in yielded and where in ("", kept.where) and _matches(kept, name):

@@ -20,3 +20,4 @@ Source = Literal[
     "serving_requirements", "image", "hyperparameters", "hyperparameter_search", "estimator", "seeds", "model_type",
     "dataset_version", "feature_set_version", "experiment_owner",
 ]  # fmt: skip
+PREFIXES = ("param", "tag", "version", "metadata", "model")  # where a name is looked for alone
