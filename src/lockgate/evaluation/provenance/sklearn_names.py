@@ -13,7 +13,7 @@ from typing import Any
 
 from lockgate.evaluation.provenance.sources import Records
 
-_MOST_BYTES = 1 << 26  # of a description of a model, or of a source file
+_MOST_BYTES = 1 << 24  # of a description of a model, or of a source file
 _MOST_DEPTH = 60
 _CLASS = re.compile(r"(sklearn(?:\.\w+)+)\.(\w+)")
 _PINNED = re.compile(r"scikit-learn\s*===?\s*(\d+\.\d+)", re.IGNORECASE)
