@@ -14,11 +14,12 @@ from pydantic import TypeAdapter
 from helpers.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
 from lockgate.data.contract.feature_contract import FeatureContract
 from lockgate.data.contract.feature_spec import Features
-from lockgate.errors import ModelFault
+from lockgate.errors import ModelFault, UsageError
 from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.signature import Signature
+from lockgate.hashing import sha256_file
 
 TABLE = {"age": [30, 40], "city": ["Graz", "Linz"]}
 
@@ -268,3 +269,15 @@ def test_a_contract_of_nothing_shows_nothing(tmp_path: Path, *, empty: bool) -> 
 
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.reason == f"contract violations: {'the data have no rows' if empty else 'no features are declared'}"
+
+
+def test_the_schema_that_a_contract_is_read_from_decides_what_is_found(tmp_path: Path) -> None:
+    """So a resumed run must find it as it was, and a change of it is one of the policy."""
+    gate = Signature.model_validate({"gate": "signature"}).with_features("./schemas/inputs.yaml")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "inputs.yaml").write_bytes(b"columns: {age: {dtype: int64}}")
+
+    assert gate.own_code == ("schemas/inputs.yaml",)
+    assert gate.origins(tmp_path) == {"schemas/inputs.yaml": sha256_file(tmp_path / "schemas" / "inputs.yaml")}
+    with pytest.raises(UsageError, match=r"inputs\.yaml, which features_from names, cannot be read"):
+        gate.origins(tmp_path / "elsewhere")

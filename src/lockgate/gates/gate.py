@@ -251,8 +251,8 @@ class Gate(Config):
         """The gate as it judges a copy of a model that these modules of ours load, and these files of ours lie beside."""
         return self
 
-    def with_features(self) -> Gate:
-        """The gate as it stands in a pipeline that declares `features`."""
+    def with_features(self, schema: str | None = None) -> Gate:
+        """The gate as it stands in a pipeline that declares `features`. schema: the file that `features_from` names."""
         return self
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:

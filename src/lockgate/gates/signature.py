@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
 from lockgate.data.contract.declared import contract_in_metadata
-from lockgate.errors import DataError, GateBroken, ModelFault
+from lockgate.errors import DataError, GateBroken, ModelFault, UsageError
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import judge
@@ -21,7 +23,8 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.gates.gate import Findings, Gate
+from lockgate.gates.gate import Findings, Gate, PipelineView
+from lockgate.hashing import sha256_file
 from lockgate.models import signature_diff
 from lockgate.models.input_check import in_order, misfits, refusals
 from lockgate.models.input_plan import LEAK
@@ -80,6 +83,7 @@ class Signature(Gate):
     )
 
     _has_features: bool = PrivateAttr(default=False)
+    _schema: str | None = PrivateAttr(default=None)
 
     @property
     def lines(self) -> tuple[Requirement, ...]:
@@ -87,10 +91,27 @@ class Signature(Gate):
         lines = super().lines
         return (*lines, parse(f"{_CONTRACT} <= 0")) if self.require is None and self._has_features else lines
 
-    def with_features(self) -> Gate:
+    def with_features(self, schema: str | None = None) -> Gate:
         gate = self.model_copy()
-        gate._has_features = True
+        gate._has_features, gate._schema = True, schema
         return gate
+
+    @property
+    def own_code(self) -> tuple[str, ...]:
+        return () if self._schema is None else (posixpath.normpath(self._schema),)
+
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if any(path.startswith(("/", "../")) for path in self.own_code):
+            yield (
+                (),
+                f"features_from: {self._schema!r} leads out of the project, so it is not read; keep the file in the project",
+            )
+
+    def origins(self, root: Path) -> Mapping[str, str]:
+        try:
+            return {path: sha256_file(root / path) for path in self.own_code}
+        except OSError as error:
+            raise UsageError(f"{self._schema}, which features_from names, cannot be read: {error.strerror}") from error
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         if self.data:

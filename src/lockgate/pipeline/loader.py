@@ -29,7 +29,7 @@ def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
     alpha / budget.
     """
     gate = gate.with_row_metrics(pipeline.per_row)
-    gate = gate.with_features() if pipeline.has_features else gate
+    gate = gate.with_features(pipeline.features_from) if pipeline.has_features else gate
     if pipeline.reuse is None or not any(spends_reuse_budget(gate, line) for line in gate.lines):
         return gate
     budget = pipeline.reuse.budget
