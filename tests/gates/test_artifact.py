@@ -17,7 +17,8 @@ from lockgate.evidence.exhibit import Exhibit, exhibit_file
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.artifact import Artifact
 from lockgate.gates.gate import Waiver
-from lockgate.runs.model_factory import loading_guard
+from lockgate.gates.metadata import Metadata
+from lockgate.runs.model_factory import loading_guard, unguarded
 
 
 def model(folder: Path, data: bytes, *, role: str = "candidate") -> Path:
@@ -134,6 +135,13 @@ def test_what_decides_of_the_gate_decides_of_loading(tmp_path: Path, gate: Artif
     model(tmp_path, called("os", "system", "id"))
 
     assert (guarded(case_of(tmp_path, alone=True), gate) is not None) is stops
+
+
+def test_what_holds_production_is_loaded_without_it(tmp_path: Path) -> None:
+    """In a proof of the way back, and where a plan scores the champion."""
+    pipeline = unguarded(pipeline_of(Artifact(), Metadata()))
+
+    assert [gate.title for gate in pipeline.gates] == ["metadata"]
 
 
 def test_files_are_looked_at_once_a_run(tmp_path: Path) -> None:

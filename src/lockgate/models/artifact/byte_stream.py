@@ -57,6 +57,15 @@ class ByteStream:
             self._fill(size)
         return self._buffer[self._at : self._at + size]
 
+    def window(self, size: int) -> tuple[bytes, int]:
+        """The buffer and where it stands, with `size` bytes from there on if there are as many; to be followed by `advance`."""
+        if len(self._buffer) - self._at < size:
+            self._fill(size)
+        return self._buffer, self._at
+
+    def advance(self, at: int) -> None:
+        self._at = at
+
     def byte(self) -> int:
         at = self._at
         if at >= len(self._buffer):

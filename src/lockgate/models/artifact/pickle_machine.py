@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockgate.models.artifact.byte_stream import ByteStream
-from lockgate.models.artifact.pickle_values import TEXT, THING, Import, Made, Observer, Thing
+from lockgate.models.artifact.pickle_skim import KEPT, LONGEST, skim
+from lockgate.models.artifact.pickle_values import TEXT, THING, Import, Made, Observer, Thing, fill
 from lockgate.models.artifact.problem import Broken
 
 _ARGUMENT_BYTES: Mapping[int, int] = {
@@ -25,9 +26,8 @@ _LENGTH_BYTES = {
     pickletools.TAKEN_FROM_ARGUMENT8U: 8,
 }
 _LONGEST_TEXT = 1 << 10  # bytes of a text that may be a name, or an argument that matters
-_KEPT = 1 << 17  # values that stay in the memo
 _LARGEST_STACK = 1 << 23
-_ITEMS = 64  # of a tuple or a dict that is followed
+_ITEMS = 64  # of a tuple that is followed
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Machine:
     _behind_hole: set[int] = field(default_factory=set, init=False)
     _protocol: int = field(default=0, init=False)
     _offset: int = field(default=0, init=False)
+    _is_full: bool = field(default=False, init=False)
 
     def run(self) -> None:
         """Up to the end of the pickle, the stream behind it then. Raises Broken where it breaks off or is none."""
@@ -57,6 +58,8 @@ class Machine:
             self._behind_hole = set(self.beside._behind_hole)
         stream, handlers, rest = self.stream, [_HANDLERS.get(code) for code in range(256)], self.most
         while True:
+            if rest is None:
+                self._skim()
             self._offset = stream.offset
             code = stream.byte()
             handler = handlers[code]
@@ -82,6 +85,16 @@ class Machine:
                 raise Broken("it piles up more than any model does", self._offset)
             if rest is not None and (rest := rest - 1) <= 0:
                 return
+
+    def _skim(self) -> None:
+        """Pass over plain data, as far as it is in the stream's buffer."""
+        buffer, at = self.stream.window(LONGEST)
+        memo = None if self._behind_hole or self._memo else self._own
+        self._is_full = self._is_full or len(self._own) >= KEPT
+        at, self._without_hole = skim(
+            buffer, at, self._stack, self._marks, memo, self._without_hole, is_full=self._is_full
+        )
+        self.stream.advance(at)
 
     def _counted(self, size: int) -> bytes | None:
         """A text or bytes behind their length; None where they are too long to be of interest."""
@@ -212,10 +225,7 @@ class Machine:
 
     def _set(self, items: list[Any]) -> None:
         self._altered(top := self._top())
-        if isinstance(top, dict) and len(items) <= 2 * _ITEMS:
-            for key, value in zip(items[::2], items[1::2], strict=False):
-                if isinstance(key, str) and len(top) < _ITEMS:
-                    top[key] = value
+        fill(top, items)
 
     def _altered(self, target: Any) -> None:
         if isinstance(target, Import):
@@ -272,6 +282,8 @@ class Machine:
         if isinstance(made, Made):
             made.state = state
             self.observer.built(made, self.stream)
+            if made.maker.name != "dtype":  # nothing else is looked at again
+                made.state = None
 
     def _extension(self, code: int, argument: bytes) -> None:
         self.observer.hidden("imports by a number of a registry that is nowhere in the files", self._offset)
@@ -301,22 +313,24 @@ class Machine:
                 self._without_hole += 1
         elif index > self._without_hole:
             self._behind_hole.add(index)
-            if len(self._behind_hole) > _KEPT:
+            if len(self._behind_hole) > KEPT:
                 raise Broken("its memo has more holes than any pickle", self._offset)
-        full = len(self._own) >= _KEPT and not (isinstance(value, str) and "." in value)
-        if isinstance(value, Import) and len(self._own) >= 2 * _KEPT:
+        if isinstance(value, Import) and len(self._own) >= 2 * KEPT:
             raise Broken("its memo holds more names than any model's", self._offset)
-        if (full and not isinstance(value, Import)) or len(self._own) >= 2 * _KEPT:
-            value = TEXT if isinstance(value, str) else THING
-        if value is not THING or index in self._memo:
+        self._is_full = self._is_full or len(self._own) >= KEPT
+        if (
+            isinstance(value, Import)
+            or (isinstance(value, str | Made | tuple) and not self._is_full)
+            or index in self._memo
+            or (isinstance(value, str) and "." in value and len(self._own) < 2 * KEPT)
+        ):
             self._own[index] = value
         else:
             self._own.pop(index, None)
 
     def _get(self, code: int, argument: bytes) -> None:
         index = self._index(code, argument)
-        value = self._own.get(index, self._memo.get(index, THING))
-        self._stack.append(value)
+        self._stack.append(self._own.get(index, self._memo.get(index, TEXT if self._is_full else THING)))
 
     def _index(self, code: int, argument: bytes) -> int:
         if _ARGUMENT_BYTES[code] != _UP_TO_NEWLINE:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from lockgate.models.artifact.byte_stream import ByteStream
 
+_ITEMS = 64  # of a dict that is followed
+
 
 class Thing:
     """Something that no name or number can be taken from."""
@@ -48,3 +50,11 @@ class Observer(Protocol):
     def changes(self, imported: Import, offset: int) -> None: ...
     def hidden(self, sentence: str, offset: int) -> None: ...
     def built(self, made: Made, stream: ByteStream) -> None: ...
+
+
+def fill(target: Any, items: list[Any]) -> None:
+    """Set the items of a dict, keys and values in turn, as far as it is one that is followed."""
+    if isinstance(target, dict) and len(items) <= 2 * _ITEMS:
+        for key, value in zip(items[::2], items[1::2], strict=False):
+            if isinstance(key, str) and len(target) < _ITEMS:
+                target[key] = value

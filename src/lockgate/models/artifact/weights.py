@@ -102,7 +102,7 @@ def protobuf(stream: ByteStream, report: Report, *, name: str, exists: Callable[
     """A graph of ONNX or TensorFlow: files that it names, and operations that touch the machine. exists: a path from the model's root."""
     folder = PurePosixPath(name).parent
     for begin, data in _overlapping(stream):
-        for match in _LOCATION.finditer(data):
+        for match in _LOCATION.finditer(data) if b"location\x12" in data else ():
             location = data[match.end() : match.end() + match[1][0]].decode("utf-8", "replace")
             fault = name_fault(location)
             if fault is not None:
@@ -115,7 +115,8 @@ def protobuf(stream: ByteStream, report: Report, *, name: str, exists: Callable[
                     f"names {printable(location, 80)} for its numbers, which is not there",
                     begin + match.start(),
                 )
-        for match in _OPERATION.finditer(data) if b"File" in data or b"Func" in data or b"Dataset" in data else ():
+        graph = name.endswith(".pb") and (b"File" in data or b"Func" in data or b"Dataset" in data)
+        for match in _OPERATION.finditer(data) if graph else ():
             operation = match[0][2:].decode()
             report(
                 "unsafe_files",
@@ -136,7 +137,7 @@ def hdf5(stream: ByteStream, report: Report) -> None:
 
 
 def _keras_keys(data: bytes, begin: int, report: Report) -> None:
-    for match in _KERAS_KEY.finditer(data):
+    for match in _KERAS_KEY.finditer(data) if b'"class_name"' in data or b'"module"' in data else ():
         sentence = keras_objection(match[1].decode(), match[2].decode("utf-8", "replace"))
         if sentence is not None:
             report("unsafe_files", sentence, begin + match.start())
