@@ -19,6 +19,7 @@ from lockgate.evidence.finding import Verdict
 from lockgate.gates.command import Command
 from lockgate.models.isolation.box import kernel
 from lockgate.models.program.program_runner import ProgramRunner
+from lockgate.models.target_spec import Serve
 
 boxed = pytest.mark.skipif(not kernel().landlock, reason="this machine has no box")
 JUNIT = """<?xml version="1.0" encoding="utf-8"?>
@@ -32,7 +33,7 @@ BROKEN = '<testcase classname="tests.test_serving" name="test_server"><error mes
 
 def project(folder: Path, files: dict[str, str], **known: Any) -> Case:
     """A case in a project with these files."""
-    root = folder / "project"
+    (root := folder / "project").mkdir(parents=True)
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -209,6 +210,19 @@ def test_its_variables_are_filled_in_by_no_shell(tmp_path: Path) -> None:
     assert result.context["output"] == "7; echo no|$HOME|6|version 6||7|"
 
 
+def test_a_command_says_whether_it_asks_a_model_and_whether_it_judges_the_candidate_at_all() -> None:
+    """By what it mentions: one of data alone is run on no copy with a planted defect."""
+
+    def gate(*run: str, **fields: Any) -> Command:
+        return Command.model_validate({"gate": "command", "run": run, "findings": "f", **fields})
+
+    served = gate("pytest", env={"SERVER": "$CANDIDATE_URL"})
+    assert (served.uses_models, served.own_target, served.judges_candidate) == (True, Serve(serve="mlflow"), True)
+    assert (gate("sh", "$CANDIDATE").uses_models, gate("sh", "$CANDIDATE").judges_candidate) == (False, True)
+    assert (gate("dbt", "build").uses_models, gate("dbt", "build").judges_candidate) == (False, False)
+    assert gate("./check.sh", trusted=True).judges_candidate
+
+
 def test_without_a_champion_its_variables_are_empty(tmp_path: Path) -> None:
     """Which a first promotion has none of."""
     case = project(tmp_path, {"check.sh": 'echo "<$1>"'}, alone=True)
@@ -234,6 +248,24 @@ def test_in_its_box_a_command_reads_of_the_project_what_it_names_and_writes_noth
     assert (case.programs.root / "lib" / "a.txt").read_text() == "a"
     assert not (case.programs.root / "new.txt").exists()
     assert result.context["command"]["isolation"]["landlock"] >= 1
+
+
+@boxed
+def test_a_shim_stands_for_the_program_that_it_starts(tmp_path: Path) -> None:
+    """As of pyenv, whose choice is made outside of the box; a program beside the python too."""
+    real, shims, hidden = (tmp_path / name for name in ("real/bin", "shims", "hidden"))
+    for folder in (real, shims, hidden):
+        folder.mkdir(parents=True)
+    (real / "python").symlink_to(sys.executable)
+    (real / "check").write_text("#!/bin/sh\necho checked")
+    (hidden / "choose").write_text(f'#!/bin/sh\nexec {real}/"$@"')
+    for name in ("python", "check"):
+        (shims / name).write_text(f'#!/bin/sh\nexec {hidden}/choose {name} "$@"')
+    for path in (real / "check", hidden / "choose", *shims.iterdir()):
+        path.chmod(0o755)
+    result = asked(project(tmp_path / "in", {}), run=["check"], env={"PATH": f"{shims}:/usr/bin:/bin"})
+
+    assert (result.context["command"]["program"]["path"], result.context["output"]) == (str(real / "check"), "checked")
 
 
 @boxed

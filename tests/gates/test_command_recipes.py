@@ -116,8 +116,9 @@ def test_pytest_asks_the_candidate_that_is_served_in_a_box_of_its_own(served: Ca
     }
     told = result.context["command"]
     assert told["left_out"] == {"holdout": ["y"]}
-    assert "mlflow models serve" in told["served"]["candidate"]["where"]
-    assert bool(told["isolation"]) == bool(told["served"]["candidate"]["isolation"]) == bool(kernel().landlock)
+    served_by = result.context["models"]["candidate"]
+    assert "mlflow models serve" in served_by["where"]
+    assert bool(told["isolation"]) == bool(served_by["isolation"]) == bool(kernel().landlock)
 
 
 def test_evidently_finds_the_column_that_drifted(tmp_path: Path) -> None:

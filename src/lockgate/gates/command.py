@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -17,6 +17,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 from lockgate.models.isolation.isolation_spec import Isolation
+from lockgate.models.target_spec import Serve, Target
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Names = Annotated[
@@ -29,6 +30,16 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]
 _LINE = "failures <= 0"
 
 
+class _OfEach:
+    """What a gate says of itself by its own fields; its class, that it may."""
+
+    def __init__(self, value: Callable[[Command], bool]) -> None:
+        self._value = value
+
+    def __get__(self, gate: Command | None, _: type[Gate]) -> bool:
+        return gate is None or self._value(gate)
+
+
 class Command(Gate):
     """What a command finds that the project brings: its file of findings, JUnit XML or JSON, decides.
 
@@ -39,6 +50,10 @@ class Command(Gate):
         "failures": Subject("failures", "lower", counted=True, bounds=(0, None), needs=("no champion",))
     }
     default_require: ClassVar[tuple[str, ...]] = (_LINE,)
+    uses_models: ClassVar[Any] = _OfEach(lambda gate: any(name.endswith(variables.URL) for name in gate.mentioned))
+    judges_candidate: ClassVar[Any] = _OfEach(
+        lambda gate: gate.trusted or any(name.startswith("CANDIDATE") for name in gate.mentioned)
+    )
 
     gate: Literal["command"] = "command"
     run: tuple[Word, ...] = Field(
@@ -84,6 +99,15 @@ class Command(Gate):
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         return self.data
+
+    @property
+    def mentioned(self) -> list[str]:
+        """The variables that it mentions."""
+        return variables.mentioned((*self.run, *self.env.values()))
+
+    @property
+    def own_target(self) -> Target | None:
+        return Serve(serve="mlflow") if self.uses_models else None
 
     @property
     def own_code(self) -> tuple[str, ...]:

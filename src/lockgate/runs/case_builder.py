@@ -76,7 +76,8 @@ def open_case(
         )  # fmt: skip
         require_data(pipeline, measuring, builder.dataset, remote_ones=True)
         builder.choose(candidate)
-        asks = any(gate.uses_models for gate in pipeline.gates if not only or gate.title in only)
+        gates = (gate for gate in pipeline.gates if not only or gate.title in only)
+        asks = any(gate.uses_models and gate.own_target is None for gate in gates)
         if warm_up and asks and not all(data.scores for data in pipeline.data.values()):
             builder.warm_up()
         yield builder

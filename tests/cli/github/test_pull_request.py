@@ -18,7 +18,7 @@ from helpers.hub.contract import github
 from helpers.hub.emulator import BOT, NAME, NUMBER, World, user
 from helpers.hub.served import TOKEN, Served
 from lockgate.cli.commands.github import command
-from lockgate.cli.github.pull_request import require_possible_approval
+from lockgate.cli.github.pull_request import code_not_run_again, require_possible_approval
 from lockgate.errors import UsageError
 from lockgate.pipeline.loader import load
 from lockgate.registries.ports import ModelVersion
@@ -477,3 +477,20 @@ def test_gates_that_were_asked_once_in_a_pull_request_are_asked_again(job: Job) 
     job.call("changes")
 
     assert job.outputs["changed"] == "yes"
+
+
+def test_code_that_decides_and_is_not_run_again_is_protected_by_the_default_branch(tmp_path: Path) -> None:
+    """What commands read, and files of gates of one's own that are not repeated; a candidate's number is no code."""
+    own = "from lockgate import Gate\n\n\nclass Size(Gate):\n    repeatable = {}\n\n    def check(self, case):\n        return []\n"
+    (tmp_path / "checks").mkdir()
+    for name in (False, True):
+        (tmp_path / "checks" / f"{name}.py".lower()).write_text(own.format(name))
+    (tmp_path / "fraud.yaml").write_text(
+        "model: fraud\ntask: binary\nregistry: {uri: none}\ncandidate: {file: models/fraud.version}\ngates:\n"
+        "  - {gate: metadata}\n"
+        "  - {gate: './checks/false.py:Size', name: once}\n  - {gate: './checks/true.py:Size', name: again}\n"
+        "  - {gate: command, run: [pytest, -q, serving, models/fraud.version], files: src, findings: j.xml}\n"
+    )
+    pipeline = load(tmp_path / "fraud.yaml", environ=None, root=tmp_path)
+
+    assert code_not_run_again(pipeline) == ("checks/false.py", "src", "serving")

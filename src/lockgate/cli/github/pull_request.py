@@ -97,7 +97,7 @@ class PullRequestJob:
             when=pipeline.promotion.when,
             gates=gates,
             workflow=self.workflow,
-            code=tuple(path for gate in pipeline.gates if not gate.repeatable for path in gate.own_code),
+            code=code_not_run_again(pipeline),
         )
 
     def read_state(self) -> PullRequestState:
@@ -218,6 +218,12 @@ class PullRequestJob:
                 if owner and _touches(state, ReadPaths.of_pipeline(other)):
                     return True
         return False
+
+
+def code_not_run_again(pipeline: Pipeline) -> tuple[str, ...]:
+    """Files and folders whose bytes decide what gates find that `prove` does not run again; a candidate's number is none."""
+    paths = (path for gate in pipeline.gates if not gate.repeatable for path in gate.own_code)
+    return tuple(dict.fromkeys(path for path in paths if path != pipeline.version_file))
 
 
 def _touches(state: PullRequestState, reads: ReadPaths) -> bool:

@@ -11,7 +11,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from lockgate.errors import LockgateError, UsageError
@@ -20,6 +19,7 @@ from lockgate.evaluation.command import variables
 from lockgate.evaluation.command.project_files import ProjectFiles
 from lockgate.evaluation.data_handover import hand_over
 from lockgate.models.environment import job_python
+from lockgate.models.isolation.interpreter_paths import interpreter_behind
 from lockgate.models.isolation.isolation_spec import Isolation
 from lockgate.models.program.program_runner import Program, ProgramEnd, ProgramRunner
 from lockgate.models.target_spec import Serve
@@ -52,7 +52,7 @@ class Prepared:
     """A command that can be run. stack: removes its folders.
 
     out: the folder that is `$OUT`. program: the path of what is run. origins: name → SHA-256 of the files of the project that
-    it reads. left_out: data → columns that it is not handed. served: role → facts of a server that was started for it.
+    it reads. left_out: data → columns that it is not handed.
     """
 
     def __init__(self, command: Command, case: Case, programs: ProgramRunner, stack: ExitStack) -> None:
@@ -66,7 +66,6 @@ class Prepared:
         self.out = self._scratch / "out"
         self.out.mkdir()
         self.left_out: dict[str, list[str]] = {}
-        self.served: dict[str, dict[str, Any]] = {}
         self._folder, self.origins = self._project()
         self._values = {variables.OUT: str(self.out), **self._rows(), **self._versions()}
         self._environ = self._variables()
@@ -127,9 +126,7 @@ class Prepared:
 
     def _serve(self, contender: Contender) -> str:
         """The address of a version behind `mlflow models serve`, in a box of its own."""
-        facts = contender.model_at(Serve(serve="mlflow")).load()
-        self.served[contender.role] = {"where": facts.where, "isolation": dict(facts.isolation)}
-        return facts.url or ""
+        return contender.model_at(Serve(serve="mlflow")).load().url or ""
 
     def _variables(self) -> dict[str, str]:
         """What is added to the job's own variables, without the secret ones of these."""
@@ -150,7 +147,17 @@ class Prepared:
                 f"run: {name} is no program here",
                 remedy="install it in the job's environment, or name an executable file of the project as ./checks/drift.py",
             )
-        return program
+        return program if self.command.trusted else _behind_shim(program, self._environ)
+
+
+def _behind_shim(program: str, environ: Mapping[str, str]) -> str:
+    """The program that a shim of pyenv or asdf starts: in a box the shim could not read what it chooses by."""
+    python = Path(program).with_name("python")
+    with suppress(OSError):
+        chosen = Path(interpreter_behind(str(python), environ)).with_name(Path(program).name)
+        if chosen.parent != python.parent and chosen.exists():
+            return str(chosen)
+    return program
 
 
 def _interpreter(program: Path, path: str) -> str | None:

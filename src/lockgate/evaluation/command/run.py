@@ -24,7 +24,10 @@ from lockgate.models.safe_text import RowText
 from lockgate.plugins import is_inside
 
 _MOST_BYTES = 2**25
-_DENIED = re.compile(r"[Pp]ermission denied[:,][^'\n]*'(?P<path>/[^'\n]+)'")
+# as Python and Node say it, and as a shell does
+_DENIED = re.compile(
+    r"[Pp]ermission denied[:,][^'\n]*'(?P<path>/[^'\n]+)'|(?<![\w/])(?P<file>/[^\s:]+): Permission denied"
+)
 
 
 def findings_of(
@@ -96,7 +99,6 @@ class _Ending:
                 "exit_code": None if isinstance(end, ModelFault) else end.code,
                 "findings": self.reports,
                 "left_out": prepared.left_out,
-                "served": prepared.served,
                 "isolation": {} if isinstance(end, ModelFault) else dict(end.isolation),
             }
         }
@@ -130,9 +132,10 @@ class _Ending:
     def _denied(self, end: ProgramEnd) -> str | None:
         """What would let it read what its box refused."""
         match = _DENIED.search(end.output)
-        if not end.isolation or match is None or not Path(match["path"]).exists():
+        path = None if match is None else Path(match["path"] or match["file"])
+        if not end.isolation or path is None or not path.exists():
             return None
-        path, root = Path(match["path"]), self.prepared.programs.root
+        root = self.prepared.programs.root
         line = f"isolation: {{read: [{path}]}}"
         if path.is_relative_to(root):
             line = f"files: [{path.relative_to(root).as_posix()}]"
