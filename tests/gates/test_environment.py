@@ -103,9 +103,21 @@ def test_a_list_of_other_things_is_inconclusive(tmp_path: Path) -> None:
     assert found.remedy is not None
 
 
-def test_a_model_that_declares_nothing_is_inconclusive(tmp_path: Path) -> None:
+@pytest.mark.parametrize("line", ["differences <= 0", "unpinned <= 0"])
+def test_a_model_that_declares_nothing_is_inconclusive(tmp_path: Path, line: str) -> None:
     """But for its Python."""
-    assert only(parity(tmp_path, "numpy==2.4.6\n", declared="")).verdict is Verdict.INCONCLUSIVE
+    assert only(parity(tmp_path, "numpy==2.4.6\n", declared="", require=[line])).verdict is Verdict.INCONCLUSIVE
+
+
+def test_of_many_differences_the_first_are_listed(tmp_path: Path) -> None:
+    """And how many more there are."""
+    declared, serving = (
+        "".join(f"package-{number}=={version}\n" for number in range(50)) for version in ("1.0", "2.0")
+    )
+    found = only(parity(tmp_path, serving, declared=declared))
+
+    assert (found.observed, len(found.detail["found"])) == (50.0, 41)
+    assert found.reason.endswith("package-39 1.0, serving 2.0; and 10 more")
 
 
 @pytest.mark.parametrize(

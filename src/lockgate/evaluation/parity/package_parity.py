@@ -64,30 +64,31 @@ class PackageParity:
     def differences(self, name: str, line: Requirement, champion: PackageParity | None) -> Estimate:
         """The count of packages that differ; what could not be decided leaves it open."""
         nothing, undecided, missing = self._nothing, self.having("undecided"), self.having("missing")
-        detail: dict[str, Any] = {"found": list(map(str, self.having("differs")[:_LISTED]))}
-        if self.having("allowed"):
-            detail["fine"] = list(map(str, self.having("allowed")[:_LISTED]))
-        notes = [str(each) for each in (*undecided, *self.having("not shown"))]
+        notes: list[object] = [*undecided, *self.having("not shown")]
         notes += [f"not there: {', '.join(each.package for each in missing)}"] if missing else []
-        detail |= {"notes": notes[:_LISTED]} if notes else {}
+        detail: dict[str, Any] = {"found": _listed(self.having("differs"))}
+        detail |= {
+            key: _listed(entries) for key, entries in (("fine", self.having("allowed")), ("notes", notes)) if entries
+        }
         estimate = counted(
             name, line, value=len(self.having("differs")), units=0 if nothing else len(self.compared), detail=detail,
             champion=None if champion is None else float(len(champion.having("differs"))),
         )  # fmt: skip
         if nothing:
             return replace(estimate, detail={"why": nothing}, problem=("nothing_listed", nothing))
-        few = "; ".join(map(str, undecided)) or None
+        few = "; ".join(_listed(undecided)) or None
         return replace(estimate, counted_in="packages", too_few=few, few_code="not_pinned" if few else "too_small")
 
     def unpinned_count(self, name: str, line: Requirement, champion: PackageParity | None) -> Estimate:
-        return replace(
-            counted(
-                name, line, value=len(self.unpinned), units=len(self.declared),
-                champion=None if champion is None else float(len(champion.unpinned)),
-                detail={"found": [f"{each.text} ({each.file})" for each in self.unpinned[:_LISTED]]},
-            ),
-            counted_in="requirements",
+        """The count of requirements without an exact version; of a model that declares none nothing is shown."""
+        packages = any(each.name != "python" for each in self.declared)
+        ranges = _listed([f"{each.text} ({each.file})" for each in self.unpinned])
+        estimate = counted(
+            name, line, value=len(self.unpinned), units=len(self.declared) if packages else 0,
+            champion=None if champion is None else float(len(champion.unpinned)),
+            detail={"found": ranges} if packages else {"why": "the model declares no packages"},
         )  # fmt: skip
+        return replace(estimate, counted_in="requirements")
 
     def remedy(self) -> str:
         """The line that makes the serving environment what the model declares, and the other way."""
@@ -110,6 +111,11 @@ class PackageParity:
         if silent := [each.package for each in named if each.serving is None]:
             parts.append(f"name a list that says the version of {', '.join(silent)}, such as pip list --format=json")
         return "; ".join(parts) or pin_line(())
+
+
+def _listed(entries: Sequence[object]) -> list[str]:
+    more = len(entries) - _LISTED
+    return [*map(str, entries[:_LISTED]), *([f"and {more} more"] if more > 0 else [])]
 
 
 def pin_line(names: Sequence[str]) -> str:
