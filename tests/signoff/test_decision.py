@@ -83,6 +83,16 @@ def test_an_owner_approves() -> None:
     assert decision.reason == "approved by alice@example.org"
 
 
+def test_who_approves_what_is_undecided_is_on_record_as_accepting_it() -> None:
+    """By lines, as slices name data; it is the reason that the ledger keeps."""
+    undecided = evidence(verdict="inconclusive", opens="by_owner", asks=["latency/r2/a", "latency/r2/b"])
+    cast = vote(ALICE, on=undecided, accepting=2)
+
+    decision = decide(policy(), undecided, Ballot((cast,), {}, AUTHOR), NOW)
+
+    assert decision.reason == "approved by alice@example.org, accepting 2 findings of latency/r2"
+
+
 def test_without_votes_it_says_how_to_get_one() -> None:
     """Pending is not refused."""
     decision = decide(policy(), EVIDENCE, Ballot((), {}, AUTHOR), NOW)

@@ -24,9 +24,8 @@ from lockgate.promotion.preconditions import (
 )
 from lockgate.promotion.publish import finished_after_entry, publish, version_tags
 from lockgate.promotion.version_copy import copy_version, placed_version, source_of
-from lockgate.signoff.decision import decide
+from lockgate.signoff.decision import asked_words, decide
 from lockgate.signoff.override import decide_override, describe_overridden
-from lockgate.text import counted
 
 
 def promote(
@@ -134,10 +133,9 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
 
 
 def _undecided_words(evidence: Evidence) -> str:
-    """`1 finding of latency/r2 is undecided, and accepted by whoever approves`: by their lines, as slices name data."""
-    count, lines = len(evidence.asks), dict.fromkeys("/".join(finding.split("/")[:2]) for finding in evidence.asks)
-    findings = f"{counted(count, 'finding')} of {', '.join(lines)}"
-    return f"{findings} {'is' if count == 1 else 'are'} undecided, and accepted by whoever approves"
+    """`1 finding of latency/r2 is undecided, and accepted by whoever approves`."""
+    verb = "is" if len(evidence.asks) == 1 else "are"
+    return f"{asked_words(evidence)} {verb} undecided, and accepted by whoever approves"
 
 
 def _admitting_entry(chain: Chain, version: str | None) -> Entry:
