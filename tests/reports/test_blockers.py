@@ -213,3 +213,15 @@ def test_the_class_that_lost_most_stands_in_the_first_sentence() -> None:
     assert sliced is not None
     assert sliced.reason == finding().reason
     assert summary([macro, accuracy]).startswith(f"accuracy is low. {NINE}; and 1 more")
+
+
+def test_the_worst_slice_stands_in_the_first_sentence() -> None:
+    """Where the worst finding is on all rows and some slice fails too; what is undecided there is no cause."""
+    whole = finding(id="metrics/r2/overall", slice={}, reason="auc is low", detail={"p_fail": "0.001"})
+    sliced = finding(detail={"p_fail": "0.01"})
+    worst = worst_blocker(evidence(gate_of(sliced, small("LU", 40), whole)))
+
+    assert worst is not None
+    assert worst.reason.startswith("auc is low. Worst on geo=BR: auc 0.")
+    assert "the champion's 0." in worst.reason
+    assert summary([small("LU", 40), whole]).startswith("auc is low; ")

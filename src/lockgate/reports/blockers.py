@@ -64,7 +64,7 @@ def unwaived_blockers(gate: GateResult, waived: Collection[str], *, named: int =
 def worst_blocker(evidence: Evidence) -> Blocker | None:
     """What alone says why a run is no pass: the first thing to act on in the first of the gates that are worst.
 
-    Where it names no slice or class, its sentence goes on with the class that lost most.
+    Where it names no slice or class, its sentence goes on with the class, or the slice, that lost most.
     """
     counted = sorted((gate for gate in evidence.gates if gate.counts), key=lambda gate: -gate.verdict.rank)
     for gate in counted:

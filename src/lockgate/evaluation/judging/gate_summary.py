@@ -47,12 +47,25 @@ def names_part(finding: Finding) -> bool:
 
 
 def lost_most(findings: Sequence[Finding]) -> str:
-    """The class that lost most, by a finding that names it, to go on with the sentence of the worst one where that does not."""
+    """Where it was lost most, to go on with the sentence of the worst finding where that does not say it.
+
+    The class, by a finding that names one; else the worst slice, where some fail.
+    """
     bad = worst_first(findings)
     if not bad or names_part(bad[0]):
         return ""
     words = (worst_class_words(finding.subject.partition("(")[0], finding.detail) for finding in bad)
-    return next(filter(None, words), "")
+    return next(filter(None, (*words, *map(_worst_slice_words, bad))), "")
+
+
+def _worst_slice_words(finding: Finding) -> str:
+    """`. Worst on country=BR: auc 0.62, the champion's 0.85`; nothing of what does not fail on a slice."""
+    if finding.verdict is not Verdict.FAIL or not finding.slice or finding.observed is None:
+        return ""
+    beside = "" if finding.champion is None else f", the champion's {short(finding.champion)}"
+    return (
+        f". Worst on {slice_words(tuple(finding.slice.items()))}: {finding.subject} {short(finding.observed)}{beside}"
+    )
 
 
 def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None = None) -> str:
