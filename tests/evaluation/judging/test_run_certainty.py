@@ -101,6 +101,17 @@ def test_latencies_have_rates_of_their_own_and_use_no_holdout_up() -> None:
     )
 
 
+def test_the_chance_is_said_of_those_gates_alone_that_have_one() -> None:
+    """A rate of latencies says nothing of metrics that are all judged by approximate methods."""
+    timed = with_claim("at_limit", method="order statistics, fewer by how much requests resemble each other")
+    latency = replace(gate_of(timed, name="latency"), kind="latency")
+    approximate = gate_of(with_claim("at_limit", method="bootstrap, approximate"))
+
+    assert certainty(run_of(approximate, latency))[0][0] == (
+        "Chance of a wrong pass of latency: at most 6 %; of metrics unknown"
+    )
+
+
 @pytest.mark.parametrize(
     ("finding", "reason"),
     [

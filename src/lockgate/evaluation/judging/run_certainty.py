@@ -31,8 +31,12 @@ Item = tuple[str, str]
 
 
 def certainty(evidence: Evidence) -> list[Item]:
-    """The chance of a wrong pass and what changes it, then all that it does not cover. Empty where nothing was estimated."""
+    """The chance of a wrong pass and what changes it, then all that it does not cover. Empty where nothing was estimated.
+
+    Where a gate that counts has no line whose chance is known, the first says of which gates it is.
+    """
     covered: list[Finding] = []
+    gates: dict[str, bool] = {}  # that count → whether a line of theirs is covered
     of_rows: list[Finding] = []  # latency is measured anew in each run
     uncovered: dict[str, dict[str, int]] = {}
     waived = evidence.waived
@@ -50,6 +54,8 @@ def certainty(evidence: Evidence) -> list[Item]:
                 continue
             estimated = True
             reason = _uncovered(gate, finding, waived)
+            if reason != "":
+                gates[gate.name] = gates.get(gate.name, False) or reason is None
             if reason is None:
                 covered.append(finding)
                 of_rows += [finding] if gate.kind != "latency" else []
@@ -72,7 +78,7 @@ def certainty(evidence: Evidence) -> list[Item]:
             *left_out,
         ]
     return [
-        *_wrong_pass(covered, timed=len(covered) > len(of_rows)),
+        *_wrong_pass(covered, gates, timed=len(covered) > len(of_rows)),
         *(_over_all_evaluations(evidence, max(map(_rate, of_rows))) if of_rows else []),
         *left_out,
         *(
@@ -92,8 +98,11 @@ def _named(lines: Mapping[str, int]) -> str:
     return "; ".join(name if count == 1 else f"{name} ({count} slices)" for name, count in lines.items())
 
 
-def _wrong_pass(covered: Sequence[Finding], *, timed: bool) -> list[Item]:
-    """timed: whether some of them are of latencies."""
+def _wrong_pass(covered: Sequence[Finding], gates: Mapping[str, bool], *, timed: bool) -> list[Item]:
+    """gates: name → whether it has one of them. timed: whether some of them are of latencies."""
+    known, unknown = ([name for name, has in gates.items() if has is covers] for covers in (True, False))
+    of_gates = f" of {', '.join(known)}" if unknown else ""
+    rest = f"; of {', '.join(unknown)} unknown" if unknown else ""
     data = f"for the kinds of data in docs/internals/decisions.md{' and docs/gates/latency.md' if timed else ''}"
     measured = max((_measured(finding.decided.method) or 0.0 for finding in covered if finding.decided), default=0.0)
     aimed = percent(MEASURED_AT)
@@ -106,7 +115,7 @@ def _wrong_pass(covered: Sequence[Finding], *, timed: bool) -> list[Item]:
         )
     return [
         (
-            f"Chance of a wrong pass: at most {percent(max(map(_rate, covered)))}",
+            f"Chance of a wrong pass{of_gates}: at most {percent(max(map(_rate, covered)))}{rest}",
             "Data are a sample, so luck can help: if the candidate truly broke a line (a requirement) that was judged here, a run would "
             "still pass with at most this chance, however many lines there are.",
         ),
