@@ -163,7 +163,10 @@ def _assumed(figures: Mapping[str, Any]) -> str:
         f"their scores are much alike (correlation {figures['correlation']:g})"
     )
     if figures["champion"]:
-        values = " and ".join(f"{name} {value:g}" for name, value in figures["champion"].items())
+        earlier = dict.fromkeys(figures.get("measured", ()), " by an earlier run")
+        values = " and ".join(
+            f"{name} {short(value)}{earlier.get(name, '')}" for name, value in figures["champion"].items()
+        )
         text += f"; the champion has {values} (--score measures it)"
     if figures["cluster"]:
         text += f"; rows of one {figures['cluster']} count as if each stood alone"

@@ -16,6 +16,7 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import label_classes
 from lockgate.data.dataset import Dataset
 from lockgate.data.remote import is_url
+from lockgate.data.slices.names import SliceKey
 from lockgate.errors import LockgateError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
@@ -165,6 +166,22 @@ class _Plan:
                 return {name: float(text) for name, text in evidence.document["run"].get("seconds", {}).items()}
         return {}
 
+    @cached_property
+    def _earlier(self) -> dict[str, dict[str, dict[SliceKey, float]]]:
+        """gate → metric → slice → the champion's value by the newest run of this checkout that measured it, by either role."""
+        values: dict[str, dict[str, dict[SliceKey, float]]] = {}
+        if self.champion is None:
+            return values
+        for evidence in readable(runs(self.pipeline.root)[:_RECENT]):
+            roles = {"observed": evidence.candidate, "champion": evidence.champion}
+            same = [role for role, version in roles.items() if _is_version(version, evidence.model, self.champion)]
+            for result in evidence.gates if same else ():
+                for finding in result.findings:
+                    value, key = getattr(finding, same[0]), tuple(finding.slice.items())
+                    if value is not None:
+                        values.setdefault(result.name, {}).setdefault(finding.subject, {}).setdefault(key, value)
+        return values
+
     def _outlook_without_rows(self, gate: Gate, name: str, requirement: Requirement) -> Outlook:
         """The outlook of a requirement that is not decided on rows of data, or whose variance only a run shows."""
         subject = gate.subjects.get(requirement.subject)
@@ -198,7 +215,9 @@ class _Plan:
             table, threshold = self._scored_tables[data]
             own = _estimates(table, labelled, small, threshold=threshold, gaps=gaps)
         if planned:
-            self._assume(data, [line.subject for _, line in planned if line.limit.relative], scored=bool(own))
+            earlier = {name: values[()] for name, values in self._earlier.get(gate.title, {}).items() if () in values}
+            compared = [line.subject for _, line in planned if line.limit.relative]
+            self._assume(data, compared, scored=bool(own), earlier=earlier)
         listed: dict[str, list[Outlook]] = {}
         for name, requirement in planned:
             by_slice = {estimate.slice: estimate for estimate in own.get(name, ())}
@@ -207,6 +226,7 @@ class _Plan:
                 continue
             listed[name] = outlooks(
                 name, requirement, gate.subjects[requirement.subject], counts.get(name, []), small=small, own=by_slice,
+                earlier=self._earlier.get(gate.title, {}).get(requirement.subject_text, {}),
                 disagreement=self.disagreement,
                 judged=self.champion is not None,  # how a candidate does is for a run to say, which counts as an evaluation
             )  # fmt: skip
@@ -216,20 +236,22 @@ class _Plan:
                 ]
         return listed
 
-    def _assume(self, data: str, compared: Sequence[str], *, scored: bool) -> None:
-        """compared: the metrics of the lines that compare with the champion."""
-        self.assumptions = assumptions(self.disagreement, scored=self.scored is not None)
+    def _assume(self, data: str, compared: Sequence[str], *, scored: bool, earlier: Mapping[str, float]) -> None:
+        """compared: the metrics of the lines that compare with the champion. earlier: its values overall by an earlier run."""
+        self.assumptions = assumptions(self.disagreement, scored=self.scored is not None, earlier=earlier)
         if self.scored is not None and self.champion is None:
             self.assumptions += ", for which the candidate stands: there is no champion yet"
         cluster = self.pipeline.data[data].cluster
         if cluster is not None and not scored:
             self.assumptions += f"; rows of one {cluster} are counted as if each were of its own"
-        values = {}
+        values, known = {}, set((self.assumption_figures or {}).get("measured", ()))
         if self.scored is None and not self._label_table(data).classes:
-            values = {name: declared(name).plan.champion for name in ("auc", "average_precision") if name in compared}
+            names = [name for name in ("auc", "average_precision") if name in compared]
+            values = {name: earlier.get(name, declared(name).plan.champion) for name in names}
+            known = known | {name for name in names if name in earlier}
             values = (self.assumption_figures or {}).get("champion", {}) | values
         self.assumption_figures = {
-            "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values,
+            "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values, "measured": sorted(known),
             "cluster": None if scored else cluster,
         }  # fmt: skip
 
@@ -354,6 +376,11 @@ def _estimates(
             key = declared[result.slice[0][0]].key(result.slice[0][1]) if len(result.slice) == 1 else result.slice
             estimates.setdefault(result.requirement, []).append(replace(result, slice=key))
     return estimates
+
+
+def _is_version(version: Mapping[str, Any] | None, model: str, of: ModelVersion) -> bool:
+    """Whether evidence means this version, of its model where it names none."""
+    return version is not None and (version.get("model", model), str(version["version"])) == (of.name, of.version)
 
 
 def seconds_of(load: Load | None, *, models: int) -> float | None:

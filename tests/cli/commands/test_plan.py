@@ -22,11 +22,16 @@ from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.outlook import outlooks
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.models.load_spec import Load
+from lockgate.pipeline.loader import load
 from lockgate.reports.plan_words import foretold
 from lockgate.reports.terminal_layout import Medium
 from lockgate.reports.terminal_plan import plan_page
 from lockgate.runs.plan import seconds_of
 
+FINDING = {
+    "slice": {}, "interval": None, "champion": None, "limit": {"op": ">=", "value": "1", "text": "1"}, "decided": None,
+    "rows": 1, "positives": None, "rows_needed": None, "verdict": "pass", "code": "met", "reason": "", "remedy": None, "detail": {},
+}  # fmt: skip
 PIPELINE = """\
 model: {model}
 task: binary
@@ -154,6 +159,32 @@ Next        gate plan --score
 """
     )
     assert not (desk.folder / ".gate").exists()
+
+
+def test_without_scores_the_champion_is_as_good_as_an_earlier_run_measured(desk: Desk) -> None:
+    """Whichever role it had there; a better one leaves less to chance, so that a smaller allowance would do."""
+    champion = desk.register()
+    desk.models.registry.set_alias(desk.model, "production", champion.version)
+    desk.register()
+    before = planned(desk)
+    measured = {"subject": "auc", "requirement": "r1", "id": "metrics/r1/overall", "observed": "0.97"}
+    gate = load(desk.pipeline, environ={}).gates[:1]
+    desk.evaluate(champion, gates=gate, findings=[FINDING | measured])
+    after = planned(desk)
+
+    assert (before["assumptions"]["measured"], after["assumptions"]["measured"]) == ([], ["auc"])
+    assert after["assumptions"]["champion"] == {"auc": 0.97}
+    assert "the champion's auc is 0.97 (measured)" in after["assumed"]
+    assert "auc 0.97 by an earlier run" in " ".join(
+        plan_page(after, Medium(200), commands=[], probed=False).plain.split()
+    )
+    assert _smallest(after) < _smallest(before)
+
+
+def _smallest(document: dict[str, Any]) -> float:
+    """The tolerance that the rows would do with, of the line on auc overall."""
+    (line,) = [line for line in document["gates"][0]["lines"] if line["text"] == "auc >= champion - 0.05"]
+    return float(line["outlook"][0]["smallest_tolerance"])
 
 
 def positives(desk: Desk, geo: str) -> int:

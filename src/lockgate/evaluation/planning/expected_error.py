@@ -90,14 +90,17 @@ def rows_of_share(requirement: Requirement, estimate: Estimate) -> int | None:
 
 
 def expected_ranking_error(
-    subject: str, rows: int, positives: int | None, champion: Estimate | None = None
+    subject: str, rows: int, positives: int | None, champion: Estimate | None = None, *, value: float | None = None
 ) -> ExpectedError | None:
-    """Expected error of the difference of two AUCs or average precisions. champion: its own estimate, where measured."""
+    """Expected error of the difference of two AUCs or average precisions.
+
+    champion: its own estimate on these rows, where there is one. value: else the one that an earlier run measured.
+    """
     if positives is None or not 0 < positives < rows:
         return None
     plan, units = declared(subject).plan, min(positives, rows - positives)
     if plan.placements and plan.champion is not None:
-        measured = None if champion is None else champion.candidate
+        measured = value if champion is None else champion.candidate
         area = plan.champion if measured is None else min(max(measured, 0.5), 0.999)
         pair = placements(area, correlation=CORRELATION)
         se, n_eff = pair.se(positives, rows - positives), pair.n_eff(positives, rows - positives)

@@ -113,19 +113,21 @@ def outlooks(
     *,
     small: SmallSlices | None = None,
     own: Mapping[SliceKey, Estimate] | None = None,
+    earlier: Mapping[SliceKey, float] | None = None,
     disagreement: float = DISAGREEMENT,
     judged: bool = True,
     enough: bool = True,
 ) -> list[Outlook]:
     """One outlook for each slice. counts: rows and positives of each. own: the champion's own estimates by slice.
 
+    earlier: its values by an earlier run, where there are no estimates.
     disagreement: the share of rows on which the two models are assumed to decide differently. judged: whether an absolute line
     says of the champion itself whether it passes. enough: whether it is worked out how many rows would decide where these do
     not, which takes ten times as long as the rest.
     """
     counts = [with_minority(estimate, requirement) for estimate in counts]
     held = [estimate for estimate in counts if not is_no_harm_check(estimate, requirement, small)]
-    line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
+    line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement, earlier or {})
     listed = [line.outlook(estimate, small, enough=enough) for estimate in counts]
     if not own or not judged or requirement.limit.relative:
         return listed
@@ -195,6 +197,7 @@ class _Line:
     slices: int
     own: Mapping[SliceKey, Estimate]
     disagreement: float
+    earlier: Mapping[SliceKey, float]
 
     def outlook(self, estimate: Estimate, small: SmallSlices | None, *, enough: bool) -> Outlook:
         outlook = self._outlook(estimate, small)
@@ -279,7 +282,7 @@ class _Line:
         champion = self.own.get(estimate.slice)
         if champion is not None:
             return champion.candidate
-        return declared(self.requirement.subject).plan.champion
+        return self.earlier.get(estimate.slice, declared(self.requirement.subject).plan.champion)
 
     def _passing(self, estimate: Estimate) -> Passing | PassingShares | None:
         """How often equal models pass, by the tolerance; None where that cannot be foretold."""
@@ -305,7 +308,8 @@ class _Line:
                 champion, self.requirement, rows=estimate.rows, disagreement=self.disagreement
             )
         else:
-            error = expected_ranking_error(metric.name, estimate.rows, estimate.positives, champion)
+            value = self.earlier.get(estimate.slice)
+            error = expected_ranking_error(metric.name, estimate.rows, estimate.positives, champion, value=value)
         return None if error is None else error.passing(metric, self.requirement)
 
     def _absolute(self, blank: Outlook, estimate: Estimate) -> Outlook:
@@ -335,13 +339,17 @@ class _Line:
         return limit + away if math.isfinite(away) else None
 
 
-def assumptions(disagreement: float, *, scored: bool) -> str:
-    """The assumptions of a plan, in one sentence."""
+def assumptions(disagreement: float, *, scored: bool, earlier: Mapping[str, float] | None = None) -> str:
+    """The assumptions of a plan, in one sentence. earlier: the champion's values by an earlier run, by metric."""
     alike = f"the two models disagree on {disagreement * 100:g} % of rows, and their scores correlate {CORRELATION:g}"
     if scored:
         return f"assumed: {alike}; the rest is the champion's own"
-    auc, average_precision = (declared(name).plan.champion for name in ("auc", "average_precision"))
-    return f"assumed: {alike}; the champion's auc is {auc:g} and its average precision {average_precision:g}"
+    earlier = earlier or {}
+    auc, average_precision = (
+        f"{short(earlier[name])} (measured)" if name in earlier else f"{declared(name).plan.champion:g}"
+        for name in ("auc", "average_precision")
+    )
+    return f"assumed: {alike}; the champion's auc is {auc} and its average precision {average_precision}"
 
 
 def _percent(chance: float) -> str:
