@@ -14,6 +14,7 @@ from lockgate.evidence.evidence_shape import check_shape
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import canonical, sha256
+from lockgate.text import counted
 from lockgate.units import utc
 
 SCHEMA = "lockgate/evidence/v1"
@@ -188,3 +189,9 @@ class Evidence:
     def asks(self) -> tuple[str, ...]:
         """Ids of the inconclusive findings that the owner may accept; an approval must say how many there are."""
         return tuple(self.document["asks"])
+
+    @property
+    def undecided(self) -> str:
+        """`2 findings of latency/r2`: what the owner may accept, by lines, as slices name data."""
+        lines = dict.fromkeys("/".join(finding.split("/")[:2]) for finding in self.asks)
+        return f"{counted(len(self.asks), 'finding')} of {', '.join(lines)}"

@@ -24,7 +24,7 @@ from lockgate.promotion.preconditions import (
 )
 from lockgate.promotion.publish import finished_after_entry, publish, version_tags
 from lockgate.promotion.version_copy import copy_version, placed_version, source_of
-from lockgate.signoff.decision import asked_words, decide
+from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
 
 
@@ -135,7 +135,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
 def _undecided_words(evidence: Evidence) -> str:
     """`1 finding of latency/r2 is undecided, and accepted by whoever approves`."""
     verb = "is" if len(evidence.asks) == 1 else "are"
-    return f"{asked_words(evidence)} {verb} undecided, and accepted by whoever approves"
+    return f"{evidence.undecided} {verb} undecided, and accepted by whoever approves"
 
 
 def _admitting_entry(chain: Chain, version: str | None) -> Entry:

@@ -244,14 +244,14 @@ class _Plan:
         cluster = self.pipeline.data[data].cluster
         if cluster is not None and not scored:
             self.assumptions += f"; rows of one {cluster} are counted as if each were of its own"
-        values, known = {}, set((self.assumption_figures or {}).get("measured", ()))
+        values, measured = {}, set((self.assumption_figures or {}).get("measured", ()))
         if self.scored is None and not self._label_table(data).classes:
             names = [name for name in ("auc", "average_precision") if name in compared]
             values = {name: earlier.get(name, declared(name).plan.champion) for name in names}
-            known = known | {name for name in names if name in earlier}
+            measured |= {name for name in names if name in earlier}
             values = (self.assumption_figures or {}).get("champion", {}) | values
         self.assumption_figures = {
-            "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values, "measured": sorted(known),
+            "disagreement": self.disagreement, "correlation": CORRELATION, "champion": values, "measured": sorted(measured),
             "cluster": None if scored else cluster,
         }  # fmt: skip
 
@@ -378,9 +378,12 @@ def _estimates(
     return estimates
 
 
-def _is_version(version: Mapping[str, Any] | None, model: str, of: ModelVersion) -> bool:
-    """Whether evidence means this version, of its model where it names none."""
-    return version is not None and (version.get("model", model), str(version["version"])) == (of.name, of.version)
+def _is_version(version: Mapping[str, Any] | None, model: str, champion: ModelVersion) -> bool:
+    """Whether evidence means the champion by a version, of its model where it names none."""
+    return version is not None and (version.get("model", model), str(version["version"])) == (
+        champion.name,
+        champion.version,
+    )
 
 
 def seconds_of(load: Load | None, *, models: int) -> float | None:

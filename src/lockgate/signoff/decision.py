@@ -126,7 +126,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if not missing:
         names = ", ".join(person.name for person in signed)
         hashes = hashes_of(counted[person] for person in signed)
-        accepting = f", accepting {asked_words(evidence)}" if evidence.opens == "by_owner" else ""
+        accepting = f", accepting {evidence.undecided}" if evidence.opens == "by_owner" else ""
         approved = SignoffDecision(
             "approved", "approved", f"approved by {names}{accepting}", counted=hashes, ignored=tuple(ignored)
         )
@@ -149,12 +149,6 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         remedy=f"ask an owner for gate approve {evidence.digest}{accepting_option(evidence)}",
         unclear=unclear,
     )
-
-
-def asked_words(evidence: Evidence) -> str:
-    """`2 findings of latency/r2`: what an owner may accept, by its lines, as slices name data."""
-    lines = dict.fromkeys("/".join(finding.split("/")[:2]) for finding in evidence.asks)
-    return f"{counted(len(evidence.asks), 'finding')} of {', '.join(lines)}"
 
 
 def _with_standing(
