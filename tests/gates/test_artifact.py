@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from helpers.fakes import FakeModel, asking, case_of, pipeline_of
@@ -65,6 +66,19 @@ def test_a_finding_names_file_byte_and_the_line_that_lets_it_pass(tmp_path: Path
     assert finding.remedy.endswith('write allow: {imports: ["acme.features.Scaler"]} into this gate')
     assert {other.verdict for other in others} == {Verdict.PASS}
     assert after.verdict is Verdict.PASS
+
+
+def test_nobody_is_advised_to_let_pass_what_runs_programs(tmp_path: Path) -> None:
+    """An owner may, by its name in full; the remedy says to look for who made it."""
+    model(tmp_path, called("os", "system", "id"))
+
+    runs = looked_at(tmp_path).findings[0]
+    model(tmp_path, cloudpickle.dumps(lambda rows: rows))
+    code = looked_at(tmp_path).findings[0]
+
+    assert str(runs.remedy).startswith("find out who made this file, and load it nowhere; log the model with")
+    assert str(code.remedy).startswith('log it from a file that can be reviewed, as with python_model="model.py"; log')
+    assert "allow" not in f"{runs.remedy}{code.remedy}"
 
 
 def test_problems_are_a_table_of_the_report(tmp_path: Path) -> None:

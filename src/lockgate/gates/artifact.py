@@ -134,6 +134,7 @@ def _value(inspection: Inspection, subject: str) -> float:
 
 def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Problem]) -> Finding:
     """The finding with the first problems in its reason, and what to do about them."""
+    from lockgate.models.artifact.imports import OWN_CODE, RUNS
     from lockgate.text import counted as number_of
 
     if finding.subject == "size_mb" or finding.verdict is Verdict.INCONCLUSIVE:
@@ -151,6 +152,10 @@ def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Prob
         if problem.allow is not None and problem.allow[1] not in allow.setdefault(problem.allow[0], []):
             allow[problem.allow[0]].append(problem.allow[1])
     remedy = _REMEDIES[finding.subject]
+    if any(RUNS in problem.text for problem in problems):
+        remedy = f"find out who made this file, and load it nowhere; {remedy}"
+    elif any(problem.text.startswith(OWN_CODE) for problem in problems):
+        remedy = f'log it from a file that can be reviewed, as with python_model="model.py"; {remedy}'
     if allow:
         parts = ", ".join(f"{key}: [{', '.join(map(_quoted, names[:5]))}]" for key, names in allow.items())
         more = " and so on" if any(len(names) > 5 for names in allow.values()) else ""

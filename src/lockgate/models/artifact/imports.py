@@ -123,6 +123,7 @@ _RUNS = frozenset(
     )
     for word in line.split()
 )
+RUNS, OWN_CODE = "which can run or open anything", "holds code of its own"
 _CODE = {"cloudpickle", "dill", "types", "marshal", "code", "codeop", "_codeop"}
 
 
@@ -154,9 +155,9 @@ class ImportRules:
         package = self._package(full)
         root = full.partition(".")[0]
         if root in _CODE:
-            return f"holds code of its own: {full}"
+            return f"{OWN_CODE}: {full}"
         if any(not _CLASS.fullmatch(step) for step in path) or last in _RUNS or _within(full, _CLOSED):
-            return f"imports {full}, which can run or open anything"
+            return f"imports {full}, {RUNS}"
         if path and not _CLASS.fullmatch(last):
             return f"imports {full}, a method, which is handed anything"
         if package is not None and package.classes_only and not _CLASS.fullmatch(last) and not _NUMBER.fullmatch(full):
@@ -205,6 +206,11 @@ class ImportRules:
             and (not called_at_all or _within(full, package.constructs))
             and bool(_CLASS.fullmatch(last))
         )
+
+    def allowable(self, imported: Import) -> str | None:
+        """What an owner would write to let an import pass; None of what runs programs, which nobody is advised to."""
+        runs = imported.name.rpartition(".")[2] in _RUNS or imported.module.partition(".")[0] in _CODE
+        return None if runs or not _PATH.fullmatch(str(imported)) else str(imported)
 
     def is_harmless(self, method: str) -> bool:
         """Whether a method of an object that a model may hold runs and opens nothing, by its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import unicodedata
 import zipfile
@@ -190,7 +191,7 @@ class _Inspector:
                 self.may_unpickle.append(name)
             self.kinds["pickle" if strict else kind] += 1
         if formats.is_code(name) or kind in ("native code", "script"):
-            report("code_files", "is code, which runs with the model", allow=("files", printable(name)))
+            report("code_files", "is code, which runs with the model", allow=("files", glob.escape(printable(name))))
         if depth == 0:
             for hidden in formats.hidden_formats(file):
                 if hidden != kind and not (hidden == "zip" and kind == "tar"):
@@ -259,7 +260,7 @@ class _Inspector:
 
     def _unknown(self, kind: str, name: str, report: Report) -> None:
         words = "in no format that is read here" if kind == "binary" else f"a file of {kind}, which is not read here"
-        report("unknown_files", f"is {words}", allow=("files", printable(name)))
+        report("unknown_files", f"is {words}", allow=("files", glob.escape(printable(name))))
 
     def _zip(self, file: Any, name: str, depth: int) -> None:
         names = set(_zip_names(file))

@@ -69,7 +69,7 @@ class PickleScan:
     def imports(self, imported: Import, offset: int) -> None:
         objection = None if self.only_calls else self.rules.objection(imported)
         if objection is not None:
-            self._unsafe(objection, offset, str(imported))
+            self._unsafe(objection, offset, self.rules.allowable(imported))
 
     def calls(self, called: Any, arguments: Any, offset: int) -> None:
         objection = self.rules.call_objection(called, arguments)
@@ -77,7 +77,7 @@ class PickleScan:
             sentence = self.rules.objection(called) if isinstance(called, Import) else None
             objection = None if sentence is None else (sentence, called)
         if objection is not None:
-            self._unsafe(objection[0], offset, None if objection[1] is None else str(objection[1]))
+            self._unsafe(objection[0], offset, None if objection[1] is None else self.rules.allowable(objection[1]))
 
     def makes(self, cls: Any, offset: int) -> None:
         if self.only_calls:

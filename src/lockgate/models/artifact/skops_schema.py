@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from lockgate.models.artifact.byte_stream import ByteStream
-from lockgate.models.artifact.imports import ImportRules
+from lockgate.models.artifact.imports import RUNS, ImportRules
 from lockgate.models.artifact.pickle_values import Import
 from lockgate.models.artifact.pickles import Report
 from lockgate.models.artifact.problem import Broken, printable
@@ -59,7 +59,7 @@ def _objection(node: dict[str, Any], rules: ImportRules) -> tuple[str, str | Non
     if loader == "MethodNode" and isinstance(content, dict):
         method = str(content.get("func"))
         if not rules.is_harmless(method):
-            return f"calls the method {printable(method, 80)}, which can run or open anything", None
+            return f"calls the method {printable(method, 80)}, {RUNS}", None
     if loader == "PartialNode":
         module, cls = "functools", "partial"
     if loader == "OperatorFuncNode":
@@ -69,7 +69,7 @@ def _objection(node: dict[str, Any], rules: ImportRules) -> tuple[str, str | Non
     imported = Import(module, cls)
     sentence = rules.objection(imported)
     if sentence is not None:
-        return printable(sentence), str(imported)
+        return printable(sentence), rules.allowable(imported)
     if loader in ("LossNode", "TreeNode", "ConstructorFromReduceNode"):
         called = rules.call_objection(imported)
         return None if called is None else (printable(called[0]), str(imported))
