@@ -153,7 +153,7 @@ def test_a_store_that_cannot_be_asked_leaves_it_open(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         for text, kind in [("s3://kept/t.csv?versionId=1", "data"), (f"127.0.0.1:{port}/a:1", "image")]:
             assert ask(text, tmp_path, kind).exists is None  # type: ignore[arg-type]
-    for package, text in [("botocore", "s3://b/k"), ("deltalake", "lake@v1"), ("google.cloud", "bq://p.d.t")]:
+    for package, text in [("botocore", "s3://b/k"), ("deltalake", "delta:lake@v1"), ("google.cloud", "bq://p.d.t")]:
         monkeypatch.setitem(sys.modules, package, None)
         assert "is not installed" in ask(text, tmp_path).why
 
@@ -166,11 +166,11 @@ def test_a_delta_table_is_looked_for_in_its_version(tmp_path: Path) -> None:
     for _ in range(2):
         deltalake.write_deltalake(str(tmp_path / "lake"), pa.table({"a": [1]}), mode="append")
 
-    assert ask("lake@v0", tmp_path).exists
+    assert ask("delta:lake@v0", tmp_path).exists
     assert (
         ask(f"delta:{tmp_path}/lake", tmp_path).remedy == f"write delta:{tmp_path}/lake@v1, which is its newest version"
     )
-    beyond, nowhere = ask("lake@v2", tmp_path), ask("./none@v2", tmp_path)
+    beyond, nowhere = ask("delta:lake@v2", tmp_path), ask("delta:./none@v2", tmp_path)
     assert (beyond.exists, beyond.remedy) == (False, "name one that its log has; the newest is 1")
     assert (nowhere.exists, nowhere.why) == (False, "there is no Delta table")
     assert ask("main.fraud.train@v2", tmp_path).exists is None

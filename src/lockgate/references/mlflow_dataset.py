@@ -44,8 +44,8 @@ def _of_source(source: Mapping[str, Any], parse_text: Callable[[str], Reference]
         table = table or fields.get("path", "")
         version = fields.get("delta_table_version", "")
         if version.isdecimal():
-            return delta.at_version(table, version, text=f"{table}@v{int(version)}")
-        return delta.unpinned(table, text=table)
+            return delta.at_version(table, version, text=f"delta:{table}@v{int(version)}")
+        return delta.unpinned(table, text=f"delta:{table}")
     if kind == "hugging_face" or "config_name" in source:
         repository = fields.get("path", "")
         return at_revision(repository, repository, fields.get("revision"))

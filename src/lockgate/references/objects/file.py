@@ -12,7 +12,7 @@ from lockgate.references.reference import Reference, pinned
 
 _DIGEST = re.compile(r"(?:sha256[:=])?([0-9a-f]{64})", re.IGNORECASE)
 _BEHIND = re.compile(r"(?P<path>.*\S)\s*[#@](?P<digest>sha256[:=][0-9a-f]{64})", re.IGNORECASE | re.DOTALL)
-_NAME = re.compile(
+FILE_NAME = re.compile(
     r".*\.(?:csv|tsv|parquet|json|jsonl|ndjson|arrow|feather|orc|avro|txt|npy|npz|pkl|zip|tar|gz|zst|h5|db)"
 )
 
@@ -29,7 +29,7 @@ def parse(text: str, *, dated: bool) -> Reference | None:
     behind = _BEHIND.fullmatch(text)
     if address is None and behind is not None:
         return _path(behind["path"], behind["digest"], dated=dated)
-    if "://" not in text and ("/" in text or "\\" in text or _NAME.fullmatch(text.lower())) and "\n" not in text:
+    if "://" not in text and ("/" in text or "\\" in text or FILE_NAME.fullmatch(text.lower())) and "\n" not in text:
         return _path(text, None, dated=dated)
     return None
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 
 from lockgate.references.address import address_of, redacted
+from lockgate.references.objects.file import FILE_NAME
 from lockgate.references.reference import Reference, moving, pinned
 
 _PREFIX = re.compile(r"delta(?::(?://)?|\.(?=`))", re.IGNORECASE)
-_VERSION = re.compile(r"(?P<table>.*?\S)(?:@v|\s+version\s+as\s+of\s+)(?P<version>\d{1,14})", re.IGNORECASE)
+_VERSION = re.compile(r"(?P<table>.*?\S)(?P<sign>@v|\s+version\s+as\s+of\s+)(?P<version>\d{1,14})", re.IGNORECASE)
 _MOMENT = re.compile(r"(?P<table>.*?\S)(?:@\d{17}|\s+timestamp\s+as\s+of\s+.*)", re.IGNORECASE)
+_WAY = re.compile(
+    r"(?!/|[A-Za-z][A-Za-z0-9+.-]*:|\w+(?:\.\w+){1,2}$)"
+)  # a relative path; no address, and no table of a catalog
 _QUERY = ("versionasof", "version")
 
 
@@ -19,8 +23,13 @@ def parse(text: str) -> Reference | None:
         return None
     bare = _PREFIX.sub("", text, count=1)
     match = _VERSION.fullmatch(bare)
-    if match is not None:
-        return at_version(match["table"].strip("`"), match["version"], text=redacted(text))
+    if match is not None and not FILE_NAME.fullmatch(match["table"].lower()):
+        table, version = match["table"].strip("`"), match["version"]
+        if bare == text and match["sign"] == "@v" and _WAY.match(table):
+            reason = f"v{version} may be a version of a Delta table, or a tag of Git"
+            remedy = f"write delta:{table}@v{version}, or {table}.dvc@ and the commit: git rev-parse v{version}"
+            return moving("delta", text, reason, remedy, table=table)
+        return at_version(table, version, text=redacted(text))
     address = address_of(text if "://" in text else f"delta://{bare}")
     query = {} if address is None else address.query
     version = next((query[name] for name in _QUERY if query.get(name, "").isdecimal()), "")
