@@ -340,7 +340,9 @@ class Pipeline(Config):
     @property
     def data_of_gates(self) -> list[str]:
         """The names of all data that gates name or measure on, sorted."""
-        names = ((*gate.reads(()), self.data_of(gate)) for gate in self.gates)
+        names = (
+            (*gate.reads(tuple(self.data) if self.has_features else ()), self.data_of(gate)) for gate in self.gates
+        )
         return sorted({name for each in names for name in each if name is not None})
 
     def requirements_of(self, title: str, gate: Gate | None = None) -> tuple[RequirementLine, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lockgate.data.contract.breach import FIRST_ROWS
+from lockgate.data.contract.breach import FIRST_ROWS, range_words
 from lockgate.data.contract.feature_contract import ContractCheck, FeatureContract
 from lockgate.data.contract.feature_spec import Features
 from lockgate.data.dataset import Dataset
@@ -158,3 +159,19 @@ def test_a_contract_that_says_nothing_sensible_is_refused(spec: Any, message: st
     """Before anything is read."""
     with pytest.raises(ValidationError, match=message):
         contract(x=spec)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (18, 100, "18 to 100"),
+        (0, None, "at least 0"),
+        (None, 0.3, "at most 0.3"),
+        (math.nextafter(0, 1), 4000, "above 0 and at most 4000"),
+        (-0.5, math.nextafter(4000, 0), "at least -0.5 and below 4000"),
+        (math.nextafter(0.1, 1), math.nextafter(0, -1), "above 0.1 and below 0"),
+    ],
+)
+def test_a_range_is_said_as_it_was_written(low: float | None, high: float | None, words: str) -> None:
+    """An end that is not allowed itself is kept as the number beside it."""
+    assert range_words(low, high) == words

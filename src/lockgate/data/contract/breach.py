@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,19 @@ class Breach:
 
 
 def range_words(low: float | None, high: float | None) -> str:
-    """`18 to 100`, `at least 18`, `at most 100`."""
-    if low is not None and high is not None:
+    """`18 to 100`, `at least 18`, `above 0 and below 1`."""
+    words = [] if low is None else [_end("at least", "above", low, -math.inf)]
+    words += [] if high is None else [_end("at most", "below", high, math.inf)]
+    if (
+        low is not None
+        and high is not None
+        and words == [f"at least {number_text(low)}", f"at most {number_text(high)}"]
+    ):
         return f"{number_text(low)} to {number_text(high)}"
-    return f"at most {number_text(high or 0)}" if low is None else f"at least {number_text(low)}"
+    return " and ".join(words)
+
+
+def _end(inclusive: str, exclusive: str, end: float, beyond: float) -> str:
+    """The end of a range; as that of the round number beside it, where it is the neighbour of one that is not allowed."""
+    text, neighbour = number_text(end), number_text(math.nextafter(end, beyond))
+    return f"{exclusive} {neighbour}" if len(neighbour) + 3 < len(text) or neighbour == "0" else f"{inclusive} {text}"
