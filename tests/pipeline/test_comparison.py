@@ -13,12 +13,14 @@ from pydantic import BaseModel
 
 from lockgate import plugins
 from lockgate.data.slices.spec import SmallSlices
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.gates.gate import gate_class
 from lockgate.pipeline import loader
 from lockgate.pipeline.comparison.change import Change
 from lockgate.pipeline.comparison.compare import compare
 from lockgate.pipeline.comparison.directions import DIRECTIONS, direction_of
+from lockgate.pipeline.comparison.requirement_changes import effect_of
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.spec import spec_class
 
@@ -214,6 +216,13 @@ def _of_the_schema() -> set[type[BaseModel]]:
 
 
 COMPARED_WHOLE = {"Condition", "FindSpec", "SmallSlices", "Owner", "Expect", "Notify"}
+
+
+def test_a_limit_that_the_version_declares_may_be_looser_than_any_number() -> None:
+    """And any number than that: who logs the model says what it is."""
+    declared, number = parse("p99_ms <= declared"), parse("p99_ms <= 50")
+
+    assert (effect_of(number, declared), effect_of(declared, number)) == ("may_be_looser", "may_be_looser")
 
 
 FEATURES = "features: {age: {type: float, range: [18, 100], nulls: 1%}, kind: {values: [a, b]}}\n"
