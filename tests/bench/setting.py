@@ -58,7 +58,7 @@ def build(folder: Path, *, rows: int) -> None:
     training = demo.payments(20_000, seed=1)
     with redirect_stderr(StringIO()):
         register(
-            f"sqlite:///{folder / 'mlflow.db'}", "fraud", demo.models(training), training, commit="0" * 40, folder=folder
+            f"sqlite:///{folder / 'mlflow.db'}", "fraud", demo.models(training), training, commit="c" * 40, folder=folder
         )  # fmt: skip
     (folder / ".git").mkdir()
     (folder / "gates").mkdir()

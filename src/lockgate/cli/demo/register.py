@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
@@ -13,14 +15,28 @@ from mlflow.data.pandas_dataset import PandasDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.models import infer_signature
 
-from lockgate.cli.demo.data import TRAIN_ROWS, DemoModel, Payments, models, payments, write_data
+from lockgate.cli.demo.data import (
+    RIDGE,
+    SEED,
+    STEPS,
+    TRAIN_ROWS,
+    DemoModel,
+    Payments,
+    losses,
+    models,
+    payments,
+    write_data,
+)
 from lockgate.hashing import sha256_file
+from lockgate.units import utc_text
+
+SERVING = {"input_format": "dataframe_split", "p99_ms": 250, "rss_mb": 1000, "cpus": 1, "gpus": 0}
 
 
 def prepare(folder: Path, *, commit: str) -> tuple[DemoModel, ...]:
     """Write the data and register the models, versions 1 to 3 of `fraud`, where gates/fraud.yaml looks for them."""
     write_data(folder / "data")
-    data = payments(TRAIN_ROWS, seed=1)
+    data = payments(TRAIN_ROWS, seed=SEED)
     trained = models(data)
     register(f"sqlite:///{folder / 'mlflow.db'}", "fraud", trained, data, commit=commit, folder=folder)
     return trained
@@ -38,14 +54,18 @@ def register(uri: str, name: str, models: tuple[DemoModel, ...], data: Payments,
     experiment = mlflow.create_experiment("fraud-training", artifact_location=(folder / "artifacts").as_uri())
     inputs = pd.DataFrame({column: values[:5] for column, values in data.columns.items() if column != "channel"})
     signature = infer_signature(inputs, pd.Series([0.1, 0.2]))
-    source = _training_rows(data, folder / "data" / "train.parquet")
+    rows = folder / "data" / "train.parquet"
+    source = _training_rows(data, rows)
+    created = utc_text(datetime.fromtimestamp(rows.stat().st_mtime, UTC))
+    metadata = {"features": _features(data), "serving": SERVING}
     for model in models:
         weights = folder / f"{model.name.replace(' ', '-')}.json"
         weights.write_text(json.dumps(model.to_json()), encoding="utf-8")
         with mlflow.start_run(experiment_id=experiment, run_name=model.name):
             mlflow.set_tag("mlflow.source.git.commit", commit)
-            mlflow.log_input(source, context="training")
-            mlflow.log_metric("train_rows", data.rows)
+            mlflow.log_input(source, context="training", tags={"created_at": created, "code": commit})
+            mlflow.log_params({"seed": SEED, "steps": STEPS, "ridge": RIDGE, "inputs": ", ".join(model.weights)})
+            mlflow.log_metrics({"train_rows": data.rows, **losses(data, model.weights)})
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("fraud_model.py")),
@@ -56,7 +76,19 @@ def register(uri: str, name: str, models: tuple[DemoModel, ...], data: Payments,
                     f"{package}=={importlib.metadata.version(package)}" for package in ("mlflow", "numpy")
                 ],
                 registered_model_name=name,
+                metadata=metadata,
             )
+
+
+def _features(data: Payments) -> dict[str, dict[str, Any]]:
+    """The range of each number, and the values of each text, as the models were trained on them."""
+    columns = {name: values for name, values in data.columns.items() if name != "channel"}
+    return {
+        name: {"type": "float", "range": [float(values.min()), float(values.max())]}
+        if values.dtype.kind == "f"
+        else {"type": "string", "values": sorted({str(value) for value in values})}
+        for name, values in columns.items()
+    }
 
 
 def _training_rows(data: Payments, path: Path) -> PandasDataset:
