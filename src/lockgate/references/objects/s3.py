@@ -8,8 +8,9 @@ from urllib.parse import unquote
 
 from lockgate.references.address import Address, address_of, redacted
 from lockgate.references.objects.store import by_digest_or_day
-from lockgate.references.reference import Reference, moving, pinned
+from lockgate.references.reference import Reference, moving, moving_word, pinned
 
+_VERSION_ID = re.compile(r"[\w.~+/=-]*[A-Za-z0-9][\w.~+/=-]*", re.ASCII)  # opaque, and no placeholder
 _SCHEMES = ("s3", "s3a", "s3n")
 _HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 
@@ -34,7 +35,7 @@ def parse(text: str, *, dated: bool) -> Reference | None:
             f"switch versioning on for {bucket}, write the object again, and {remedy}",
             **parts,
         )
-    if version and key:
+    if _VERSION_ID.fullmatch(version) and key and not moving_word(version):
         return pinned("s3", redacted(text), f"it has the version id {version}", version=version, address=text, **parts)
     return by_digest_or_day("s3", text, address, dated=dated, versions="version id", remedy=remedy, **parts)
 
