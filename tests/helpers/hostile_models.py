@@ -450,6 +450,13 @@ def an_mlmodel_that_is_no_map(folder: Path, code: str) -> None:
 
 
 @hostile("code_files")
+def code_under_another_name(folder: Path, code: str) -> None:
+    loaded = {"loader_module": "mlflow.pyfunc.loaders.code_model", "model_code_path": "/home/dana/notes.txt"}
+    mlmodel(folder, {"python_function": loaded})
+    (folder / "notes.txt").write_text(code)
+
+
+@hostile("code_files")
 def a_loader_of_its_own(folder: Path, code: str) -> None:
     mlmodel(folder, {"python_function": {"loader_module": "acme_loader", "data": "model.json"}})
     (folder / "model.json").write_text("{}")

@@ -73,6 +73,7 @@ class _Inspector:
     kinds: Counter[str] = field(default_factory=Counter)
     rules: ImportRules = field(default_factory=ImportRules)
     pickles: frozenset[str] = frozenset()
+    code: frozenset[str] = frozenset()
     may_unpickle: list[str] = field(default_factory=list)
     entries: int = 0
 
@@ -164,7 +165,7 @@ class _Inspector:
             if loader not in self.policy.imports:
                 sentence = f"is loaded by {printable(loader, 80)}, which is no loader of MLflow's"
                 report("code_files", sentence, allow=("imports", printable(loader, 80)))
-        self.pickles = model.pickles
+        self.pickles, self.code = model.pickles, model.code
         self.rules = ImportRules.for_model(model.distributions(self.folder), self.policy.imports)
 
     def _file(self, name: str) -> None:
@@ -190,7 +191,7 @@ class _Inspector:
             if strict or kind not in _KNOWN:
                 self.may_unpickle.append(name)
             self.kinds["pickle" if strict else kind] += 1
-        if formats.is_code(name) or kind in ("native code", "script"):
+        if formats.is_code(name) or name in self.code or kind in ("native code", "script"):
             report("code_files", "is code, which runs with the model", allow=("files", glob.escape(printable(name))))
         if depth == 0:
             for hidden in formats.hidden_formats(file):

@@ -66,6 +66,12 @@ class ModelFile:
         return frozenset(name for name in names if not name.endswith(".py"))
 
     @property
+    def code(self) -> frozenset[str]:
+        """Files that are run as code, whatever they are called: MLflow takes the last part of where each came from."""
+        paths = (flavor.get("model_code_path") for flavor in self.flavors.values())
+        return frozenset(str(path).rpartition("/")[2] for path in paths if path)
+
+    @property
     def loaders(self) -> Iterator[str]:
         """Modules that load the model and are not MLflow's."""
         for flavor in self.flavors.values():
