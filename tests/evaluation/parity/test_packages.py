@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.evaluation.parity.packages import DEFAULT, OTHERS, Closeness, ParityPolicy, compare_packages
+from lockgate.evaluation.parity.packages import CLOSENESS, DEFAULT, OTHERS, Closeness, ParityPolicy, compare_packages
 from lockgate.models.packages.package_list import PackageList
 from lockgate.models.packages.requirement_lines import read_requirements
 
@@ -105,3 +105,33 @@ def test_what_agrees_closely_agrees_loosely(declared: tuple[int, ...], serving: 
 
     assert agree == sorted(agree)
     assert agree == [outcome(f"risk=={theirs}", ours, level) != "differs" for level in levels]
+
+
+PINS = st.sampled_from(["==1.0", "===any thing", "===?", "~=1.0", ">=1!0", "==1.*", "", "!=1.0", "<2,>1", "==1.0+cpu"])
+MARKERS = st.sampled_from(
+    [
+        "",
+        "; python_version < '3'",
+        "; os_name == 'x'",
+        "; extra == 'a'",
+        "; python_version > 'x'",
+        "; platform_release >= '1'",
+    ]
+)
+SERVED = st.sampled_from(["1.0", "2", "unknown", "", "1.0+cpu", "1!3", "1.0rc1"]) | st.text(max_size=6)
+
+
+@given(st.lists(st.tuples(PINS, MARKERS, SERVED), max_size=4), st.none() | SERVED, st.sampled_from(CLOSENESS))
+def test_whatever_is_declared_and_served_is_compared(
+    packages: list[tuple[str, str, str]], python: str | None, closeness: Closeness
+) -> None:
+    """Texts that are no versions agree with nothing but themselves, and break nothing."""
+    text = "".join(f"p{number}{pin}{marker}\n" for number, (pin, marker, _) in enumerate(packages))
+    serving = PackageList(
+        "s", {f"p{number}": (version,) for number, (_, _, version) in enumerate(packages)}, python=python
+    )
+    lines = read_requirements(text, file="requirements.txt")
+    compared = compare_packages(lines, serving, ParityPolicy({OTHERS: closeness}, ["p0", "q"]))
+
+    assert all("\n" not in f"{each}{each.serving}" for each in compared)
+    assert closeness != "exact" or all(each.outcome in ("same", "differs", "undecided") for each in compared)

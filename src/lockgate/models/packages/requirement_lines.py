@@ -70,7 +70,7 @@ def holds(marker: Marker, python: str | None) -> bool:
         environment |= {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
     try:
         return marker.evaluate(environment)
-    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+    except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion, RecursionError):
         return True
 
 
