@@ -155,6 +155,7 @@ def test_a_suite_that_counts_a_failure_which_it_does_not_show_is_an_error(tmp_pa
         (f"echo '{junit(BAD, failures=1)}' >$OUT/found; kill -9 $$", "error", "sh was killed by SIGKILL while running, often the kernel's out-of-memory killer"),
         (f"echo '{junit(BAD, failures=1)}' >$OUT/found; sleep 60", "error", "sh did not end within 0.5 s, and was killed"),
         ("ln -s /etc/hostname $OUT/found", "inconclusive", "sh ended with 0 and left no findings"),
+        ("ln -s / $OUT/found", "inconclusive", "sh ended with 0 and left no findings"),
         ("mkfifo $OUT/found", "error", "sh left no findings that can be read: found cannot be read: it is a named pipe, no regular file"),
     ],
 )  # fmt: skip

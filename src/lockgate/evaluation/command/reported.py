@@ -98,7 +98,7 @@ def findings(gate: str, requirement: str, line: Requirement, outcomes: Sequence[
 
 def none_reported(gate: str, requirement: str, line: Requirement, reason: str) -> Finding:
     """The finding of a command that ended well, and showed nothing."""
-    estimate = counted(requirement, line, value=0, units=0)
+    estimate = replace(counted(requirement, line, value=0, units=0), candidate=None)
     (finding,) = judge(gate, [(requirement, line)], [estimate], {})
     remedy = "let it write what it checked, as JUnit XML or JSON, to the file that findings: names in $OUT"
     return replace(finding, code="no_findings", reason=reason, remedy=remedy)

@@ -23,7 +23,7 @@ from lockgate.models.program.program_runner import ProgramEnd
 from lockgate.models.safe_text import RowText
 from lockgate.plugins import is_inside
 
-_MOST_BYTES = 2**25
+_MOST_BYTES, _MOST_FILES = 2**25, 200
 # as Python and Node say it, and as a shell does
 _DENIED = re.compile(
     r"[Pp]ermission denied[:,][^'\n]*'(?P<path>/[^'\n]+)'|(?<![\w/])(?P<file>/[^\s:]+): Permission denied"
@@ -71,8 +71,11 @@ class _Ending:
     def _read(self) -> list[Reported]:
         """What its files of findings hold, in the order of their names; a link out of `$OUT` is none of them."""
         out, reported = self.prepared.out, list[Reported]()
-        for path in sorted(out.glob(self.prepared.command.findings)):
-            if path.is_dir() or not is_inside(path, out):
+        paths = [path for path in sorted(out.glob(self.prepared.command.findings)) if is_inside(path, out)]
+        if len(paths) > _MOST_FILES:
+            raise NoFindings(f"it left {len(paths):,} files of findings; {_MOST_FILES} at most are read")
+        for path in paths:
+            if path.is_dir():
                 continue
             name = path.relative_to(out).as_posix()
             try:
