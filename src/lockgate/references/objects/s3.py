@@ -10,7 +10,7 @@ from lockgate.references.address import Address, address_of, redacted
 from lockgate.references.objects.store import by_digest_or_day
 from lockgate.references.reference import Reference, moving, moving_word, pinned
 
-_VERSION_ID = re.compile(r"[\w.~+/=-]*[A-Za-z0-9][\w.~+/=-]*", re.ASCII)  # opaque, and no placeholder
+_VERSION_ID = re.compile(r"(?=.*[A-Za-z0-9])[\w.~+/=-]+", re.ASCII)  # opaque, and no placeholder
 _SCHEMES = ("s3", "s3a", "s3n")
 _HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 
