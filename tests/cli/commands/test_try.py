@@ -411,14 +411,18 @@ def test_what_cannot_be_is_wrong_usage(
 
 
 def test_what_comes_next_is_the_pipeline_of_the_model_where_there_is_one(tmp_path: Path) -> None:
-    """Of a registered version; a second pipeline is not asked for."""
+    """Of a registered version; a second pipeline is not asked for. Rows that it judges by are named as used and not counted."""
     question = Question("models:/fraud/7", None, "t.csv", "left", "binary")
     (tmp_path / "gates").mkdir()
     (tmp_path / "gates" / "fraud.yaml").write_text(text(bare("fraud", question, "t.csv")))
     subject = Subject(question, Dataset("data", DatasetSpec(path="t.csv"), tmp_path), {})
     there, elsewhere = (
-        FinishedTrial(STOPPED, RunFolder(tmp_path), subject, root).commands for root in (tmp_path, tmp_path / "other")
+        FinishedTrial(STOPPED, RunFolder(tmp_path), subject, root) for root in (tmp_path, tmp_path / "other")
     )
 
-    assert there == ["gate run gates/fraud.yaml --candidate 7"]
-    assert elsewhere == ["gate init --model fraud --data t.csv --label left --task binary"]
+    assert there.commands == ["gate run gates/fraud.yaml --candidate 7"]
+    assert elsewhere.commands == ["gate init --model fraud --data t.csv --label left --task binary"]
+    assert there.uncounted.startswith(
+        "these rows are data of gates/fraud.yaml, and this evaluation of them is counted nowhere"
+    )
+    assert elsewhere.uncounted == ""

@@ -112,6 +112,7 @@ class FinishedTrial:
             order if subject.guesses_order else "",
             lines,
             self._watched,
+            self.uncounted,
         )
         return [note for note in notes if note]
 
@@ -128,6 +129,19 @@ class FinishedTrial:
             return ""
         slices = listed([f"{name} ({count})" for name, count in rows.items()], _NAMED)
         return f"too few rows for a proof on {slices}: a pass there says only that no loss showed"
+
+    @property
+    def uncounted(self) -> str:
+        """That these rows are a holdout whose evaluations are counted, and this one is not; nothing of other rows."""
+        own, there = self.subject.question.data, Path.cwd()
+        for pipeline in OtherPipelines.of(self.root).pipelines:
+            for name, spec in pipeline.data.items():
+                if own == spec.path or (there / own).resolve() == (self.root / spec.path).resolve():
+                    return (
+                        f"these rows are {name} of {os.path.relpath(pipeline.path)}, and this evaluation of them is counted nowhere: "
+                        "whoever chooses by it has used them, so keep other rows for trying"
+                    )
+        return ""
 
 
 def data_path(text: str, root: Path) -> str:
