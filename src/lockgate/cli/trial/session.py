@@ -133,10 +133,10 @@ class FinishedTrial:
     @property
     def uncounted(self) -> str:
         """That these rows are a holdout whose evaluations are counted, and this one is not; nothing of other rows."""
-        own, there = self.subject.question.data, Path.cwd()
+        data, folder = self.subject.question.data, Path.cwd()
         for pipeline in OtherPipelines.of(self.root).pipelines:
             for name, spec in pipeline.data.items():
-                if own == spec.path or (there / own).resolve() == (self.root / spec.path).resolve():
+                if data == spec.path or (folder / data).resolve() == (self.root / spec.path).resolve():
                     return (
                         f"these rows are {name} of {os.path.relpath(pipeline.path)}, and this evaluation of them is counted nowhere: "
                         "whoever chooses by it has used them, so keep other rows for trying"
