@@ -65,13 +65,17 @@ class FinishedTrial:
         return self.evidence.verdict.exit_code
 
     @cached_property
+    def _pipelines(self) -> tuple[Pipeline, ...]:
+        return OtherPipelines.of(self.root).pipelines
+
+    @cached_property
     def commands(self) -> list[str]:
         """What judges the version by the pipeline of its model, or writes one for versions to come; nothing where a gate broke."""
         if self.evidence.verdict is Verdict.ERROR:
             return []
         subject = self.subject
         registered, version = subject.question.candidate.startswith("models:/"), str(self.evidence.candidate["version"])
-        for pipeline in OtherPipelines.of(self.root).pipelines if registered else ():
+        for pipeline in self._pipelines if registered else ():
             if pipeline.model == self.evidence.model:
                 return [shlex.join(["gate", "run", os.path.relpath(pipeline.path), "--candidate", version])]
         options = {
@@ -134,7 +138,7 @@ class FinishedTrial:
     def uncounted(self) -> str:
         """That these rows are a holdout whose evaluations are counted, and this one is not; nothing of other rows."""
         data, folder = self.subject.question.data, Path.cwd()
-        for pipeline in OtherPipelines.of(self.root).pipelines:
+        for pipeline in self._pipelines:
             for name, spec in pipeline.data.items():
                 if data == spec.path or (folder / data).resolve() == (self.root / spec.path).resolve():
                     return (
