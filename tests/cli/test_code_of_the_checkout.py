@@ -128,6 +128,37 @@ def test_the_text_of_a_gate_is_checked(desk: Desk, written: str, instead: str, m
     assert not ran(desk)
 
 
+@pytest.mark.parametrize(
+    ("sets", "complaint"),
+    [
+        ('{"small": ("model_mb <= 5",)}', "ok"),
+        ('{"small": ("model_gb <= 5",)}', "Size knows no 'model_gb'"),
+        ('{"large": ("model_mb <= 5",)}', "require must be a list, and is the text 'small'"),
+        ("made()", "ok"),
+        ('{"small": ("no line",)}', "ok"),
+    ],
+)
+def test_a_word_of_require_stands_for_the_lines_that_the_class_has_for_it(
+    desk: Desk, sets: str, complaint: str
+) -> None:
+    """As far as its text tells them; else they are known when it runs."""
+    path = desk.folder / "gates" / "size.py"
+    path.write_text(
+        path.read_text().replace("    words: int = 3\n", f"    words: int = 3\n    requirement_sets = {sets}\n")
+    )
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("require: [model_mb <= 5]", "require: small"))
+    assert "requirement_sets" in path.read_text()
+
+    try:
+        load(desk.pipeline, environ=None)
+        complaints = "ok"
+    except PipelineError as error:
+        complaints = str(error)
+
+    assert complaint in complaints
+    assert not ran(desk)
+
+
 def test_what_a_gate_imports_from_beside_it_is_told_before_the_run(desk: Desk) -> None:
     """A run looks nowhere but where packages are installed; a name that is installed, too, is that one."""
     for name in ("helper", "yaml", "json"):

@@ -132,10 +132,10 @@ class Gate(Config):
     @classmethod
     def _lines_of_sets(cls, value: Any) -> Any:
         """`require` with the lines of each set in its place."""
-        entries = [value] if isinstance(value, str) and value in cls.requirement_sets else value
-        if not isinstance(entries, list | tuple):
+        entries = [value] if isinstance(value, str) and tuple(cls.lines_of(value)) != (value,) else value
+        if not isinstance(entries, list | tuple) or not entries:
             return entries
-        return [line for entry in entries for line in cls.lines_of(entry)]
+        return [line for entry in entries for line in cls.lines_of(entry)] or None
 
     @classmethod
     def lines_of(cls, entry: Any) -> Sequence[Any]:

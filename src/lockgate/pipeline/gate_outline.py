@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -25,6 +25,7 @@ _TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 # What a class of gates may say of itself, each with the type that it must have to be believed.
 _LITERALS: dict[str, type] = {
     "default_require": tuple,
+    "requirement_sets": dict,
     "remedy_without_requirements": str,
     "uses_models": bool,
     "repeatable": bool,
@@ -67,6 +68,11 @@ class OpenGate(OutlinedGate):
     model_config = ConfigDict(extra="allow")
     fields_known: ClassVar[bool] = False
     unread_parts: ClassVar[tuple[str, ...]] = ("fields", "requirements")
+
+    @classmethod
+    def lines_of(cls, entry: Any) -> Sequence[Any]:
+        """A word may stand for lines that only a run knows."""
+        return () if isinstance(entry, str) and entry.isidentifier() else super().lines_of(entry)
 
 
 def outline(kind: str, root: Path) -> type[OutlinedGate]:
@@ -188,11 +194,17 @@ class _ClassText:
             self.unread.add("fields")
         self.fields[name] = (Any if kind is None else kind, ... if value is None else default)
 
+    def _lines(self) -> Iterator[Any]:
+        """The lines that the class brings: its defaults, and those of its sets."""
+        yield from self.literals.get("default_require", ())
+        for lines in self.literals.get("requirement_sets", {}).values():
+            yield from lines if isinstance(lines, tuple) else (lines,)
+
     def build(self, name: str) -> type[OutlinedGate]:
         """The class that these statements describe, its fields closed where all of them are understood."""
         unread = tuple(sorted(self.unread))
         base: type[OutlinedGate] = OutlinedGate
-        if "requirements" in self.unread or not all(map(_is_requirement, self.literals.get("default_require", ()))):
+        if "requirements" in self.unread or not all(map(_is_requirement, self._lines())):
             base, self.literals, unread = OpenGate, {}, OpenGate.unread_parts
         try:
             cls: type[OutlinedGate] = create_model(name, __base__=base, __module__=__name__, **self.fields)

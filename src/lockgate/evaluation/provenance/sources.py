@@ -58,7 +58,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "hyperparameter_search": (
         "optuna.study*", "optuna.trial*", "optuna_study*", "optuna_trial*", "study_name", "trial_number", "trial_id",
-        "trial_name", "sweep_id",
+        "trial_name", "sweep_id", "tag:mlflow.parentRunId",
     ),
     "estimator": ("estimator_class", "estimator_name"),
     "seeds": ("*seed", "*seed_*", "*random_state", "*random_states"),
