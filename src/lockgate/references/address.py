@@ -11,7 +11,7 @@ from lockgate.text import public_fragment, public_query
 
 _CONTAINER_FIRST = ("abfs", "abfss", "wasb", "wasbs")  # container@account, no user
 _VERSION_LAST = ("bq", "bigquery", "iceberg", "dvc", "delta", "hf", "docker", "oci")  # name@version
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://")
 _DIGEST = re.compile(r"(?i)sha256[=:]([0-9a-f]{64})")
 
 
