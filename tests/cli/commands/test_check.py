@@ -58,7 +58,7 @@ def test_without_arguments_every_pipeline_is_checked() -> None:
     assert found.stderr.splitlines() == [
         f"gates/b.yml:5:50: metrics knows no 'acu'; known: {', '.join(sorted(SUBJECTS))}; did you mean 'auc'?",
         "gates/b.yml:7:1: there is no key 'taks' here; known: candidate, champion, classes, data, description, environment, "
-        "extends, gates, inputs, isolation, locked, mode, model, notify, output, per_row, positive, promotion, registry, reuse, signoff, target, "
+        "extends, features, features_from, gates, inputs, isolation, locked, mode, model, notify, output, per_row, positive, promotion, registry, reuse, signoff, target, "
         "task, threshold, waive; did you mean 'task'?",
     ]
 

@@ -86,6 +86,17 @@ def test_rows_are_named_by_their_ids(tmp_path: Path, *, keep: bool) -> None:
     assert breach.ids == (("a",) if keep else (hashlib.sha256(b"peppera").hexdigest(),))
 
 
+def test_the_first_row_is_named_as_people_find_it(tmp_path: Path) -> None:
+    """In its own file, where there are several."""
+    for name, ages in (("a", [20, 30]), ("b", [40, 4])):
+        pq.write_table(pa.table({"age": ages}), tmp_path / f"{name}.parquet")
+    data = Dataset("holdout", DatasetSpec.model_validate({"path": "*.parquet"}), tmp_path)
+    (breach,) = contract(age={"range": [18, None]}).check(data, {}).breaches
+
+    assert str(breach) == "age of holdout is not at least 18 in 1 of 4 rows; the first is row 2 of b.parquet"
+    assert breach.first_rows == (4,)
+
+
 def test_a_column_that_is_not_there_is_missing_in_every_row(tmp_path: Path) -> None:
     """Unless it need not be; and a feature may be a column of another name."""
     held = contract(age={"range": [0, 200]}, height={"type": "float"}, weight={"required": False, "type": "float"})

@@ -18,7 +18,7 @@ class Breach:
 
     rule: column (it is not there), type, range, values or nulls. allowed: by the rule, in words. cells: how many break it,
     among `rows`. first_rows: the first of them, from 1, in the order of `Dataset.batches`; ids: of the same rows, hashed
-    unless the data keep them, none where they have none.
+    unless the data keep them, none where they have none. first: the first row as people find it, such as `row 17 of b.csv`.
     """
 
     data: str
@@ -30,6 +30,7 @@ class Breach:
     rows: int
     first_rows: tuple[int, ...] = ()
     ids: tuple[str, ...] = ()
+    first: str = ""
 
     def __str__(self) -> str:
         name = self.feature if self.feature == self.column else f"{self.feature} (column {self.column})"
@@ -38,7 +39,7 @@ class Breach:
         broken = "missing" if self.rule == "nulls" else f"not {self.allowed}"
         most = f", and {self.allowed}" if self.rule == "nulls" else ""
         cells = f"{self.cells:,} of {counted(self.rows, 'row')}"
-        return f"{name} of {self.data} is {broken} in {cells}{most}; the first is row {self.first_rows[0]:,}"
+        return f"{name} of {self.data} is {broken} in {cells}{most}; the first is {self.first}"
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "first_rows": list(self.first_rows), "ids": list(self.ids)}

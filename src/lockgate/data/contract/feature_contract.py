@@ -71,7 +71,7 @@ class FeatureContract:
             name for name in named if name not in there and self.features[name].required and not dataset.spec.scores
         ]
         breaches = [Breach(dataset.name, name, named[name], "column", "there", rows, rows) for name in gone]
-        breaches += [breach for check in rules for breach in check.breaches(dataset.name, rows)]
+        breaches += [breach for check in rules for breach in check.breaches(dataset, rows)]
         return ContractCheck(rows, rows * (len(there) + len(gone)), tuple(breaches))
 
     def _ids(self, ids: pa.Array | None, dataset: Dataset, rows: Any) -> list[str]:

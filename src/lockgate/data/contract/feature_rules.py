@@ -16,6 +16,7 @@ from lockgate.data.class_labels import class_text
 from lockgate.data.column_texts import texts
 from lockgate.data.contract.breach import FIRST_ROWS, Breach, range_words
 from lockgate.data.contract.feature_spec import FeatureSpec, FeatureType
+from lockgate.data.dataset import Dataset
 from lockgate.data.untyped import is_missing_text, parsed_number, parsed_truth
 
 _Ids = Callable[[Array], list[str]]
@@ -55,13 +56,13 @@ class Check:
         for rule, broken in self._broken(cells):
             self.offenders.setdefault(rule, Offenders()).add(broken, before, ids)
 
-    def breaches(self, data: str, rows: int) -> Iterator[Breach]:
+    def breaches(self, dataset: Dataset, rows: int) -> Iterator[Breach]:
         for rule, offenders in self.offenders.items():
             too_many = rule != "nulls" or offenders.cells > (self.spec.nulls or 0.0) * rows
             if offenders.cells and too_many:
                 yield Breach(
-                    data, self.feature, self.column, rule, self._allowed(rule), offenders.cells, rows,
-                    tuple(offenders.rows), tuple(offenders.ids),
+                    dataset.name, self.feature, self.column, rule, self._allowed(rule), offenders.cells, rows,
+                    tuple(offenders.rows), tuple(offenders.ids), dataset.row(offenders.rows[0]),
                 )  # fmt: skip
 
     def _broken(self, cells: _Cells) -> Iterator[tuple[str, Array]]:
