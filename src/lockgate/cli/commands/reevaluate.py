@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,7 +96,7 @@ def _of_runs(pipeline: Pipeline) -> tuple[list[dict[str, Any]], list[str]]:
 
 def by_halves(work: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item]) -> list[Result]:
     """What the work makes of the items; of many of them, another process does the second half meanwhile."""
-    if len(items) < _FEW:
+    if len(items) < _FEW or "fork" not in get_all_start_methods():
         return work(items)
     first, second = items[: len(items) // 2], items[len(items) // 2 :]
     context = get_context("fork")
