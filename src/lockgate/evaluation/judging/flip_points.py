@@ -14,7 +14,6 @@ from lockgate.evaluation.latency.request_limits import PERCENTILES
 from lockgate.evaluation.planning.request_outlook import most_beyond
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.finding import Decided, Finding, Verdict
-from lockgate.hashing import number
 
 Obstacle = Literal["no_value", "too_few", "budget_spent"]
 _STEPS, _HALVINGS = 60, 50
@@ -181,7 +180,11 @@ class _Search:
         )
         # As Holm's method would have it beside the p-values of the others: at most alpha up to the level, and not beyond.
         adjusted = min(p_fail * (1 - confidence) / self.level, 1.0)
-        p_values = {"p_pass": number(p_pass), "p_fail": number(p_fail), "p_fail_holm": number(adjusted)}
+        p_values = {
+            "p_pass": p_pass,
+            "p_fail": p_fail,
+            "p_fail_holm": adjusted,
+        }  # a text would come to the same numbers
         # Beside p-values the verdict does not depend on the numbers that they compare.
         return verdict_of(self.decided, {**self.finding.detail, **p_values})
 

@@ -92,28 +92,30 @@ class StoredTest:
 
     def p_values(self, *, null: float, confidence: float, value: float | None = None) -> tuple[float, float]:
         """(that the line is met, that it is violated), one-sided."""
-        summary = self.tested.summary if value is None else self._moved(value)
+        summary = self.tested.summary
         if self.on == "difference" and summary.disagree is not None and not summary.uneven:
             # The same test without the interval, which takes most of the time.
-            better, worse, n = summary.disagree
+            better, worse, n = summary.disagree if value is None else self._moved_shares(*summary.disagree, value)
             return p_of_shares(better, worse, n, -null) if self.tested.up else p_of_shares(worse, better, n, null)
         return self.compare(null=null, confidence=confidence, value=value).p_values(up=self.tested.up)
 
     def _moved(self, value: float) -> Summary:
         """The summary with another value: of shares by as many rows, of which those move that speak against the candidate."""
-        summary = replace(self.tested.summary, value=value)
+        summary = self.tested.summary
         if summary.counts is not None:
             n = summary.counts[1]
-            return replace(summary, counts=(value * n, n))
+            return replace(summary, value=value, counts=(value * n, n))
         if summary.disagree is not None:
-            better, worse, n = summary.disagree
-            if self.tested.up:
-                worse = better - value * n
-            else:
-                better = worse + value * n
-            lacking = min(better, worse, 0.0)
-            return replace(summary, disagree=(better - lacking, worse - lacking, n))
-        return summary
+            return replace(summary, value=value, disagree=self._moved_shares(*summary.disagree, value))
+        return replace(summary, value=value)
+
+    def _moved_shares(self, better: float, worse: float, n: float, value: float) -> tuple[float, float, float]:
+        if self.tested.up:
+            worse = better - value * n
+        else:
+            better = worse + value * n
+        lacking = min(better, worse, 0.0)
+        return better - lacking, worse - lacking, n
 
 
 def _counted(finding: Finding, decided: Decided, requirement: Requirement) -> Tested:
