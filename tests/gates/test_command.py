@@ -67,12 +67,12 @@ def test_each_test_case_is_a_finding_and_only_one_that_ran_and_held_passes(tmp_p
     assert result.verdict is Verdict.ERROR
     assert [(one.verdict.value, one.code, one.observed, one.reason) for one in result.findings] == [
         ("pass", "met", 0.0, "tests.test_serving::test_answers[a] passed"),
-        ("fail", "exceeded", 1.0, "tests.test_serving::test_range failed: assert 1.2 <= 1"),
         ("inconclusive", "skipped", None, "tests.test_serving::test_gpu was skipped: no GPU, and what is skipped shows nothing"),
+        ("fail", "exceeded", 1.0, "tests.test_serving::test_range failed: assert 1.2 <= 1"),
         ("error", "broken", None, "tests.test_serving::test_server broke: failed on setup"),
     ]  # fmt: skip
-    assert result.findings[1].id == "command/r1/test=tests.test_serving%3A%3Atest_range"
-    assert result.findings[1].slice == {"test": "tests.test_serving::test_range"}
+    assert result.findings[2].id == "command/r1/test=tests.test_serving%3A%3Atest_range"
+    assert result.findings[2].slice == {"test": "tests.test_serving::test_range"}
 
 
 def test_values_are_held_to_the_limits_beside_them(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_suite_that_counts_a_failure_which_it_does_not_show_is_an_error(tmp_pa
     result = of_report(tmp_path, junit(OK.format("a"), failures=1))
 
     assert result.verdict is Verdict.ERROR
-    assert result.findings[-1].reason == "(the whole document) broke: it counts 1 failed, and no case says so"
+    assert result.findings[0].reason == "(the whole document) broke: it counts 1 failed, and no case says so"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,7 @@ def test_evidence_names_what_ran_by_its_bytes_and_what_it_said(tmp_path: Path) -
     assert told["origins"] == gate.origins(case.programs.root)
     assert sorted(told["origins"]) == ["check.sh", "lib"]
     assert [*told["findings"]] == ["found"]
+    assert told["variables"] == []
     assert told["program"]["path"].endswith("/sh")
     assert "output" not in result.context  # of a pass it would differ from run to run, and tell nothing
     (case.programs.root / "lib" / "a.sh").write_text("c")

@@ -68,13 +68,16 @@ class Reported:
 
 
 def worst_of_each(outcomes: Sequence[Reported]) -> list[Reported]:
-    """Each name once, by the worst of its outcomes: a test that is run twice, or breaks after it failed, is there twice."""
+    """Each name once, by the worst of its outcomes: a test that is run twice, or breaks after it failed, is there twice.
+
+    By name, since tests that run beside each other are written in the order in which they end.
+    """
     worst: dict[SliceKey, Reported] = {}
     for reported in outcomes:
         before = worst.get(reported.key)
         if before is None or _rank(reported) > _rank(before):
             worst[reported.key] = reported
-    return list(worst.values())
+    return [worst[key] for key in sorted(worst)]
 
 
 def refuse_twice(outcomes: Sequence[Reported]) -> None:

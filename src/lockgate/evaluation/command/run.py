@@ -97,6 +97,7 @@ class _Ending:
         return {
             "command": {
                 "run": list(prepared.command.run),
+                "variables": prepared.command.variables,
                 "program": {"path": prepared.program, "sha256": sha256_file(Path(prepared.program))},
                 "origins": prepared.origins,
                 "exit_code": None if isinstance(end, ModelFault) else end.code,

@@ -132,7 +132,7 @@ def _command(gate: GateResult) -> Iterator[Figure]:
         yield Table("Findings of the command", ("checked", "verdict", "value", "limit", "in words"), tuple(rows))
     command = gate.context.get("command")
     if isinstance(command, Mapping):
-        names = ("run", "program", "origins", "exit_code", "findings", "left_out", "isolation")
+        names = ("run", "variables", "program", "origins", "exit_code", "findings", "left_out", "isolation")
         facts = [(name.replace("_", " "), _words(command.get(name))) for name in names]
         yield Table("Command", ("what", "value"), tuple((name, words) for name, words in facts if words))
 
