@@ -131,5 +131,8 @@ def test_classes_that_get_no_line_are_named() -> None:
         "recall(class=c01) >= champion - 0.12",
     ]
     assert len(lines) == 11
-    assert note == "# no line holds a class of these alone: rare (12 rows decide no less than 0.4), c11, c12, c13"
+    assert (
+        note
+        == "# no line holds a class of these alone (12 at most have one): rare (12 rows decide no less than 0.4), c11, c12, c13"
+    )
     assert class_lines({"${a}": 100, "b": 100}, {}, together=4) == []

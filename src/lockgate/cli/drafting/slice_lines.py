@@ -78,5 +78,6 @@ def class_lines(classes: Mapping[str, int], measured: Mapping[str, float | None]
     open_ones += [name for name in classes if name not in held] if held else []
     if open_ones:
         others = ", ".join(open_ones[:_MOST_CLASSES]) + (", …" if len(open_ones) > _MOST_CLASSES else "")
-        lines.append(printable(f"# no line holds a class of these alone: {others}"))
+        most = f" ({_MOST_CLASSES} at most have one)" if len(classes) > _MOST_CLASSES else ""
+        lines.append(printable(f"# no line holds a class of these alone{most}: {others}"))
     return lines
