@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate
@@ -14,6 +14,7 @@ from lockgate.evaluation.latency.machine_info import gpu_count
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.provenance.serving import declared_batch, declared_serving
 from lockgate.evaluation.provenance.serving_limits import (
+    GPUS,
     NO_GPU,
     NOT_DECLARED,
     declared_lines,
@@ -72,6 +73,8 @@ class Latency(Gate):
     target: Target | None = Field(
         default=None, description="Where the models answer for this gate; the pipeline's `target` by default."
     )
+
+    _declared_gpus: float = PrivateAttr(default=0)
 
     @property
     def lines(self) -> tuple[Requirement, ...]:
@@ -152,7 +155,9 @@ class Latency(Gate):
                 load = self.load.model_copy(update={"batch_size": batch})
                 return self if same else self.model_copy(update={"load": load})
         load = with_declared_batch(self.load, lines, self.subjects)
-        return self.model_copy(update={"load": load, "require": lines})
+        gate = self.model_copy(update={"load": load, "require": lines})
+        gate._declared_gpus = declared[GPUS].number if GPUS in declared else 0
+        return gate
 
     def foretell(self, case: Case, *, loaded: bool) -> Foretold:
         """As of `Gate.foretell`: the time of the load, and of what comes before it."""
@@ -204,20 +209,19 @@ class Latency(Gate):
             name: undeclared(name, line, declared, self.subjects[line.subject], version=version)
             for name, line in open_lines
         }
-        on_gpus = [(name, line) for name, line in lines if line.subject == "gpus" and name not in estimates]
-        if not on_gpus:
+        rest = [(name, line) for name, line in lines if name not in estimates]
+        on_gpus = [(name, line) for name, line in rest if line.subject == GPUS]
+        required = max([self._declared_gpus, *(line.limit.value for _, line in on_gpus if line.op == ">=")])
+        if not required:
             return estimates
-        lacking = lacking_gpus([line for _, line in on_gpus], gpu_count())
+        lacking = lacking_gpus(required, gpu_count())
         if case.candidate.model_at(self.target).load().load_seconds is None:  # its machine is not this one
-            lacking = "a server that you run does not tell its graphics processors"
-        else:
-            on_gpus = [(name, line) for name, line in lines if name not in estimates]
-        if lacking is not None:
-            estimates |= {
-                name: without_measurement(name, line, self.subjects[line.subject], (NO_GPU, lacking))
-                for name, line in on_gpus
-            }
-        return estimates
+            lacking, rest = "a server that you run does not tell its graphics processors", on_gpus
+        if lacking is None:
+            return estimates
+        return estimates | {
+            name: without_measurement(name, line, self.subjects[line.subject], (NO_GPU, lacking)) for name, line in rest
+        }
 
     def _without_measurement(
         self, lines: Sequence[tuple[str, Requirement]], estimates: Mapping[str, Estimate]

@@ -14,6 +14,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.models.load_spec import Load
 
 Declared = Mapping[str, DeclaredServing]
+GPUS = "gpus"
 NOT_DECLARED, NO_GPU = "not_declared", "no_gpu"
 
 
@@ -92,9 +93,8 @@ def without_measurement(name: str, line: Requirement, subject: Subject, problem:
     return replace(blank, candidate=None, counted=subject.counted, problem=problem, counted_in="requests")
 
 
-def lacking_gpus(lines: Sequence[Requirement], available: int) -> str | None:
-    """Why a machine with so many graphics processors shows nothing of these lines; None where no line asks for more."""
-    required = max((line.limit.value for line in lines if line.subject == "gpus" and line.op == ">="), default=0)
+def lacking_gpus(required: float, available: int) -> str | None:
+    """Why a machine shows nothing of a model that is to have so many graphics processors; None where it has them."""
     if available >= required:
         return None
     there = (
