@@ -272,10 +272,11 @@ def test_what_is_kept_elsewhere_is_found_by_the_names_of_the_pipeline(tmp_path: 
     """Theirs are asked first, and only where they say."""
     logged = run({"release": "main"}, release=COMMIT, trained_on=TRAINED_ON)
     by_tag = fact(tmp_path, "code_commit", names={"code_commit": ("tag:release",)}, commit=None, run=logged)
+    before = fact(tmp_path, "code_commit", names={"code_commit": ("tag:release",)}, commit="main", run=logged)
     by_any = fact(tmp_path, "code_commit", names={"code_commit": ("release",)}, commit=None, run=logged)
     data = fact(tmp_path, "training_data", names={"training_data": ("trained_*",)}, datasets=(), run=logged)
 
-    assert by_tag.entries == (COMMIT,)
+    assert by_tag.entries == before.entries == (COMMIT,)
     assert by_any.faults == ("main: main is the name of a branch, which moves",)
     assert data.entries == (f"{TRAINED_ON} (tag of the run trained_on)",)
 

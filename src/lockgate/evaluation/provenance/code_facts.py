@@ -16,7 +16,9 @@ def code_commit(records: Records) -> Fact:
     """A commit by its whole hash, of a tree in which nothing was changed."""
     subject = "code_commit"
     kept = records.first(subject)
-    text = records.facts.commit or (None if kept is None else kept.text.strip())
+    text = records.facts.commit
+    if kept is not None and (records.names.get(subject) or not text):
+        text = kept.text.strip()
     if not text:
         return Fact(subject)
     reference = records.reference(text, kind="code")

@@ -44,7 +44,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "features": ("metadata:features", "features", "feature_schema", "input_schema"),
     "code_commit": (
-        "tag:mlflow.source.git.commit", "tag:mlflow.gitCommit", "git_commit", "git_sha", "git_hash", "commit", "commit_sha",
+        "tag:mlflow.source.git.commit", "tag:mlflow.gitCommit", "tag:mlflow.databricks.gitRepoCommit", "git_commit", "git_sha", "git_hash", "commit", "commit_sha",
         "commit_hash", "code_commit", "code_version", "vcs_ref", "github_sha", "ci_commit_sha",
     ),
     "code_dirty": ("tag:mlflow.source.git.dirty", "git_dirty", "git.dirty"),
