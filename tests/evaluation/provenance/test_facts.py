@@ -194,6 +194,13 @@ def test_a_run_that_was_deleted_leads_nowhere(tmp_path: Path) -> None:
     )
 
 
+PANDERA = """
+schema_type: dataframe
+version: 0.35.0
+columns:
+  age: {dtype: int64, checks: {in_range: {min_value: 18, max_value: 100}}}
+  city: {dtype: str, checks: {isin: [Graz, Linz]}}
+"""
 FEATURES = {"age": {"type": "int", "range": [18, 100]}, "city": {"type": "string", "values": ["Graz", "Linz"]}}
 
 
@@ -202,6 +209,8 @@ FEATURES = {"age": {"type": "int", "range": [18, 100]}, "city": {"type": "string
     [
         ({"metadata": {"features": FEATURES}}, ""),
         ({"run": run(features=json.dumps(FEATURES))}, ""),
+        ({"metadata": {"features": PANDERA}}, ""),
+        ({"metadata": {"features": "no: schema"}}, "types without ranges or values: age, city"),
         ({"metadata": {"features": {"age": {"checks": [{"in_range": [18, 100]}]}, "city": {"checks": {"isin": ["Graz"]}}}}}, ""),
         ({"metadata": {"features": {"age": {"type": "int", "range": [18, 100]}, "city": {"type": "string"}}}}, "values: city"),
         ({}, "types without ranges or values: age, city"),

@@ -29,12 +29,25 @@ def feature_schema(records: Records) -> Fact:
     inputs = list((records.facts.signature or {}).get("inputs") or ())
     if not inputs:
         return Fact(subject)
-    features = next((mapping for kept in records.under("features") if (mapping := mapping_of(kept.value))), {})
+    features = next((declared for kept in records.under("features") if (declared := _declared(kept.value))), {})
     columns = [(str(column.get("name", "")), _type_of(column)) for column in inputs]
     entries = [f"{name or 'input'}: {_feature_words(kind, features.get(name))}" for name, kind in columns]
     bare = [name or "input" for name, kind in columns if not _bounded(kind, name, features)]
     fault = f"types without ranges or values: {_listed(bare)}"
     return Fact(subject, tuple(entries), (fault,) if bare else ())
+
+
+def _declared(value: Any) -> Mapping[str, Any]:
+    """Feature → what is declared of it: as a mapping, as JSON, or as the text that pandera writes of a schema."""
+    mapping = mapping_of(value)
+    if mapping is not None or not isinstance(value, str):
+        return mapping or {}
+    from lockgate.data.contract.pandera_schema import features_of
+
+    try:
+        return {name: feature.model_dump(exclude_none=True) for name, feature in features_of(value).items()}
+    except ValueError:
+        return {}
 
 
 def logged_metrics(records: Records) -> Fact:
