@@ -77,6 +77,16 @@ def pickled(name: str, data: Callable[[str], bytes], *, kind: str = "unsafe_file
         (folder / file).write_bytes(data(code))
 
 
+def beside(name: str, kind: str, data: bytes, *, of: str = "extra") -> None:
+    @hostile(kind, of)
+    def write(folder: Path, code: str) -> None:
+        mlmodel(folder)
+        (folder / "model.pkl").write_bytes(pickle.dumps({"coef": 1}))
+        path = folder / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(data)
+
+
 def text(value: str) -> bytes:
     encoded = value.encode()
     return b"X" + struct.pack("<I", len(encoded)) + encoded
@@ -198,6 +208,91 @@ for _kind in ("zlib", "gzip", "bz2", "lzma", "xz"):
     pickled(f"joblib by {_kind}", lambda code, kind=_kind: by_joblib([np.arange(50.0), Payload(code)], compress=(kind, 3)),
             file="model.joblib")  # fmt: skip
 pickled("an array of joblib that is opcodes", lambda code: array_of_opcodes(executed(code)[2:-1]), file="model.joblib")
+pickled("an array of joblib that takes its opcodes from what stands below", lambda code: array_of_opcodes(b"0" + executed(code)[2:-1]),
+        file="model.joblib")  # fmt: skip
+
+
+def global_(module: str, name: str) -> bytes:
+    return text(module) + text(name) + b"\x93"
+
+
+WRAPPER = global_("joblib.numpy_pickle", "NumpyArrayWrapper")
+
+
+def number_type(name: str = "u1", size: int = -1, flags: int = 0, subarray: bytes = b"N") -> bytes:
+    state = b"(K\x03" + text("|") + subarray + b"NN" + struct.pack("<cicicB", b"J", size, b"J", -1, b"K", flags) + b"t"
+    return global_("numpy", "dtype") + text(name) + b"\x89\x88\x87R" + state + b"b"
+
+
+def array(size: int, number: bytes | None = None, more: bytes = b"", made: bytes = WRAPPER + b")\x81") -> bytes:
+    """An array of joblib, up to its bytes. more: keys of its state, behind the others."""
+    shape, kind = struct.pack("<cH", b"M", size) + b"\x85", number_type() if number is None else number
+    keys = text("subclass") + global_("numpy", "ndarray") + text("order") + text("C") + text("allow_mmap") + b"\x89"
+    return made + b"}(" + keys + text("dtype") + kind + text("shape") + shape + more + b"ub"
+
+
+def named_by_text(code: str) -> bytes:
+    """A call by names that are texts only where they are loaded."""
+    names = [global_("builtins", "str") + text(name) + b"\x85R" for name in ("builtins", "exec")]
+    return b"".join(names) + b"\x93" + text(code) + b"\x85R."
+
+
+def in_its_bytes(code: str, size: int = 1, **more: Any) -> bytes:
+    """An array that is said to be as long as the payload, and is one byte long."""
+    data = b"N" + named_by_text(code)
+    return b"\x80\x05" + array(len(data), **more) + data + b"."
+
+
+def behind_its_bytes(code: str, made: bytes, before: bytes = b"") -> bytes:
+    """An array of which joblib passes over nine bytes, and others over what stands behind them."""
+    data = b"0" + executed(code)[2:]
+    return b"\x80\x05" + before + array(9, made=made) + b"NNN0B" + struct.pack("<I", len(data)) + data + b"."
+
+
+_FULL = b"(" + (text("x") + b"\x94") * (1 << 17) + b"1"
+_KEYS = b"".join(text(f"key {number}") + b"N" for number in range(80))
+for _name, _data in {
+    "whose wrapper is made by copyreg": lambda code: behind_its_bytes(
+        code, global_("copyreg", "_reconstructor") + WRAPPER + global_("builtins", "object") + b"N\x87R"
+    ),
+    "whose wrapper is handed to a function of copyreg": lambda code: behind_its_bytes(
+        code, global_("copyreg", "__newobj__") + WRAPPER + b"\x85R"
+    ),
+    "whose wrapper is behind a full memo": lambda code: behind_its_bytes(
+        code, b"j" + struct.pack("<I", 1 << 17), before=_FULL + WRAPPER + b")\x81\x940"
+    ),
+    "whose shape is set by a key that is no text yet": lambda code: in_its_bytes(
+        code, more=global_("builtins", "str") + text("shape") + b"\x85RK\x01\x85"
+    ),
+    "whose shape is set behind many keys": lambda code: in_its_bytes(code, more=_KEYS + text("shape") + b"K\x01\x85"),
+    "whose numbers have another size than their name": lambda code: in_its_bytes(code, number=number_type("S9", 1)),
+    "whose numbers are flagged as objects": lambda code: in_its_bytes(code, number=number_type("u1", flags=0x3F)),
+    "whose numbers are arrays": lambda code: in_its_bytes(
+        code, number=number_type("u1", subarray=b"(" + number_type("O8", flags=0x3F) + b"K\x01\x85t")
+    ),
+    "that is filled twice": lambda code: b"\x80\x05" + array(1, number_type("O8", flags=0x3F)) + b"\x80\x05"
+    + global_("types", "SimpleNamespace") + b")R}" + text("dtype") + number_type() + b"sb.}b"
+    + named_by_text(code),
+    "that is made and not filled": lambda code: b"\x80\x05" + WRAPPER + b")\x81" + b"0" + in_its_bytes(code)[2:],
+}.items():  # fmt: skip
+    pickled(f"an array of joblib {_name}", _data, file="model.joblib",
+            kind="unsafe_files" if "copyreg" in _name else "broken_files")  # fmt: skip
+
+# functions that are harmless where they are called, and not where they are handed to somebody who calls them
+
+pickled("a function that imports, handed on", lambda code: b"\x80\x04" + global_("sklearn.preprocessing._function_transformer",
+        "FunctionTransformer") + b")\x81}" + text("func") + global_("numpy._core", "_ufunc_reconstruct") + b"sb.")  # fmt: skip
+pickled("a module that is changed", lambda code: b"\x80\x04" + global_("numpy._core", "_ufunc_reconstruct") + text("numpy")
+        + text("linalg") + b"\x86R}" + text("norm") + global_("numpy", "zeros") + b"sb.")  # fmt: skip
+pickled("a class that copyreg calls", lambda code: b"\x80\x04" + global_("copyreg", "_reconstructor")
+        + global_("xgboost.core", "DMatrix") * 2 + text("/etc/passwd") + b"\x87R.")  # fmt: skip
+for _module, _name in (
+    *(("scipy.optimize._nonlin", "_nonlin_wrapper"), ("scipy._lib._uarray._backend", "unpickle_function")),
+    *(("scipy.stats.contingency", "reduce"), ("scipy.optimize._linprog", "deepcopy")),
+    *(("numpy._pytesttester", "PytestTester"), ("numpy._core._methods", "_dump")),
+):
+    pickled(f"{_module}.{_name}, named", lambda code, where=(_module, _name): b"\x80\x04" + global_(*where) + b".")
+
 pickled("gzip around a pickle", lambda code: gzip.compress(executed(code)), file="model.pkl.gz")
 pickled(
     "gzip in bzip2 in xz", lambda code: lzma.compress(bz2.compress(gzip.compress(executed(code)))), file="model.pkl.x"
@@ -359,6 +454,22 @@ def a_graph_that_writes(folder: Path, code: str) -> None:
     (folder / "saved_model.pb").write_bytes(b"\x08\x01" + b"\x0a\x02ab\x12\x09WriteFile" * 3)
 
 
+# pickles behind the beginning of something else, which whoever unpickles them takes for opcodes
+
+for _name, _data in {
+    "a call by names that are texts later": named_by_text("id"),
+    "a class that copyreg calls": global_("copyreg", "_reconstructor") + global_("subprocess", "Popen") * 2 + text("id") + b"\x87R.",
+    "much that does nothing": b"N0" * 600_000 + executed("id")[2:],
+    "a number of another base": b"I0x1\n" + executed("id")[2:],
+    "a text with quotation marks in it": b"S'it's'\n" + executed("id")[2:],
+    "a name too long to be kept": b"X" + struct.pack("<I", 2000) + b"o" * 2000 + text("x") + b"\x93)R.",
+}.items():  # fmt: skip
+    beside("weights.gguf", "unsafe_files", b"GGUF" + bytes(5) + b"0" + _data, of=f"a file of GGUF, and {_name}")
+    beside("weights.onnx", "unsafe_files", _data, of=f"a file of ONNX, and {_name}")
+    beside("a.txt", "unsafe_files", b"N0" + _data, of=f"a text, and {_name}")
+pickled("a pickle that begins as GGUF", lambda code: b"GGUF" + bytes(5) + b"0" + executed(code)[2:], file="model.gguf")
+
+
 @hostile("unsafe_paths")
 def a_graph_with_numbers_elsewhere(folder: Path, code: str) -> None:
     mlmodel(folder, {"onnx": {"data": "model.onnx"}})
@@ -375,16 +486,6 @@ pickled("tensors that end too early", lambda code: struct.pack("<Q", 60) + b'{"w
         kind="broken_files", file="model.safetensors")  # fmt: skip
 
 # the folder
-
-
-def beside(name: str, kind: str, data: bytes, *, of: str = "extra") -> None:
-    @hostile(kind, of)
-    def write(folder: Path, code: str) -> None:
-        mlmodel(folder)
-        (folder / "model.pkl").write_bytes(pickle.dumps({"coef": 1}))
-        path = folder / name
-        path.parent.mkdir(exist_ok=True, parents=True)
-        path.write_bytes(data)
 
 
 beside("code/features.py", "code_files", b"import os\n", of="code")

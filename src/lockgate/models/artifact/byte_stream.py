@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Any
 
-from lockgate.models.artifact.problem import Broken, TooMuch
+from lockgate.models.artifact.problem import Broken, TooMuch, Unclear
 
 PART = 1 << 18
 LONGEST_LINE = 1 << 26  # of protocol 0, which writes arrays as lines
@@ -91,6 +91,8 @@ class ByteStream:
         while end < 0 and size <= LONGEST_LINE and len(self.peek(size)) == size:
             end, size = self._buffer.find(b"\n", self._at), 2 * size
         end = self._buffer.find(b"\n", self._at) if end < 0 else end
+        if end < 0 and size > LONGEST_LINE:
+            raise Unclear("a line in it is longer than any model's", self.offset)
         if end < 0:
             raise Broken("a line in it does not end", self.offset)
         line = self._buffer[self._at : end]

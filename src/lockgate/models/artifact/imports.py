@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lockgate.models.artifact.pickle_values import Import, Made
+from lockgate.models.artifact.pickle_values import JOBLIB_ARRAY, Import, Importer, Made
 
 # Data alone, whatever they are called with.
 _PLAIN = frozenset(
@@ -29,7 +29,7 @@ _PLAIN = frozenset(
         "logging": "getLogger",
         "pathlib": "PurePosixPath PurePath PosixPath Path",
         "joblib.numpy_pickle": "NumpyArrayWrapper",
-        "numpy": "dtype ndarray matrix recarray record ma.core.MaskedArray",
+        "numpy": "copy dtype ndarray matrix recarray record ma.core.MaskedArray",
         "numpy.ma.core": "MaskedArray _mareconstruct",
         **dict.fromkeys(("numpy.core.multiarray", "numpy._core.multiarray"), "_reconstruct scalar"),
         **dict.fromkeys(("numpy.core.numeric", "numpy._core.numeric"), "_frombuffer"),
@@ -38,6 +38,8 @@ _PLAIN = frozenset(
         "numpy.random._pickle": "__randomstate_ctor __bit_generator_ctor __generator_ctor",
         "scipy.sparse._matrix": "spmatrix",
         "sklearn.metrics._dist_metrics": "newObj",
+        "sklearn.metrics._scorer": "_passthrough_scorer",
+        "sklearn.preprocessing._function_transformer": "_identity",
         "sklearn.neighbors._kd_tree": "newObj",
         "sklearn.neighbors._ball_tree": "newObj",
         "pandas": "DataFrame Series Index RangeIndex MultiIndex DatetimeIndex TimedeltaIndex PeriodIndex IntervalIndex CategoricalIndex "
@@ -67,8 +69,6 @@ _UNPICKLES = re.compile(r"__pyx_unpickle_\w+")
 _NUMBER = re.compile(
     r"numpy\.(bool_?|str_|bytes_|void|object_|datetime64|timedelta64|u?int\d*|float\d*|complex\d*|[ui]ntc|u?intp|longdouble)"
 )
-# Functions of the list that import what they are handed: a module, and a name in it.
-_IMPORTS_ITSELF = ("numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct")
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,13 @@ _PACKAGES = (
 )  # fmt: skip
 # Parts of those packages that open files, read pickles, or run what they are handed.
 _CLOSED = (
-    *("numpy.f2py", "numpy.distutils", "numpy.testing", "numpy.ctypeslib", "numpy.compat", "numpy.lib"),
-    *("scipy.io", "scipy.datasets", "scipy.misc", "scipy._lib._testutils", "scipy._build_utils", "scipy.weave"),
+    *("numpy.f2py", "numpy.distutils", "numpy.testing", "numpy.ctypeslib", "numpy.compat", "numpy.lib", "numpy.typing"),
+    *("numpy._pytesttester", "numpy._configtool", "numpy.ma.testutils", "numpy.ma.mrecords", "numpy._utils"),
+    *("scipy.io", "scipy.datasets", "scipy.misc", "scipy._lib", "scipy._build_utils", "scipy.weave", "scipy.odr"),
+    *("scipy.optimize._nonlin", "scipy.special._precompute", "scipy._external", "scipy._cyutility"),
     *("sklearn.datasets", "sklearn.externals", "sklearn.utils._testing", "sklearn.utils.estimator_checks"),
     *("sklearn.utils._joblib", "sklearn.utils.parallel", "sklearn._build_utils", "sklearn.conftest", "sklearn.tests"),
+    *("sklearn.callback", "sklearn.utils.discovery", "sklearn.utils._test_common", "sklearn.utils._repr_html"),
     *("pandas.core.computation", "pandas.core.tools", "pandas.core.util", "pandas._libs.parsers"),
     *("statsmodels.iolib", "statsmodels.datasets", "statsmodels.tools", "statsmodels.formula", "statsmodels.compat"),
     *("imblearn.utils", "imblearn.datasets"),
@@ -119,7 +122,9 @@ _RUNS = frozenset(
         "ctypeslib LowLevelCallable load_module urlopen urlretrieve get_file CDLL PyDLL FileIO SourceFileLoader",
         "TemporaryDirectory NamedTemporaryFile HDFStore ExcelFile ExcelWriter test rmtree unlink remove Parallel Memory",
         "pandas_eval query save_npz load_npz export_graphviz makedirs mkdir rename move copyfile copytree mkdtemp",
-        "mkstemp symlink chmod call Thread Process Pool",
+        "mkstemp symlink chmod call Thread Process Pool Client Listener reduce accumulate starmap map copy deepcopy",
+        "wraps update_wrapper lru_cache cache contextmanager dataclass namedtuple ABCMeta reconstruct CFUNCTYPE",
+        "PyCFuncPtr clone_module unpickle_function openfile dump dumps",
     )
     for word in line.split()
 )
@@ -158,6 +163,13 @@ class ImportRules:
             return f"{OWN_CODE}: {full}"
         if any(not _CLASS.fullmatch(step) for step in path) or last in _RUNS or _within(full, _CLOSED):
             return f"imports {full}, {RUNS}"
+        if (
+            package is not None
+            and last.startswith("_")
+            and not _CLASS.fullmatch(last)
+            and not _UNPICKLES.fullmatch(last)
+        ):
+            return f"imports {full}, a function that is {package.root}'s own"
         if path and not _CLASS.fullmatch(last):
             return f"imports {full}, a method, which is handed anything"
         if package is not None and package.classes_only and not _CLASS.fullmatch(last) and not _NUMBER.fullmatch(full):
@@ -176,19 +188,34 @@ class ImportRules:
                 called, Made
             ) else "calls what no import names", None
         full = str(called)
-        if full in _IMPORTS_ITSELF and full not in self.allowed:
+        if full in Importer.NAMES and full not in self.allowed:
             names = arguments if isinstance(arguments, tuple) else ()
             if len(names) != 2 or not all(isinstance(name, str) for name in names):
                 return f"calls {full} for a name that cannot be told", None
             imported = Import(*names)
             sentence = self.objection(imported)
             return None if sentence is None else (sentence, imported)
-        for each in arguments if isinstance(arguments, tuple) and called.module != "copyreg" else ():
+        if called.module == "copyreg" and full not in self.allowed:
+            return self._copyreg_objection(called, arguments)
+        if full == "types.SimpleNamespace" and arguments != ():
+            return f"calls {full} with attributes", None
+        for each in arguments if isinstance(arguments, tuple) else ():
             if isinstance(each, Import) and not self.makes_data(each) and self.objection(each) is None:
                 return f"hands {each} to {full}, which may call it", each
         if self.makes_data(called, called_at_all=True) or self.objection(called) is not None:
             return None
         return f"calls {full}, which is not on the list of what a model may call", called
+
+    def _copyreg_objection(self, called: Import, arguments: object) -> tuple[str, Import | None] | None:
+        """Of what fills an object of a class; `_reconstructor` of cls, base, state calls base where that is no plain object."""
+        cls, base, *_ = (*arguments, None, None) if isinstance(arguments, tuple) else (None, None)
+        if not isinstance(cls, Import) or str(cls) == JOBLIB_ARRAY:
+            return f"calls {called} for a class that cannot be told", None
+        if called.name != "_reconstructor" or str(base) == "builtins.object":
+            return None
+        if not isinstance(base, Import):
+            return f"calls {called} for a class that cannot be told", None
+        return self.call_objection(base)
 
     def makes_data(self, imported: Import, *, called_at_all: bool = False) -> bool:
         """Whether calling an import makes an object of what it is handed, and nothing else: a class, or a known function.

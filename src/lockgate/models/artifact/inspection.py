@@ -186,7 +186,9 @@ class _Inspector:
             raise Broken("archives are nested too deep in it")
         stream = ByteStream(file)
         kind = formats.format_of(stream.peek(formats.HEAD), name)
-        strict = (strict or name.lower().endswith(formats.PICKLE_NAMES)) and kind in ("text", "binary", "empty")
+        strict = (strict and kind not in formats.CONTAINERS) or (
+            name.lower().endswith(formats.PICKLE_NAMES) and kind in ("text", "binary", "empty")
+        )
         if depth == 0:
             if strict or kind not in _KNOWN:
                 self.may_unpickle.append(name)

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import ast
-import pickletools
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lockgate.models.artifact.byte_stream import ByteStream
-from lockgate.models.artifact.pickle_skim import KEPT, LONGEST, skim
-from lockgate.models.artifact.pickle_values import TEXT, THING, Import, Made, Observer, Thing, fill
-from lockgate.models.artifact.problem import Broken
+from lockgate.models.artifact.pickle_skim import ARGUMENT_BYTES, KEPT, LENGTH_BYTES, LONGEST, NAMES, UP_TO_NEWLINE, skim
+from lockgate.models.artifact.pickle_values import (  # fmt: skip
+    JOBLIB_ARRAY,
+    NONE,
+    TEXT,
+    THING,
+    Import,
+    Importer,
+    Made,
+    Observer,
+    fill,
+)
+from lockgate.models.artifact.problem import Broken, Unclear
 
-_ARGUMENT_BYTES: Mapping[int, int] = {
-    ord(opcode.code): 0 if opcode.arg is None else opcode.arg.n for opcode in pickletools.opcodes
-}
-_NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
-_UP_TO_NEWLINE = pickletools.UP_TO_NEWLINE
-_LENGTH_BYTES = {
-    pickletools.TAKEN_FROM_ARGUMENT1: 1,
-    pickletools.TAKEN_FROM_ARGUMENT4: 4,
-    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
-    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
-}
 _LONGEST_TEXT = 1 << 10  # bytes of a text that may be a name, or an argument that matters
 _LARGEST_STACK = 1 << 23
 _ITEMS = 64  # of a tuple that is followed
@@ -32,9 +30,9 @@ _ITEMS = 64  # of a tuple that is followed
 
 @dataclass
 class Machine:
-    """One pickle. beside: the pickle whose memo this one begins with, and does not change.
+    """One pickle. beside: the pickle whose stack and memo this one begins with, and does not change.
 
-    most: opcodes that are looked at, all where None.
+    most: bytes that are looked at, all where None.
     """
 
     stream: ByteStream
@@ -50,41 +48,52 @@ class Machine:
     _protocol: int = field(default=0, init=False)
     _offset: int = field(default=0, init=False)
     _is_full: bool = field(default=False, init=False)
+    _arrays: int = field(default=0, init=False)  # of joblib, that were made and not read yet
+    _arrays_are_read: bool = field(default=False, init=False)
+    _importers: list[int] = field(default_factory=list, init=False)  # where they stand on the stack
 
     def run(self) -> None:
-        """Up to the end of the pickle, the stream behind it then. Raises Broken where it breaks off or is none."""
+        """Up to the end of the pickle, the stream behind it then. Raises Broken where it breaks off, Unclear where others may go on."""
         if self.beside is not None:
             self._memo, self._without_hole = self.beside._own, self.beside._without_hole
             self._behind_hole = set(self.beside._behind_hole)
-        stream, handlers, rest = self.stream, [_HANDLERS.get(code) for code in range(256)], self.most
+            # of what stands there nothing is changed, so no dict of it is followed
+            self._stack = [THING if isinstance(each, dict) else each for each in self.beside._stack]
+            self._marks, self._importers = list(self.beside._marks), list(self.beside._importers)
+        stream, handlers = self.stream, [_HANDLERS.get(code) for code in range(256)]
+        last = None if self.most is None else stream.offset + self.most
         while True:
-            if rest is None:
+            if not self._importers:
                 self._skim()
             self._offset = stream.offset
             code = stream.byte()
             handler = handlers[code]
             if handler is None:
                 raise Broken(f"byte {code:#04x} is no opcode of a pickle", self._offset)
-            size = _ARGUMENT_BYTES[code]
+            size = ARGUMENT_BYTES[code]
             if size == 0:
                 argument: Any = b""
             elif size > 0:
                 argument = stream.take(size)
-            elif size == _UP_TO_NEWLINE:
+            elif size == UP_TO_NEWLINE:
                 argument = stream.line()
             else:
                 argument = self._counted(size)
             try:
-                if handler(self, code, argument):
-                    return
+                ended = handler(self, code, argument)
             except IndexError:
-                raise Broken(f"{_NAMES[code]} finds nothing on the stack", self._offset) from None
+                raise Broken(f"{NAMES[code]} finds nothing on the stack", self._offset) from None
             except UnicodeDecodeError:
                 raise Broken("it has a text that is none", self._offset) from None
-            if len(self._stack) > _LARGEST_STACK:
-                raise Broken("it piles up more than any model does", self._offset)
-            if rest is not None and (rest := rest - 1) <= 0:
+            if self._importers and len(self._stack) <= self._importers[-1]:
+                self._importers.pop()
+                self.observer.hidden("hands on a function that imports what it is handed", self._offset)
+            if ended:
                 return
+            if len(self._stack) > _LARGEST_STACK:
+                raise Unclear("it piles up more than any model does", self._offset)
+            if last is not None and self._offset > last:
+                raise Unclear("its arrays are opcodes again and again", self._offset)
 
     def _skim(self) -> None:
         """Pass over plain data, as far as it is in the stream's buffer."""
@@ -98,13 +107,23 @@ class Machine:
 
     def _counted(self, size: int) -> bytes | None:
         """A text or bytes behind their length; None where they are too long to be of interest."""
-        length = int.from_bytes(self.stream.take(_LENGTH_BYTES[size]), "little")
+        length = int.from_bytes(self.stream.take(LENGTH_BYTES[size]), "little")
         if length <= _LONGEST_TEXT:
             return self.stream.take(length)
         self.stream.skip(length)
         return None
 
     # the stack
+
+    @property
+    def height(self) -> int:
+        """What a machine beside this one begins with."""
+        return len(self._stack) + len(self._marks) + len(self._behind_hole)
+
+    def _push(self, value: Any) -> None:
+        if isinstance(value, Importer):
+            self._importers.append(len(self._stack))
+        self._stack.append(value)
 
     def _pop(self) -> Any:
         if self._marks and self._marks[-1] == len(self._stack):
@@ -124,6 +143,8 @@ class Machine:
 
     def _end(self, code: int, argument: bytes) -> bool:
         self._pop()
+        if self._arrays:
+            raise Unclear("it holds an array in another way than joblib writes one", self._offset)
         return True
 
     def _ignore(self, code: int, argument: bytes) -> None:
@@ -147,10 +168,13 @@ class Machine:
         self._pop_mark()
 
     def _dup(self, code: int, argument: bytes) -> None:
-        self._stack.append(self._top())
+        self._push(self._top())
 
     def _thing(self, code: int, argument: bytes) -> None:
         self._stack.append(THING)
+
+    def _none(self, code: int, argument: bytes) -> None:
+        self._stack.append(NONE)
 
     def _number(self, code: int, argument: bytes | None) -> None:
         self._stack.append(int.from_bytes(argument or b"", "little", signed=True))
@@ -160,9 +184,9 @@ class Machine:
 
     def _number_line(self, code: int, argument: bytes) -> None:
         try:
-            self._stack.append(int(argument.rstrip(b"L")[:_LONGEST_TEXT]))
-        except ValueError:
-            raise Broken("it has a number that is none", self._offset) from None
+            self._stack.append(int(argument.rstrip(b"L")[:_LONGEST_TEXT], 0))
+        except ValueError:  # as C has it, or none
+            self._stack.append(THING)
 
     def _text(self, code: int, argument: bytes | None) -> None:
         if argument is None:
@@ -178,12 +202,12 @@ class Machine:
             self._stack.append(TEXT)
             return
         try:
-            self._stack.append(_as_text(ast.literal_eval("b" + argument.decode("ascii").strip())))
+            self._stack.append(ast.literal_eval("b" + argument.decode("ascii").strip()).decode("latin-1"))
         except (ValueError, SyntaxError, UnicodeDecodeError, MemoryError, RecursionError):
-            raise Broken("it has a text without quotation marks", self._offset) from None
+            self._stack.append(TEXT)
 
     def _latin_text(self, code: int, argument: bytes | None) -> None:
-        self._stack.append(TEXT if argument is None else _as_text(argument))
+        self._stack.append(TEXT if argument is None else argument.decode("latin-1"))
 
     def _tuple(self, code: int, argument: bytes) -> None:
         items = self._pop_mark()
@@ -238,17 +262,15 @@ class Machine:
         name, module = self._pop(), self._pop()
         if isinstance(name, str) and isinstance(module, str):
             self._push_import(module, name)
-        elif {type(name), type(module)} <= {str, Thing} and THING not in (name, module):
+        else:
             self.observer.hidden("imports what cannot be read from it", self._offset)
             self._stack.append(THING)
-        else:
-            raise Broken("it imports by a name that is no text", self._offset)
 
     def _push_import(self, module: str, name: str) -> None:
         if self._protocol < 3:
             module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
         imported = Import(module, name)
-        self._stack.append(imported)
+        self._push(Importer(module, name) if str(imported) in Importer.NAMES else imported)
         self.observer.imports(imported, self._offset)
 
     def _inst(self, code: int, argument: bytes) -> None:
@@ -257,39 +279,54 @@ class Machine:
         self._made(self._pop(), tuple(items))
 
     def _obj(self, code: int, argument: bytes) -> None:
-        cls, *items = self._pop_mark()
-        self._made(cls, tuple(items))
+        items = self._pop_mark()
+        self._made(items[0], tuple(items[1:]))
 
     def _reduce(self, code: int, argument: bytes) -> None:
         arguments, called = self._pop(), self._pop()
+        if self._importers and self._importers[-1] == len(self._stack):
+            self._importers.pop()
         self._made(called, arguments)
 
     def _made(self, called: Any, arguments: Any) -> None:
         self.observer.calls(called, arguments, self._offset)
+        if isinstance(called, Importer) and [*map(type, arguments if isinstance(arguments, tuple) else ())] == [
+            str,
+            str,
+        ]:
+            self._push(Import(*arguments))
+            return
         self._stack.append(Made(called, arguments) if isinstance(called, Import) else THING)
 
     def _new(self, code: int, argument: bytes) -> None:
         arguments = self._pop()
-        if _NAMES[code] == "NEWOBJ_EX":
+        if NAMES[code] == "NEWOBJ_EX":
             arguments = self._pop()
         cls = self._pop()
         self.observer.makes(cls, self._offset)
+        self._arrays += self.beside is None and str(cls) == JOBLIB_ARRAY
         self._stack.append(Made(cls, arguments) if isinstance(cls, Import) else THING)
 
     def _build(self, code: int, argument: bytes) -> None:
         state, made = self._pop(), self._top()
         self._altered(made)
-        if isinstance(made, Made):
-            made.state = state
-            self.observer.built(made, self.stream)
-            if made.maker.name != "dtype":  # nothing else is looked at again
-                made.state = None
+        if self.beside is not None:
+            return
+        if not isinstance(made, Made):
+            if self._arrays_are_read and not isinstance(made, Import):
+                raise Unclear("it fills what cannot be told from it, which may be an array", self._offset)
+            return
+        if made.counts and made.is_built:
+            raise Unclear(f"it fills a {made.maker.name} twice", self._offset)
+        made.state, made.is_built = state if made.counts else None, True  # nothing else is looked at again
+        self.observer.built(made, self.stream)
+        if str(made.maker) == JOBLIB_ARRAY:
+            self._arrays -= 1
+            self._arrays_are_read = True
+            self._stack[-1] = THING  # joblib puts the array there
 
     def _extension(self, code: int, argument: bytes) -> None:
         self.observer.hidden("imports by a number of a registry that is nowhere in the files", self._offset)
-        self._stack.append(THING)
-
-    def _persistent_line(self, code: int, argument: bytes) -> None:
         self._stack.append(THING)
 
     def _persistent(self, code: int, argument: bytes) -> None:
@@ -314,12 +351,13 @@ class Machine:
         elif index > self._without_hole:
             self._behind_hole.add(index)
             if len(self._behind_hole) > KEPT:
-                raise Broken("its memo has more holes than any pickle", self._offset)
-        if isinstance(value, Import) and len(self._own) >= 2 * KEPT:
-            raise Broken("its memo holds more names than any model's", self._offset)
+                raise Unclear("its memo has more holes than any pickle", self._offset)
+        is_kept = isinstance(value, Import) or (isinstance(value, Made) and value.counts)
+        if is_kept and len(self._own) >= 2 * KEPT:
+            raise Unclear("its memo holds more names than any model's", self._offset)
         self._is_full = self._is_full or len(self._own) >= KEPT
         if (
-            isinstance(value, Import)
+            is_kept
             or (isinstance(value, str | Made | tuple) and not self._is_full)
             or index in self._memo
             or (isinstance(value, str) and "." in value and len(self._own) < 2 * KEPT)
@@ -330,10 +368,10 @@ class Machine:
 
     def _get(self, code: int, argument: bytes) -> None:
         index = self._index(code, argument)
-        self._stack.append(self._own.get(index, self._memo.get(index, TEXT if self._is_full else THING)))
+        self._push(self._own.get(index, self._memo.get(index, TEXT if self._is_full else THING)))
 
     def _index(self, code: int, argument: bytes) -> int:
-        if _ARGUMENT_BYTES[code] != _UP_TO_NEWLINE:
+        if ARGUMENT_BYTES[code] != UP_TO_NEWLINE:
             return int.from_bytes(argument, "little")
         try:
             return int(argument)
@@ -341,47 +379,22 @@ class Machine:
             raise Broken("its memo has an index that is no number", self._offset) from None
 
 
-def _as_text(value: bytes) -> str:
-    return value.decode("latin-1")
-
-
 _BY_NAME: Mapping[str, Callable[..., Any]] = {
-    "STOP": Machine._end,
-    "PROTO": Machine._proto,
-    "MARK": Machine._mark,
-    "POP": Machine._drop,
-    "POP_MARK": Machine._drop_mark,
-    "DUP": Machine._dup,
-    **dict.fromkeys(("FRAME", "READONLY_BUFFER"), Machine._ignore),
+    "STOP": Machine._end, "PROTO": Machine._proto, "MARK": Machine._mark, "NONE": Machine._none, "POP": Machine._drop,
+    "POP_MARK": Machine._drop_mark, "DUP": Machine._dup, **dict.fromkeys(("FRAME", "READONLY_BUFFER"), Machine._ignore),
     **dict.fromkeys(("INT", "LONG"), Machine._number_line),
     **dict.fromkeys(("BININT", "LONG1", "LONG4"), Machine._number),
-    **dict.fromkeys(("BININT1", "BININT2"), Machine._unsigned),
-    "STRING": Machine._quoted_line,
-    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), Machine._latin_text),
-    "UNICODE": Machine._text_line,
-    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), Machine._text),
-    "TUPLE": Machine._tuple,
-    **dict.fromkeys(("TUPLE1", "TUPLE2", "TUPLE3"), Machine._short_tuple),
-    "EMPTY_TUPLE": Machine._empty_tuple,
-    "EMPTY_DICT": Machine._empty_dict,
-    **dict.fromkeys(("LIST", "FROZENSET"), Machine._of_mark),
-    "DICT": Machine._dict,
-    "APPEND": Machine._add,
-    **dict.fromkeys(("APPENDS", "ADDITEMS"), Machine._add_all),
-    "SETITEM": Machine._set_item,
-    "SETITEMS": Machine._set_items,
-    "GLOBAL": Machine._global,
-    "STACK_GLOBAL": Machine._stack_global,
-    "INST": Machine._inst,
-    "OBJ": Machine._obj,
-    "REDUCE": Machine._reduce,
-    **dict.fromkeys(("NEWOBJ", "NEWOBJ_EX"), Machine._new),
-    "BUILD": Machine._build,
-    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), Machine._extension),
-    "PERSID": Machine._persistent_line,
-    "BINPERSID": Machine._persistent,
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine._put),
-    "MEMOIZE": Machine._memoize,
+    **dict.fromkeys(("BININT1", "BININT2"), Machine._unsigned), "STRING": Machine._quoted_line,
+    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), Machine._latin_text), "UNICODE": Machine._text_line,
+    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), Machine._text), "TUPLE": Machine._tuple,
+    **dict.fromkeys(("TUPLE1", "TUPLE2", "TUPLE3"), Machine._short_tuple), "EMPTY_TUPLE": Machine._empty_tuple,
+    "EMPTY_DICT": Machine._empty_dict, **dict.fromkeys(("LIST", "FROZENSET"), Machine._of_mark), "DICT": Machine._dict,
+    "APPEND": Machine._add, **dict.fromkeys(("APPENDS", "ADDITEMS"), Machine._add_all), "SETITEM": Machine._set_item,
+    "SETITEMS": Machine._set_items, "GLOBAL": Machine._global, "STACK_GLOBAL": Machine._stack_global,
+    "INST": Machine._inst, "OBJ": Machine._obj, "REDUCE": Machine._reduce,
+    **dict.fromkeys(("NEWOBJ", "NEWOBJ_EX"), Machine._new), "BUILD": Machine._build,
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), Machine._extension), "BINPERSID": Machine._persistent,
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine._put), "MEMOIZE": Machine._memoize,
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
-}
-_HANDLERS = {code: _BY_NAME.get(name, Machine._thing) for code, name in _NAMES.items()}
+}  # fmt: skip
+_HANDLERS = {code: _BY_NAME.get(name, Machine._thing) for code, name in NAMES.items()}

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pickletools
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lockgate.models.artifact.pickle_values import TEXT, THING, Import, Made, fill
+from lockgate.models.artifact.pickle_values import NONE, TEXT, THING, Import, Importer, Made, fill
 
+ARGUMENT_BYTES: Mapping[int, int] = {
+    ord(opcode.code): 0 if opcode.arg is None else opcode.arg.n for opcode in pickletools.opcodes
+}
+NAMES = {ord(opcode.code): opcode.name for opcode in pickletools.opcodes}
+UP_TO_NEWLINE = pickletools.UP_TO_NEWLINE
+LENGTH_BYTES = {
+    pickletools.TAKEN_FROM_ARGUMENT1: 1,
+    pickletools.TAKEN_FROM_ARGUMENT4: 4,
+    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+}
 LONGEST = 300  # bytes of an opcode with its argument, as far as it is skimmed
 KEPT = 1 << 17  # values that stay in the memo; beyond them imports, and names with a full stop
 # Opcodes that push something of which nothing is kept → bytes of their arguments.
-_THINGS = {ord(code): size for code, size in {"N": 0, "\x88": 0, "\x89": 0, "G": 8, "]": 0, "\x8f": 0}.items()}
+_THINGS = {ord(code): size for code, size in {"\x88": 0, "\x89": 0, "G": 8, "]": 0, "\x8f": 0}.items()}
 _NUMBERS = {ord(code): size for code, size in {"K": 1, "M": 2}.items()}
 _MEMOIZE, _BINPUT, _TEXT, _MARK, _APPENDS, _SETITEMS, _DICT, _NOTHING, _BINGET, _LONG_BINGET = b"\x94q\x8c(eu})hj"
+_NONE = ord("N")
 _TUPLE_2 = 0x86
 
 
@@ -38,6 +51,9 @@ def skim(
         if code in _THINGS:
             push(THING)
             at += 1 + _THINGS[code]
+        elif code == _NONE:
+            push(NONE)
+            at += 1
         elif code == _MEMOIZE or (code == _BINPUT and buffer[at + 1] == count):
             if memo is None or not stack:
                 break
@@ -57,7 +73,10 @@ def skim(
                 break
             size = 1 if code == _BINGET else 4
             index = int.from_bytes(buffer[at + 1 : at + 1 + size], "little")
-            push(memo.get(index, TEXT if is_full or len(memo) >= KEPT else THING))
+            value = memo.get(index, TEXT if is_full or len(memo) >= KEPT else THING)
+            if type(value) is Importer:
+                break
+            push(value)
             at += 1 + size
         elif code == _TEXT:
             size = buffer[at + 1]

@@ -19,6 +19,9 @@ class Thing:
 
 THING = Thing()
 TEXT = Thing()  # a text that was too long, or too far back, to be kept
+NONE = Thing()
+JOBLIB_ARRAY = "joblib.numpy_pickle.NumpyArrayWrapper"
+_UNCLEAR = ""  # a key of a dict that is not followed any more
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,25 @@ class Import:
         return f"{self.module}.{self.name}"
 
 
+class Importer(Import):
+    """A function that imports what it is handed, a module and a name in it: harmless where the pickle calls it, for then both are seen."""
+
+    NAMES = ("numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct")
+
+
 @dataclass
 class Made:
-    """An object that an import made, by a call or by its class."""
+    """An object that an import made, by a call or by its class. is_built: whether a state was set."""
 
     maker: Import
     arguments: Any
     state: Any = None
+    is_built: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the bytes behind it are read by what it says: an array of joblib, or the type of its numbers."""
+        return str(self.maker) in (JOBLIB_ARRAY, "numpy.dtype")
 
 
 class Observer(Protocol):
@@ -53,8 +68,11 @@ class Observer(Protocol):
 
 
 def fill(target: Any, items: list[Any]) -> None:
-    """Set the items of a dict, keys and values in turn, as far as it is one that is followed."""
-    if isinstance(target, dict) and len(items) <= 2 * _ITEMS:
-        for key, value in zip(items[::2], items[1::2], strict=False):
-            if isinstance(key, str) and len(target) < _ITEMS:
-                target[key] = value
+    """Set the items of a dict, keys and values in turn; one of too many, or of a key that is no text, is followed no more."""
+    if isinstance(target, dict) and _UNCLEAR not in target:
+        keys = items[::2] if len(items) <= 2 * _ITEMS else [None]
+        if len(target) + len(keys) > _ITEMS or not all(isinstance(key, str) for key in keys):
+            target.clear()
+            target[_UNCLEAR] = THING
+        else:
+            target.update(zip(keys, items[1::2], strict=False))

@@ -19,6 +19,10 @@ class Broken(ValueError):
         self.offset = offset
 
 
+class Unclear(Broken):
+    """What somebody may read, and is not followed here."""
+
+
 class TooMuch(Broken):
     """It unpacks to more than anybody would look at."""
 
