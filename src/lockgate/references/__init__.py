@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from lockgate.references import docker, dvc, git, huggingface, mlflow_dataset, wandb
-from lockgate.references.address import address_of, redacted, secrets
+from lockgate.references.address import address_of, ambiguity, redacted, secrets
 from lockgate.references.objects import azure, file, gcs, http, s3
 from lockgate.references.reference import Kind, Reference, moving
 from lockgate.references.tables import bigquery, delta, iceberg, name
@@ -33,7 +33,12 @@ def parse(text: str, *, kind: Kind = "data", dated: bool = False) -> Reference:
         return moving("", redacted(stripped), "it is too long for a reference", _forms(kind))
     schemes = _schemes(kind, dated=dated)
     reference = next((reference for scheme in schemes if (reference := scheme(stripped))), None)
-    return _without(secrets(stripped), _unknown(stripped, kind) if reference is None else reference)
+    if reference is None:
+        reference = _unknown(stripped, kind)
+    elif reference.pinned and (fault := ambiguity(stripped)) is not None:
+        remedy = "write the address as it is after redirects, with each key of its query once"
+        reference = moving(reference.scheme, reference.text, fault, remedy)
+    return _without(secrets(stripped), reference)
 
 
 def parse_dataset(dataset: Mapping[str, Any], *, dated: bool = False) -> Reference:

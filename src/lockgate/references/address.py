@@ -52,6 +52,22 @@ def address_of(text: str) -> Address | None:
     )  # fmt: skip
 
 
+def ambiguity(text: str) -> str | None:
+    """Why two readers of an address may come to two things, None where they do not: what is there twice, and paths that lead back."""
+    try:
+        parts = urlsplit(text)
+        names = [name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    except ValueError:
+        return None
+    if _URL.match(text) is None:
+        return None
+    if len({*names}) < len(names):
+        return "its query has one key twice, and who reads it chooses"
+    if {".", ".."} & {*unquote(parts.path).split("/")}:
+        return "its path leads back, so that it is another one where it is opened"
+    return None
+
+
 def redacted(address: str) -> str:
     """A path or an address as people may see it: of user, query and fragment, only what pins it."""
     if _URL.match(address) is None:

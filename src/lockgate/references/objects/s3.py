@@ -11,6 +11,7 @@ from lockgate.references.objects.store import by_digest_or_day
 from lockgate.references.reference import Reference, moving, moving_word, pinned
 
 _VERSION_ID = re.compile(r"(?=.*[A-Za-z0-9])[\w.~+/=-]+", re.ASCII)  # opaque, and no placeholder
+_NO_VERSIONS = ("none", "null", "undefined", "nan")  # as programs write that there is none
 _SCHEMES = ("s3", "s3a", "s3n")
 _HOST = re.compile(r"(?:(?P<bucket>.+)\.)?s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?")
 
@@ -35,7 +36,8 @@ def parse(text: str, *, dated: bool) -> Reference | None:
             f"switch versioning on for {bucket}, write the object again, and {remedy}",
             **parts,
         )
-    if _VERSION_ID.fullmatch(version) and key and not moving_word(version):
+    is_version = _VERSION_ID.fullmatch(version) and version.lower() not in _NO_VERSIONS and not moving_word(version)
+    if is_version and key:
         return pinned("s3", redacted(text), f"it has the version id {version}", version=version, address=text, **parts)
     return by_digest_or_day("s3", text, address, dated=dated, versions="version id", remedy=remedy, **parts)
 
