@@ -84,6 +84,17 @@ def test_a_file_that_is_not_there_is_a_line_that_names_nothing() -> None:
     assert (line.name, line.text, line.direct) == ("", "-r base.txt", True)
 
 
+def test_a_backslash_joins_lines_as_pip_joins_them() -> None:
+    """One that ends a comment hides no requirement below it, and no blank is put where lines meet."""
+    text = "# kept \\\nnumpy==2.0.0\nrich==1 \\\n# why \\\npandas==3.0.0 \\\n  --hash=sha256:aa\nscipy==1.17\\\n.1\n"
+
+    lines = read_requirements(text, file="requirements.txt")
+
+    assert [(line.name, line.exact) for line in lines] == [
+        ("numpy", "2.0.0"), ("rich", "1"), ("pandas", "3.0.0"), ("scipy", "1.17.1"),
+    ]  # fmt: skip
+
+
 def test_what_names_too_many_packages_is_refused() -> None:
     """A stranger's file may have any number of them."""
     with pytest.raises(ValueError, match="more than 10,000 packages"):

@@ -106,8 +106,8 @@ def _lines(
     text: str, file: str, include: Callable[[str], str] | None, included: set[str]
 ) -> Iterator[tuple[PackageLine, bool]]:
     """(package, whether it is a constraint only) of each line, those of included files in their place, each file once."""
-    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        line = re.sub(r"(^|\s)#.*$", "", line).strip()
+    for joined in _joined(text):
+        line = re.sub(r"(^|\s)#.*$", "", joined).strip()
         option = _OPTION.fullmatch(line)
         if option is None or option[1] in ("-e", "--editable"):
             if option is not None:
@@ -127,6 +127,20 @@ def _lines(
             yield _unread(line, file), False
             continue
         yield from ((each, is_constraint or option[1] not in _INCLUDES) for each, is_constraint in below)
+
+
+def _joined(text: str) -> Iterator[str]:
+    """The lines of a requirements file, with those that a backslash goes on in; a line of comment ends where it ends, as pip has it."""
+    begun = ""
+    for line in text.splitlines():
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            begun += line.strip("\\")
+            continue
+        yield begun + (f" {line}" if is_comment else line)
+        begun = ""
+    if begun:
+        yield begun
 
 
 def requirement_line(line: str, *, file: str) -> PackageLine:
