@@ -31,6 +31,7 @@ _REMEDIES = {
     "missing_files": "log the model again with all its files",
     "size_mb": "log a smaller model, or leave out what it does not need",
 }
+_BYTE_CODE = "log the model with PYTHONDONTWRITEBYTECODE=1, so that MLflow stores its code without byte code beside it"
 _LISTED, _TABLE = 20, 400
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -156,6 +157,8 @@ def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Prob
         remedy = f"find out who made this file, and load it nowhere; {remedy}"
     elif any(problem.text.startswith(OWN_CODE) for problem in problems):
         remedy = f'log it from a file that can be reviewed, as with python_model="model.py"; {remedy}'
+    elif any("__pycache__/" in problem.file for problem in problems):
+        remedy = _BYTE_CODE
     if allow:
         parts = ", ".join(f"{key}: [{', '.join(map(_quoted, names[:5]))}]" for key, names in allow.items())
         more = " and so on" if any(len(names) > 5 for names in allow.values()) else ""

@@ -270,6 +270,7 @@ class Host:
 
         began = time.perf_counter()
         self.folder = folder
+        sys.dont_write_bytecode = True  # beside code that came with the model, whose files stay as they are
         self.model = mlflow.pyfunc.load_model(folder) if file is None else FileModel(file)
         seconds = time.perf_counter() - began
         gc.set_threshold(*usual)

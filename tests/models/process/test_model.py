@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +19,9 @@ import pyarrow as pa
 import pytest
 
 import lockgate.models.process
+from helpers.model_processes import environ, save
 from lockgate.errors import ModelFault, UsageError
+from lockgate.hashing import folder_digest
 from lockgate.models.environment import is_secret, job_python, model_environment, secrets
 from lockgate.models.model import LoadPlan
 from lockgate.models.process.model import ProcessModel
@@ -235,6 +238,18 @@ def test_loading_tells_what_it_took_and_under_what(calm: ProcessModel) -> None:
     assert facts.python == ".".join(map(str, sys.version_info[:3]))
     assert {"mlflow", "pandas", "pyarrow", "numpy"} <= set(facts.versions)
     assert calm.load() is facts
+
+
+def test_the_files_of_a_model_that_brings_code_stay_as_they_are(tmp_path: Path, warm_python: str) -> None:
+    """Python would lay what it compiled beside the code, and a copy of the version would then be another."""
+    folder = save("trickster.py", tmp_path / "model")
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+    before = folder_digest(folder)
+    model = ProcessModel(folder, python=warm_python, environ=environ(), scratch=tmp_path)
+    model.load()
+    model.close()
+
+    assert folder_digest(folder) == before
 
 
 def test_how_many_threads_libraries_were_told_to_use_is_told(trickster: Callable[..., ProcessModel]) -> None:

@@ -262,6 +262,8 @@ class _Inspector:
         return self._unknown("binary", name, report) if rest else None
 
     def _unknown(self, kind: str, name: str, report: Report) -> None:
+        if formats.is_code(name):
+            return  # which was reported as such
         words = "in no format that is read here" if kind == "binary" else f"a file of {kind}, which is not read here"
         report("unknown_files", f"is {words}", allow=("files", glob.escape(printable(name))))
 
