@@ -101,6 +101,12 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def enumerated(names: Sequence[str]) -> str:
+    """`a, b and c`; the names are some."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def listed(names: Sequence[str], most: int) -> str:
     """`a, b and 3 more`: the first of many names, and how many others there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""

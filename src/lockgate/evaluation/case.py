@@ -30,6 +30,22 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class LoadingObstacle:
+    """Why nothing of a version is loaded: the gate that must pass first, and what it says of the version's files."""
+
+    gate: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.short}; {self.reason}"
+
+    @property
+    def short(self) -> str:
+        """For whoever sees beside it what the gate says; to be read behind *not run*."""
+        return f": nothing of the candidate is loaded before {self.gate} passes"
+
+
 @dataclass(frozen=True, eq=False)
 class Contender:
     """A model version in its role. Everything is fetched, read and started when it is first used.
@@ -42,7 +58,7 @@ class Contender:
     fetch: Callable[[], Path]
     read: Callable[[Path], VersionFacts]
     start: Callable[[Path, Target | None], Model]
-    guard: Callable[[], str | None] = lambda: None
+    guard: Callable[[], LoadingObstacle | None] = lambda: None
     _examined: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
     _started: list[tuple[Target | None, Model | ModelFault]] = field(default_factory=list, init=False, repr=False)
 
@@ -57,8 +73,8 @@ class Contender:
         return self.read(self.files)
 
     @cached_property
-    def obstacle(self) -> str | None:
-        """Why nothing of it is loaded, to be read behind *not run*; None where it may be."""
+    def obstacle(self) -> LoadingObstacle | None:
+        """Why nothing of it is loaded; None where it may be."""
         return self.guard()
 
     def examined(self, policy: Hashable, examine: Callable[[Path], Answer]) -> Answer:

@@ -84,6 +84,7 @@ class Gate(Config):
     takes_long: whether it takes so long that it is left out where an earlier gate that counts is in error.
     judges_candidate: whether another candidate could change what it finds; not so where it looks at data alone.
     guards_loading: whether nothing of the candidate is loaded before this gate passes, where it blocks.
+    runs_unloaded: whether one that uses models runs also where the candidate may not be loaded, for what files alone say.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
@@ -97,6 +98,7 @@ class Gate(Config):
     takes_long: ClassVar[bool] = False
     judges_candidate: ClassVar[bool] = True
     guards_loading: ClassVar[bool] = False
+    runs_unloaded: ClassVar[bool] = False
 
     gate: str = Field(
         description="Kind of gate: an installed one (`gate kinds` lists them), or `./file.py:Class` of the project."

@@ -75,6 +75,7 @@ class Signature(Gate):
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     needs_rows: ClassVar[bool] = False
+    runs_unloaded: ClassVar[bool] = True
 
     gate: Literal["signature"] = "signature"
     data: str | None = Field(
@@ -146,7 +147,12 @@ class Signature(Gate):
             "example_errors": _example,
             _CONTRACT: self._contract_violations,
         }
-        units, problems, more = count[line.subject](case)
+        try:
+            units, problems, more = count[line.subject](case)
+        except ModelFault:
+            if case.candidate.obstacle is None:
+                raise
+            units, problems, more = 0, [], {"why": f"not run{case.candidate.obstacle.short}"}
         remedy, value = more.pop("remedy", None), more.pop("value", len(problems))
         estimate = counted(name, line, value=float(str(value)), units=units, detail={"found": problems, **more})
         estimate = replace(estimate, counted_in=self.subjects[line.subject].counted_in)

@@ -32,6 +32,7 @@ _LITERALS: dict[str, type] = {
     "by_group": bool,
     "needs_rows": bool,
     "guards_loading": bool,
+    "runs_unloaded": bool,
 }
 # Methods that say nothing of fields and requirements.
 _SILENT = ("check", "origins", "reads")

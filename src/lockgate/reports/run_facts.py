@@ -14,7 +14,7 @@ from lockgate.evaluation.metrics.declaration import Share
 from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.text import cut, plain
+from lockgate.text import cut, enumerated, plain
 
 _STDERR_LINES = 20
 _BLOCKS = {
@@ -114,9 +114,9 @@ def verdict_sentence(evidence: Evidence) -> str:
         one = len(counted) == 1
         return f"{version} passes {'the only gate that counts' if one else f'all {len(counted)} gates that count'}"
     named = [
-        f"{' and '.join(gate.name for gate in counted if gate.verdict is each)} {word}"
+        f"{enumerated(names)} {word}"
         for each, word in _WORDS.items()
-        if any(gate.verdict is each for gate in counted)
+        if (names := [gate.name for gate in counted if gate.verdict is each])
     ]
     return f"{version} does not pass: {'; '.join(named)}" if named else f"{version} does not pass"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.data.locate import fixed_part
 from lockgate.data.remote import local
 from lockgate.errors import LockgateError, ModelFault, UsageError
+from lockgate.evaluation.case import LoadingObstacle
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_folder import own_folder
 from lockgate.gates.gate import Gate
@@ -220,10 +221,12 @@ def interpreter_of(
     return environment.job_python(environ), environ
 
 
-def loading_guard(pipeline: Pipeline, case: Callable[[], Case], began: datetime | None) -> Callable[[], str | None]:
+def loading_guard(
+    pipeline: Pipeline, case: Callable[[], Case], began: datetime | None
+) -> Callable[[], LoadingObstacle | None]:
     """Why nothing of the case's candidate may be loaded, None where it may. began: the moment of the run, by which waivers hold."""
 
-    def guard() -> str | None:
+    def guard() -> LoadingObstacle | None:
         day = (began or datetime.now(UTC)).date()
         objections = (_objection(gate, pipeline, case(), day) for gate in pipeline.gates if _guards(gate))
         return next((each for each in objections if each is not None), None)
@@ -240,16 +243,16 @@ def _guards(gate: Gate) -> bool:
     return gate.guards_loading and gate.severity != "warn"
 
 
-def _objection(gate: Gate, pipeline: Pipeline, case: Case, day: date) -> str | None:
+def _objection(gate: Gate, pipeline: Pipeline, case: Case, day: date) -> LoadingObstacle | None:
     if pipeline.waiver(gate.title, day) is not None:
         return None
     try:
         findings = [each for each in gate.check(case) if isinstance(each, Finding)]
     except LockgateError as error:
-        return f": {gate.title} ended in error, before which nothing of the candidate is loaded: {error.message}"
+        return LoadingObstacle(gate.title, f"it ended in error: {error.message}")
     counting = [each for each in findings if pipeline.waiver(each.id, day) is None]
     stopping = next((each for each in counting if each.verdict is not Verdict.PASS), None)
     if stopping is None and findings:
         return None
     reason = "it finds nothing" if stopping is None else stopping.reason
-    return f": nothing of the candidate is loaded before {gate.title} passes; {cut(reason, _LONGEST)}"
+    return LoadingObstacle(gate.title, cut(reason, _LONGEST))

@@ -130,7 +130,16 @@ class PipelineRun:
 
     def _obstacle(self, gate: Gate) -> str | None:
         """Why a gate is not run, to be read behind *not run*; None where it is."""
-        return gate.obstacle(self.results) or (self.case.candidate.obstacle if gate.uses_models else None)
+        return gate.obstacle(self.results) or (
+            self._loading_obstacle() if gate.uses_models and not gate.runs_unloaded else None
+        )
+
+    def _loading_obstacle(self) -> str | None:
+        """Why nothing of the candidate is loaded, its cause only where no earlier gate of this run gives it."""
+        obstacle = self.case.candidate.obstacle
+        if obstacle is None:
+            return None
+        return obstacle.short if obstacle.gate in {result.name for result in self.results} else str(obstacle)
 
     def _broken(
         self,
@@ -144,7 +153,7 @@ class PipelineRun:
 
         Not so where files of the candidate stopped an earlier gate: that decides, whatever else breaks at them.
         """
-        if not gate.guards_loading and (obstacle := self.case.candidate.obstacle) is not None:
+        if not gate.guards_loading and (obstacle := self._loading_obstacle()) is not None:
             return replace(blank, reason=f"not run{obstacle}")
         context = {**(context or {}), "broken": dict(more)}
         return replace(blank, counts=True, verdict=Verdict.ERROR, reason=message, context=context)
