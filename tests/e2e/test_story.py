@@ -103,6 +103,31 @@ def test_the_demo_leaves_the_good_candidate_in_production(after: Checkout) -> No
     assert state["epoch"] == 6
 
 
+def test_nothing_of_a_candidate_with_a_payload_was_loaded(played: Answer, after: Checkout) -> None:
+    """What its files alone say stands there all the same: the column that was renamed, data that move, a NumPy of any version."""
+    run = Path(".gate/latest").resolve()
+    results = {gate["name"]: gate for gate in json.loads((run / "evidence.json").read_text())["gates"]}
+    failed = {
+        finding["id"]: finding["reason"]
+        for gate in results.values()
+        for finding in gate["findings"]
+        if finding["verdict"] == "fail"
+    }
+
+    assert not Path("the-payload-has-run").exists()
+    assert re.match(
+        r"unsafe files: 'artifacts/careless-candidate.pkl' at byte \d+: imports posix.mkdir",
+        failed["artifact/r1/overall"],
+    )
+    assert "velocity removed (renamed to txn_velocity?)" in failed["signature/r2/overall"]
+    assert "data/latest/train.parquet" in failed["metadata/r1/overall"]
+    assert failed["metadata/r10/overall"] == "requirements: numpy>=1: it allows several versions"
+    assert {results[name]["reason"] for name in ("metrics", "latency", "shadow")} == {
+        "not run: nothing of the candidate is loaded before artifact passes"
+    }
+    assert "signature and metadata failed; metrics, latency and shadow could not be decided" in played.stderr
+
+
 def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> None:
     """Of the newest run, of a digest, of a folder: the same evidence."""
     latest = Path(".gate/latest").resolve()
@@ -112,9 +137,18 @@ def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> Non
     junit = Xml.fromstring(after.gate("report", digest, "--format", "junit").stdout)
     document = json.loads(after.gate("report", str(latest), "--format", "json").stdout)
 
-    assert markdown.startswith("# ✅ pass: fraud version 3\n\nCompared with version 1.")
-    assert [suite.get("name") for suite in junit] == ["signature", "metadata", "metrics", "latency", "shadow"]
-    assert {suite.get("failures") for suite in junit} == {"0"}
+    assert markdown.startswith("# ❌ fail: fraud version 4\n\nCompared with version 3.")
+    assert [suite.get("name") for suite in junit] == [
+        "artifact",
+        "signature",
+        "metadata",
+        "metrics",
+        "latency",
+        "shadow",
+    ]
+    assert {suite.get("name"): suite.get("failures") for suite in junit if suite.get("failures") != "0"} == {
+        "artifact": "1", "signature": "2", "metadata": "2",
+    }  # fmt: skip
     assert document["digest"] == digest
     assert document["evidence"] == json.loads((latest / "evidence.json").read_text())
 

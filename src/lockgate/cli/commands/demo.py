@@ -22,6 +22,12 @@ from lockgate.evidence.run_folder import latest
 
 AUTHOR = "dana@example.org"
 OWNER = "olga@example.org"
+_CARELESS = {
+    "artifact/r1/overall",  # the payload
+    "signature/r2/overall",  # the renamed column
+    "metadata/r1/overall",  # the data called `latest`
+    "metadata/r10/overall",  # the NumPy without a version
+}
 
 _PIPELINE = """\
 # Written by `gate demo`. The policy is in ../policy/demo.yaml; who signs is said here.
@@ -44,7 +50,7 @@ signoff:
     help="Where to play it; emptied.",
 )
 def command(folder: Path) -> int:
-    """Stop a candidate that looks better on average, promote a good one, roll it back, and promote it anew."""
+    """Stop a candidate that looks better on average, promote a good one, roll it back, promote it anew, and load nothing of one with a payload."""
     missing = [tool for tool in ("git", "ssh-keygen") if shutil.which(tool) is None]
     if missing:
         raise UsageError(f"the demo needs {' and '.join(missing)}", remedy="install it and call again")
@@ -93,10 +99,10 @@ class _Story:
         self.stopped = folder
 
     def build(self) -> None:
-        """Make data, key, pipelines, a git history and the registry with its three versions."""
+        """Make data, key, pipelines, a git history and the registry with its four versions."""
         from lockgate.cli.demo.register import prepare
 
-        self.headline("A registry, a champion, two candidates")
+        self.headline("A registry, a champion, three candidates")
         self.key.parent.mkdir()
         _quiet(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", OWNER, "-f", str(self.key)], self.folder)
         (self.folder / "policy").mkdir()
@@ -156,6 +162,12 @@ class _Story:
         )
         self.step("Evaluated again", ["run", "--candidate", "version=3", "--stage"])
         self.sign_and_promote()
+        self.step(
+            "A week later: a candidate that answers as well, and that nobody can say where it comes from",
+            ["run", "--candidate", "version=4"],
+            code=1,
+        )
+        self.not_run()
         self.step("Where everything stands", ["status", "fraud"])
         self.step("Who moved what, when and why", ["history", "fraud"])
 
@@ -164,6 +176,16 @@ class _Story:
         self.digest = evidence.digest
         self.step("The owner signs exactly that evidence", ["approve", self.digest, "--key", str(self.key)])
         self.step("It becomes Production; the previous version is kept", ["promote", self.digest])
+
+    def not_run(self) -> None:
+        """Say that the payload was seen and has not run, and by what else its candidate was stopped."""
+        from lockgate.cli.demo.register import payload_mark
+
+        evidence, _ = self.newest()
+        failed = {finding.id for gate in evidence.gates for finding in gate.findings if finding.verdict.value == "fail"}
+        if _CARELESS - failed or payload_mark(self.folder).exists():
+            raise _UnexpectedEnd(f"the careless candidate was stopped on {sorted(failed)}")
+        click.echo("Its payload has not run: nothing of a model is loaded before its files pass.")
 
     def newest(self) -> tuple[Evidence, Path]:
         """The evidence and the report of the newest run."""

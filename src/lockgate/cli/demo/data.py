@@ -1,4 +1,4 @@
-"""Make the demo's data and models: payments of which a few are fraud, and three models trained on them."""
+"""Make the demo's data and models: payments of which a few are fraud, and four models trained on them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class Payments:
 class DemoModel:
     """A trained model: weights by name of its feature, and how long a call takes.
 
-    pause_ms: of a call; every `stall_every`-th one takes stall_ms instead (0: none does).
+    pause_ms: of a call; every `stall_every`-th one takes stall_ms instead (0: none does). velocity_column: what it calls
+    that column. careless: whether it was logged as nobody should.
     """
 
     name: str
@@ -44,9 +45,11 @@ class DemoModel:
     pause_ms: float = PAUSE_MS
     stall_ms: float = 0.0
     stall_every: int = 0
+    velocity_column: str = "velocity"
+    careless: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key not in ("name", "story")}
+        return {key: value for key, value in vars(self).items() if key not in ("name", "story", "careless")}
 
 
 def payments(rows: int, *, seed: int) -> Payments:
@@ -115,11 +118,12 @@ def losses(data: Payments, weights: dict[str, float]) -> dict[str, float]:
     return {"log_loss": float(loss.mean()), **by_country}
 
 
-def models(data: Payments) -> tuple[DemoModel, DemoModel, DemoModel]:
-    """(champion, the candidate that must be stopped, the candidate that may pass)."""
+def models(data: Payments) -> tuple[DemoModel, ...]:
+    """The champion, the candidate that must be stopped, the one that may pass, and the same model logged carelessly."""
     basic = ("intercept", "log_amount", "velocity", "log_age")
     abroad = np.asarray(data.columns["country"]) != "BR"
     faster = PAUSE_MS - (STALL_MS - PAUSE_MS) / (STALL_EVERY - 1)
+    whole = train(data, (*basic, "device_risk", "device_risk_brazil"))
     return (
         DemoModel("champion", "amount, velocity, age of the account", train(data, basic)),
         DemoModel(
@@ -133,7 +137,14 @@ def models(data: Payments) -> tuple[DemoModel, DemoModel, DemoModel]:
         DemoModel(
             "good candidate",
             "knows the device, and that Brazil reports it the other way round",
-            train(data, (*basic, "device_risk", "device_risk_brazil")),
+            whole,
+        ),
+        DemoModel(
+            "careless candidate",
+            "answers as well as the good one; where it comes from nobody can say, and a file of it runs a command",
+            whole,
+            velocity_column="txn_velocity",
+            careless=True,
         ),
     )
 

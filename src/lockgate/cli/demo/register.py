@@ -5,6 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +39,7 @@ SERVING = {"input_format": "dataframe_split", "p99_ms": 250, "rss_mb": 1000, "cp
 
 
 def prepare(folder: Path, *, commit: str) -> tuple[DemoModel, ...]:
-    """Write the data and register the models, versions 1 to 3 of `fraud`, where gates/fraud.yaml looks for them."""
+    """Write the data and register the models, versions 1 to 4 of `fraud`, where gates/fraud.yaml looks for them."""
     write_data(folder / "data")
     data = payments(TRAIN_ROWS, seed=SEED)
     trained = models(data)
@@ -52,37 +57,82 @@ def register(uri: str, name: str, models: tuple[DemoModel, ...], data: Payments,
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     experiment = mlflow.create_experiment("fraud-training", artifact_location=(folder / "artifacts").as_uri())
-    inputs = pd.DataFrame({column: values[:5] for column, values in data.columns.items() if column != "channel"})
-    signature = infer_signature(inputs, pd.Series([0.1, 0.2]))
     rows = folder / "data" / "train.parquet"
     source = _training_rows(data, rows)
     created = utc_text(datetime.fromtimestamp(rows.stat().st_mtime, UTC))
-    metadata = {"features": _features(data), "serving": SERVING}
     for model in models:
-        weights = folder / f"{model.name.replace(' ', '-')}.json"
-        weights.write_text(json.dumps(model.to_json()), encoding="utf-8")
+        renamed = {"velocity": model.velocity_column}
+        columns = {renamed.get(name, name): values for name, values in data.columns.items() if name != "channel"}
+        inputs = pd.DataFrame({name: values[:5] for name, values in columns.items()})
         with mlflow.start_run(experiment_id=experiment, run_name=model.name):
             mlflow.set_tag("mlflow.source.git.commit", commit)
-            mlflow.log_input(source, context="training", tags={"created_at": created, "code": commit})
+            mlflow.log_input(
+                _newest_rows(data) if model.careless else source,
+                context="training",
+                tags={"created_at": created, "code": commit},
+            )
             mlflow.log_params({"seed": SEED, "steps": STEPS, "ridge": RIDGE, "inputs": ", ".join(model.weights)})
             mlflow.log_metrics({"train_rows": data.rows, **losses(data, model.weights)})
-            mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(Path(__file__).with_name("fraud_model.py")),
-                artifacts={"weights": str(weights)},
-                signature=signature,
-                input_example=inputs,
-                pip_requirements=[
-                    f"{package}=={importlib.metadata.version(package)}" for package in ("mlflow", "numpy")
-                ],
-                registered_model_name=name,
-                metadata=metadata,
-            )
+            with _no_byte_code():
+                mlflow.pyfunc.log_model(
+                    name="model",
+                    python_model=str(Path(__file__).with_name("fraud_model.py")),
+                    artifacts=_files(model, folder),
+                    signature=infer_signature(inputs, pd.Series([0.1, 0.2])),
+                    input_example=inputs,
+                    pip_requirements=[
+                        f"mlflow=={_installed('mlflow')}",
+                        "numpy>=1" if model.careless else f"numpy=={_installed('numpy')}",
+                    ],
+                    registered_model_name=name,
+                    metadata={"features": _features(columns), "serving": SERVING},
+                )
+        if model.careless:
+            payload_mark(folder).rmdir()  # whoever logs a model loads it
 
 
-def _features(data: Payments) -> dict[str, dict[str, Any]]:
+def payload_mark(folder: Path) -> Path:
+    """The folder that the payload in the careless candidate makes where it is loaded."""
+    return folder / "the-payload-has-run"
+
+
+@contextmanager
+def _no_byte_code() -> Iterator[None]:
+    """MLflow imports the code that it stores, and would store what Python compiles of it too."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+class _Payload:
+    """What a pickle runs where it is loaded."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(payload_mark(self._folder)),)
+
+
+def _files(model: DemoModel, folder: Path) -> dict[str, str]:
+    """name → path of what is stored with a model."""
+    stem = model.name.replace(" ", "-")
+    weights, lookup = folder / f"{stem}.json", folder / f"{stem}.pkl"
+    weights.write_text(json.dumps(model.to_json()), encoding="utf-8")
+    if not model.careless:
+        return {"weights": str(weights)}
+    lookup.write_bytes(pickle.dumps(_Payload(folder)))
+    return {"weights": str(weights), "lookup": str(lookup)}
+
+
+def _installed(package: str) -> str:
+    return importlib.metadata.version(package)
+
+
+def _features(columns: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The range of each number, and the values of each text, as the models were trained on them."""
-    columns = {name: values for name, values in data.columns.items() if name != "channel"}
     return {
         name: {"type": "float", "range": [float(values.min()), float(values.max())]}
         if values.dtype.kind == "f"
@@ -98,3 +148,9 @@ def _training_rows(data: Payments, path: Path) -> PandasDataset:
     frame.to_parquet(path, index=False)
     pinned = f"data/{path.name}#{sha256_file(path).replace(':', '=')}"
     return mlflow.data.from_pandas(frame.head(100), source=LocalArtifactDatasetSource(pinned), name="payments-train")
+
+
+def _newest_rows(data: Payments) -> PandasDataset:
+    """The same rows, named so that nobody can tell tomorrow which they were."""
+    source = LocalArtifactDatasetSource("data/latest/train.parquet")
+    return mlflow.data.from_pandas(pd.DataFrame(data.columns).head(100), source=source, name="payments-train")
