@@ -454,6 +454,16 @@ def a_graph_that_writes(folder: Path, code: str) -> None:
     (folder / "saved_model.pb").write_bytes(b"\x08\x01" + b"\x0a\x02ab\x12\x09WriteFile" * 3)
 
 
+_OBJECT = b"python/object/apply:os.system [id]\n"
+for _name, _data in {
+    "in full": b"a: !<tag:yaml.org,2002:" + _OBJECT.replace(b" ", b"> "),
+    "by a handle": b"%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!object/apply:os.system [id]\n",
+    "with a sign by its number": b"a: !!%70ython/object/apply:os.system [id]\n",
+    "far behind": b"#" * ((1 << 18) - 8) + b"\na: !!" + _OBJECT,
+}.items():
+    beside("conf.yaml", "unsafe_files", _data, of=f"a tag of YAML, {_name}")
+pickled("marks without end", lambda code: b"\x80\x04" + b"(" * (1 << 23) + b"N" * 9, kind="broken_files")
+
 # pickles behind the beginning of something else, which whoever unpickles them takes for opcodes
 
 for _name, _data in {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import unicodedata
 import zipfile
 from collections import Counter
@@ -27,6 +28,12 @@ from lockgate.models.artifact.skops_schema import read_json, skops_schema
 
 _MOST_FILES, _DEEPEST, _MOST_PROBLEMS = 100_000, 5, 1000
 _UNPACKED_TIMES, _UNPACKED_LEAST, _SPOOLED_TIMES = 30, 1 << 28, 4
+# As `!!python/…`, in full, or spelt so that only a reader of YAML sees it.
+_YAML_OBJECT = re.compile(
+    rb"!!python/|tag:yaml\.org,2002:python|^%TAG\s+\S+\s+tag:yaml|(?<![^\s\[{,])!(<|!)[\w:.,/]{0,40}%[0-9a-fA-F]{2}",
+    re.MULTILINE,
+)
+_LONGEST_TAG = 100
 _KNOWN = (
     *("text", "empty", "parquet", "arrow", "gguf", "catboost", "picture", "ubjson", "xgboost", "tensorflow variables"),
 )
@@ -246,12 +253,13 @@ class _Inspector:
 
     def _text(self, stream: ByteStream, report: Report, name: str) -> None:
         """Text to its end; a file that only begins as text is something that nothing here reads."""
-        rest = b""
+        rest = before = b""
         for part in stream.parts():
             if b"\0" in part:
                 return self._unknown("binary", name, report)
-            if b"!!python/" in part:
-                report("unsafe_files", "has a tag !!python/ of YAML, which makes any object")
+            found, before = _YAML_OBJECT.search(before + part), part[-_LONGEST_TAG:]
+            if found:
+                report("unsafe_files", "has a tag of YAML that makes any object of Python")
             try:
                 (rest + part).decode("utf-8")
                 rest = b""

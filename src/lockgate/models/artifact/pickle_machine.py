@@ -90,7 +90,7 @@ class Machine:
                 self.observer.hidden("hands on a function that imports what it is handed", self._offset)
             if ended:
                 return
-            if len(self._stack) > _LARGEST_STACK:
+            if len(self._stack) + len(self._marks) > _LARGEST_STACK:
                 raise Unclear("it piles up more than any model does", self._offset)
             if last is not None and self._offset > last:
                 raise Unclear("its arrays are opcodes again and again", self._offset)
