@@ -21,11 +21,11 @@ _ADDRESS = re.compile(
     r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
     r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#(?!(?:issuecomment-|pullrequestreview-|discussion_r)\d)[^\s"'<>|]+)?"""
 )
-# What says which of several states is meant is no secret, and what it names is nothing without it.
+# What says which of several states is meant is no secret, and what it names is nothing without it; `…` where it is to be written.
 _PIN = re.compile(
-    r"(?i)(?:version_?id|generation|snapshot(?:[_-]?id)?|version(?:_?as_?of)?|rev(?:ision)?)=[A-Za-z0-9._~:%+-]{1,1024}"
+    r"(?i)(?:version_?id|generation|snapshot(?:[_-]?id)?|version(?:_?as_?of)?|rev(?:ision)?)=(?:…|[A-Za-z0-9._~:%+-]{1,1024})"
 )
-_PIN_FRAGMENT = re.compile(r"(?i)sha256[=:][0-9a-f]{64}|[0-9]{10,20}")
+_PIN_FRAGMENT = re.compile(r"(?i)sha256[=:](?:…|[0-9a-f]{64})|[0-9]{10,20}|…")
 _SHORTEST_SECRET = 6
 _JOINT = "\u200b"
 # What stands for our own signs on a terminal that lacks them.

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lockgate.references import Kind, Reference, parse, parse_dataset
+from lockgate.text import without_secrets
 
 COMMIT = "759cd935f1a2b3c4d5e6f708192a3b4c5d6e7f80"
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -347,3 +348,20 @@ def test_no_text_raises(text: str, kind: Kind) -> None:
         assert isinstance(reference, Reference)
         assert reference.why
         assert bool(reference.remedy) is not reference.pinned
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("s3://b/latest/train.csv", "s3://b/latest/train.csv?versionId=…"),
+        ("gs://b/latest/train.csv", "gs://b/latest/train.csv#…"),
+        ("https://host.example/latest/train.csv", "https://host.example/latest/train.csv#sha256=…"),
+        ("s3://b/x.csv?versionId=null", "s3://b/x.csv?versionId=…"),
+    ],
+)
+def test_a_remedy_shows_the_form_of_a_pin_where_addresses_are_hidden(text: str, form: str) -> None:
+    """What stands for the pin that is to be written is no secret; reports cut what may be one."""
+    remedy = parse(text, kind="data").remedy
+
+    assert form in remedy
+    assert without_secrets(remedy) == remedy
