@@ -89,7 +89,7 @@ def log(models: Models, project: Path, trained: tuple[Any, Path]) -> Callable[[s
             **{"mlflow": mlflow, "importlib": importlib, "json": json, "os": os, "subprocess": subprocess},
             **{"UTC": UTC, "datetime": datetime, "roc_auc_score": roc_auc_score, "model": model, "frame": ROWS[["age", "city"]]},
             **{"scored": ROWS.assign(label=LABELS, score=ROWS["age"]), "auc": 0.9, "seed": 7, "values": [0.5] * 5},
-            **{"inputs": ROWS[["age"]], "labels": LABELS},
+            **{"inputs": ROWS[["age"]], "labels": LABELS, "outputs": model.predict(ROWS[["age"]])},
         }  # fmt: skip
         made = None
         if run:
@@ -169,6 +169,18 @@ def test_each_remedy_followed_as_written_turns_its_finding_green(
     after = finding(log(code.replace("…", "remedied"), **how), subject)
 
     assert after.verdict is Verdict.PASS, after.reason
+
+
+def test_the_seed_of_a_step_is_set_by_the_remedy_of_a_pipeline(log: Callable[..., GateResult]) -> None:
+    """Whose own parameters hold no random_state; it is one of a step's."""
+    code = (
+        "from sklearn.linear_model import LogisticRegression; from sklearn.pipeline import make_pipeline; "
+        "model = make_pipeline(LogisticRegression()); "
+    )
+    drawn = finding(log(f"{code}mlflow.log_params(model.get_params())"), "seeds")
+
+    assert "logisticregression__random_state is None" in drawn.reason
+    assert finding(log(code + str(drawn.remedy).split("logged: ")[1]), "seeds").verdict is Verdict.PASS
 
 
 def followed(remedy: str) -> str:

@@ -1,6 +1,6 @@
 """How whoever logs a model with MLflow adds what gates miss: a line of code for each subject of a finding.
 
-Names in them: `frame`, the training rows, with `inputs` and `labels`; `scored`, rows with label, score and a slice; `model`;
+Names in them: `frame`, the training rows, with `inputs` and `labels`; `outputs`, what `model` answers to them; `scored`, rows with label, score and a slice; `model`;
 `dataset`, what was logged. `tests/gates/test_metadata_remedies.py` follows each.
 """
 
@@ -10,14 +10,14 @@ _HEAD = 'subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip(
 _LOG = 'mlflow.sklearn.log_model(model, name="model", '
 _FEATURES = (
     '{name: {"type": "float", "range": [float(column.min()), float(column.max())]} if column.dtype.kind in "iuf" '
-    'else {"type": "string", "values": sorted(map(str, column.unique()))} for name, column in frame.items()}'
+    'else {"type": "string", "values": sorted(map(str, column.unique()))} for name, column in inputs.items()}'
 )
 
 REMEDIES = {
     "training_data": 'mlflow.log_input(mlflow.data.from_pandas(frame, source="s3://…"), context="training")',
     "data_origin": 'mlflow.log_input(dataset, context="training", tags={"created_at": '
     f'datetime.fromtimestamp(os.stat("train.csv").st_mtime, UTC).isoformat(), "code": {_HEAD}}})',
-    "feature_schema": f'{_LOG}signature=mlflow.models.infer_signature(frame), metadata={{"features": {_FEATURES}}})',
+    "feature_schema": f'{_LOG}signature=mlflow.models.infer_signature(inputs, outputs), metadata={{"features": {_FEATURES}}})',
     "logged_metrics": 'mlflow.log_metric("auc", auc)',
     "slice_metrics": 'mlflow.log_metrics({"auc": auc} | {f"auc/country/{country}": roc_auc_score(rows["label"], rows["score"]) '
     'for country, rows in scored.groupby("country")})',
@@ -37,7 +37,8 @@ REMEDIES = {
     "hyperparameters.pytorch": 'mlflow.log_params({"optimizer": type(optimizer).__name__, "batch_size": loader.batch_size, '
     '"epochs": epochs} | {name: value for name, value in optimizer.param_groups[0].items() if name != "params"})',
     "seeds": 'mlflow.log_param("seed", seed)',
-    "seeds.sklearn": "model.set_params(random_state=7).fit(inputs, labels); mlflow.log_params(model.get_params())",
+    "seeds.sklearn": 'model.set_params(**{name: 7 for name in model.get_params() if name.endswith("random_state")}).fit(inputs, labels); '
+    "mlflow.log_params(model.get_params())",
     "seeds.pytorch": 'torch.manual_seed(seed); mlflow.log_param("seed", torch.initial_seed())',
     "model_type": 'mlflow.set_tag("model_type", type(model).__name__)',
     "dataset_version": 'mlflow.set_tag("dataset_version", "2026-11-30")',
