@@ -10,7 +10,7 @@ import cloudpickle
 import pytest
 
 from helpers.fakes import FakeModel, asking, case_of, pipeline_of
-from helpers.hostile_models import called, mlmodel
+from helpers.hostile_models import called, mlmodel, skops
 from lockgate.errors import ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import GateResult
@@ -77,8 +77,27 @@ def test_nobody_is_advised_to_let_pass_what_runs_programs(tmp_path: Path) -> Non
     code = looked_at(tmp_path).findings[0]
 
     assert str(runs.remedy).startswith("find out who made this file, and load it nowhere; log the model with")
-    assert str(code.remedy).startswith('log it from a file that can be reviewed, as with python_model="model.py"; log')
+    assert str(code.remedy).startswith(
+        "a lambda, or a function or class of the script that trained it, is part of it: move it"
+    )
+    assert str(code.remedy).endswith(
+        'python_model="model.py"; then log the model with serialization_format="skops", or in its library\'s own format'
+    )
     assert "allow" not in f"{runs.remedy}{code.remedy}"
+
+
+def test_who_stored_a_model_by_skops_is_not_advised_to_do_so(tmp_path: Path) -> None:
+    """A function of one's own in it is what an owner looks at."""
+    files = model(tmp_path, PLAIN)
+    (files / "model.skops").write_bytes(skops("acme.features", "scale"))
+
+    found = looked_at(tmp_path).findings[0]
+
+    assert (found.verdict, found.remedy) == (
+        Verdict.FAIL,
+        "log the model without what its own library does not bring; or have somebody look at it, "
+        'and write allow: {imports: ["acme.features.scale"]} into this gate',
+    )
 
 
 def test_problems_are_a_table_of_the_report(tmp_path: Path) -> None:

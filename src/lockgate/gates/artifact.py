@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lockgate.models.artifact.problem import Problem
 
 _REMEDIES = {
-    "unsafe_files": 'log the model with serialization_format="skops", or in its library\'s own format',
+    "unsafe_files": "log the model without what its own library does not bring",
     "broken_files": "log the model again, and upload it whole",
     "unknown_files": "leave these files out of the model",
     "code_files": "log the model without code of its own",
@@ -32,6 +32,7 @@ _REMEDIES = {
     "size_mb": "log a smaller model, or leave out what it does not need",
 }
 _BYTE_CODE = "log the model with PYTHONDONTWRITEBYTECODE=1, so that MLflow stores its code without byte code beside it"
+_NO_PICKLE = 'log the model with serialization_format="skops", or in its library\'s own format'
 _LISTED, _TABLE = 20, 400
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -153,10 +154,15 @@ def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Prob
         if problem.allow is not None and problem.allow[1] not in allow.setdefault(problem.allow[0], []):
             allow[problem.allow[0]].append(problem.allow[1])
     remedy = _REMEDIES[finding.subject]
+    if finding.subject == "unsafe_files" and any(problem.offset is not None for problem in problems):
+        remedy = _NO_PICKLE
     if any(RUNS in problem.text for problem in problems):
         remedy = f"find out who made this file, and load it nowhere; {remedy}"
     elif any(problem.text.startswith(OWN_CODE) for problem in problems):
-        remedy = f'log it from a file that can be reviewed, as with python_model="model.py"; {remedy}'
+        remedy = (
+            "a lambda, or a function or class of the script that trained it, is part of it: move it into a module of a package that "
+            f'the requirements name, or log a PythonModel from its file, python_model="model.py"; then {remedy}'
+        )
     elif any("__pycache__/" in problem.file for problem in problems):
         remedy = _BYTE_CODE
     if allow:
