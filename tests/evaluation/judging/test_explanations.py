@@ -222,6 +222,14 @@ def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:
     assert summary([pool]) == "1 requirement met; geo=other pools 2 small slices"
 
 
+def test_of_counts_that_fail_alike_the_largest_comes_first() -> None:
+    """689 rows that a schema refuses stand before 1."""
+    line = parse("errors <= 0")
+    many, one = (judged("errors <= 0", counted("r1", line, value=value, units=2000)) for value in (689.0, 1.0))
+
+    assert worst_first([one, many]) == [many, one]
+
+
 def test_the_worst_comes_first() -> None:
     """A failure, then what lies beyond the limit, what is open, and what has too few rows; the surest harm first."""
     fail = judged("auc >= champion - 0.01 on each geo", WORSE)

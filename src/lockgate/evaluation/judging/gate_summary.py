@@ -19,11 +19,12 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
 
     Of undecided ones those that name a class or a slice come first, beside likely failures where a class lost or
     the value is beyond its limit.
-    Among equals, the lowest p-value of a violation comes first, then the most rows.
+    Among equals, the lowest p-value of a violation comes first, then the most rows, then the count
+    that is furthest beyond its limit.
     """
     order = {"beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
 
-    def key(finding: Finding) -> tuple[int, int, bool, float, int]:
+    def key(finding: Finding) -> tuple[int, int, bool, float, int, float]:
         undecided, named = finding.verdict is Verdict.INCONCLUSIVE, names_part(finding)
         urgency = order.get(finding.code, 2) if undecided else 0
         lost = "worst_class" in finding.detail or (finding.decided is not None and not finding.decided.met)
@@ -36,9 +37,18 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
             undecided and not named,
             1.0 if p_fail is None else float(p_fail),
             -finding.rows,
+            -_excess(finding),
         )
 
     return sorted((finding for finding in findings if finding.verdict is not Verdict.PASS), key=key)
+
+
+def _excess(finding: Finding) -> float:
+    """How far a count is beyond its limit; 0 of what is estimated."""
+    limit, observed = finding.limit.value, finding.observed
+    if finding.decided is None or finding.decided.on != "count" or limit is None or observed is None:
+        return 0.0
+    return observed - limit if finding.limit.op == "<=" else limit - observed
 
 
 def names_part(finding: Finding) -> bool:
