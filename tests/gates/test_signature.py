@@ -76,6 +76,15 @@ def test_a_renamed_column_is_said_to_be_one(tmp_path: Path) -> None:
     assert str(found.remedy).startswith("where only names changed, log the model with the old ones: age; else keep")
 
 
+def test_of_answers_that_changed_the_remedy_speaks_of_answers(tmp_path: Path) -> None:
+    """And of no column that callers send."""
+    other = {"signature": SIGNATURE | {"outputs": [{"type": "string"}]}}
+    found = signed(tmp_path, candidate_facts=other, table=None).findings[1]
+
+    assert found.reason == "breaking changes: output p removed"
+    assert str(found.remedy).startswith("log it with pyfunc_predict_fn and the signature of the champion's answers")
+
+
 def test_data_that_does_not_fit_is_named_by_column(tmp_path: Path) -> None:
     """A required column that is missing, and one of another type; `inputs` renames."""
     found = signed(tmp_path, table={"Age": ["x"], "city": [1]}).findings[2]

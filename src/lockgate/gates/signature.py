@@ -260,6 +260,11 @@ def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
     breaking = [str(change) for change in changes if change.breaking]
     notes = {str(change): change.note for change in changes if change.breaking and change.note}
     more: dict[str, object] = {"notes": notes} if notes else {}
+    if breaking and all(change.side == "outputs" for change in changes if change.breaking):
+        more["remedy"] = (
+            "log it with pyfunc_predict_fn and the signature of the champion's answers, infer_signature(inputs, outputs), "
+            "or register under a new model name"
+        )
     renamed = [change for change in changes if change.kind == "removed" and change.other_name is not None]
     if renamed:
         former = ", ".join(change.name for change in renamed)
