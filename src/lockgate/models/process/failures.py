@@ -128,6 +128,6 @@ def _not_importable(attempt: Attempt, error: Reported, text: str, stderr: str) -
     install = f"`{attempt.python} -m pip install {_DISTRIBUTIONS.get(top, top)}`"
     return ModelFault(
         f"{attempt.name} needs the module {module!r}, which {attempt.python} does not have (while {attempt.doing})",
-        remedy=f"{install}; if the module is your own code, log the model with code_paths, or set PYTHONPATH",
+        remedy=f"where the module is your own code, log the model with code_paths, or set PYTHONPATH; else {install}",
         stderr=stderr,
     )
