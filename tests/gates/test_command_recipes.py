@@ -82,7 +82,9 @@ def verdicts(result: GateResult) -> dict[str, str]:
 def served(tmp_path: Path, warm_python: str) -> Iterator[Case]:
     """A case whose candidate is served as in a run, in a box of its own."""
     (tmp_path / "model.py").write_text(MODEL)
-    case = project(tmp_path, "test_serving.py", table={"amount": [1.0, 2.0, 6.0], "y": [0, 1, 0]}, label="y")
+    case = project(
+        tmp_path, "test_serving.py", table={"id": [7, 8, 9], "amount": [1.0, 2.0, 6.0], "y": [0, 1, 0]}, label="y"
+    )
     assert case.programs is not None
     columns = [{"name": "amount", "type": "double"}]
     signature = ModelSignature.from_dict({"inputs": json.dumps(columns), "outputs": None, "params": None})
@@ -106,11 +108,11 @@ def served(tmp_path: Path, warm_python: str) -> Iterator[Case]:
 
 
 def test_pytest_asks_the_candidate_that_is_served_in_a_box_of_its_own(served: Case) -> None:
-    """What it answers and refuses is found, whatever it writes; labels are not handed over."""
+    """What it answers and refuses is found, whatever it writes; labels are not handed over. Of an id, which it does not take, nobody asks it."""
     result = run(served, "serving", sys.executable, "-m", "pytest")
 
     assert verdicts(result) == {
-        "gates.test_serving::test_it_answers_every_row_with_a_number": "pass",
+        "gates.test_serving::test_it_answers_every_row_with_numbers": "pass",
         "gates.test_serving::test_a_row_alone_is_answered_as_it_is_among_others": "fail",
         "gates.test_serving::test_a_request_without_a_column_is_refused[amount]": "pass",
     }
