@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -113,6 +114,7 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path, warm_python: str
         model.load()
 
     assert "trickster.py" in caught.value.stderr
+    assert re.search(r"starting mlflow models serve: \S*(Error|Exception): .*trickster.py", caught.value.message)
     model.close()
 
 

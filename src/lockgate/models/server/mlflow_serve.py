@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,12 @@ from lockgate.models.safe_text import RowText
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel
 from lockgate.models.server.protocol_mlflow import MlflowProtocol
+from lockgate.text import cut
 
 _ATTEMPTS = 3
+_MOST_SIGNS = 200
 _PORT_TAKEN = "address already in use"
+_RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception): (?!Command ).*", re.ASCII)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -122,8 +126,11 @@ class MlflowServeModel(OwnedModel):
             return killed_by_signal(
                 attempt, -code if code < 0 else code - 128, self._last_lines, limit=self._child.limit
             )
+        # in the traceback of the server, and not in that of the command which called it
+        lines = self._last_lines.splitlines() if self._facts is None else []
+        raised = next((f": {cut(line, _MOST_SIGNS)}" for line in reversed(lines) if _RAISED.fullmatch(line)), "")
         return ModelFault(
-            f"{self.name} could not be served: mlflow models serve ended with exit code {code} while {doing}",
+            f"{self.name} could not be served: mlflow models serve ended with exit code {code} while {doing}{raised}",
             remedy=f"try `{self.python} -m mlflow models serve --env-manager local` on it; the last lines say more",
             stderr=self._last_lines,
         )
