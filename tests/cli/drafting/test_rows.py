@@ -149,7 +149,7 @@ def test_inputs_that_no_file_has_are_named() -> None:
     """Where each is somewhere, what each file lacks; recorded scores need no inputs."""
     rows("data/holdout.parquet", "age", "label")
     rows("data/pixels.parquet", "radius", "label")
-    with pytest.raises(UsageError, match=r"has the inputs of m: texture, depth are not in any of them; name the rows"):
+    with pytest.raises(UsageError, match=r"has the inputs of m: texture, depth are not in any of them; name rows that"):
         draft(double("radius", "texture", "depth"))
     with pytest.raises(UsageError, match=r"radius is not in data/holdout.parquet; age is not in data/pixels.parquet;"):
         draft(double("radius", "age"))

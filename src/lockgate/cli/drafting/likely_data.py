@@ -108,7 +108,8 @@ def _none_fits(columns: Mapping[str, Collection[str]], model: str, inputs: Seque
     lacks = "; ".join(f"{listed(names, _MOST_NAMED)} {_be(names)} not in {path}" for path, names in lacking.items())
     return UsageError(
         f"none of {listed(list(columns), _MOST_NAMED)} has the inputs of {model}: {lacks}",
-        remedy="name the rows with --data PATH",
+        remedy="name rows that have them with --data PATH; where only names differ, log the model with those of the rows, or name "
+        "these rows with --data and, in the pipeline, the column of each input with inputs: {input: column}",
     )
 
 
