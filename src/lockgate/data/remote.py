@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 from lockgate.data.lakehouse.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
 from lockgate.data.locate import prefix, visible
 from lockgate.errors import DataError
-from lockgate.references.address import address_of, redacted, secrets
+from lockgate.references.address import address_of, redacted, secrets, without_secrets
 from lockgate.units import utc_text
 
 if TYPE_CHECKING:
@@ -316,6 +316,4 @@ def _message(error: BaseException, url: str) -> str:
         return f"HTTP {status}"
     text = f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
     text = re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>)]+", lambda match: redacted(match[0]), text)
-    for secret in secrets(url):
-        text = text.replace(secret, "…")
-    return text[:300]
+    return without_secrets(text, secrets(url))[:300]

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from lockgate.references import docker, dvc, git, huggingface, mlflow_dataset, wandb
-from lockgate.references.address import address_of, ambiguity, redacted, secrets
+from lockgate.references.address import address_of, ambiguity, redacted, secrets, without_secrets
 from lockgate.references.objects import azure, file, gcs, http, s3
 from lockgate.references.reference import Kind, Reference, moving
 from lockgate.references.tables import bigquery, delta, iceberg, name
@@ -48,11 +48,9 @@ def parse_dataset(dataset: Mapping[str, Any], *, dated: bool = False) -> Referen
 
 def _without(hidden: tuple[str, ...], reference: Reference) -> Reference:
     """The reference, in whose sentences nothing of an address's secrets is left."""
-    sentences = [reference.text, reference.why, reference.remedy]
-    for secret in hidden:
-        sentences = [sentence.replace(secret, "…") for sentence in sentences]
-    text, reason, remedy = sentences
-    return replace(reference, text=text, why=reason, remedy=remedy) if hidden else reference
+    sentences = (reference.text, reference.why, reference.remedy)
+    text, reason, remedy = (without_secrets(sentence, hidden) for sentence in sentences)
+    return replace(reference, text=text, why=reason, remedy=remedy)
 
 
 def _schemes(kind: Kind, *, dated: bool) -> tuple[Callable[[str], Reference | None], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -83,6 +83,13 @@ def redacted(address: str) -> str:
     hidden = (parts.query and query != parts.query) or (parts.fragment and not fragment)
     shown_query = "&".join(filter(None, [query, "…" if hidden else ""]))
     return f"{parts.scheme}://{container}{host}{parts.path}{f'?{shown_query}' if shown_query else ''}{f'#{fragment}' if fragment else ''}"
+
+
+def without_secrets(text: str, hidden: Iterable[str] | None = None) -> str:
+    """A text with `…` for each secret of the addresses in it. hidden: those of another text, in the place of its own."""
+    for secret in secrets(text) if hidden is None else hidden:
+        text = text.replace(secret, "…")
+    return text
 
 
 def secrets(text: str) -> tuple[str, ...]:

@@ -319,3 +319,28 @@ def test_the_logged_model_is_read_only_where_something_is_missing_without_it(tmp
 
     assert provenance.collect(COMPLETE, needed=COMPLETE)["seeds"].entries == ("params.seed=7",)
     assert reads == ["read"]
+
+
+@pytest.mark.parametrize("revision", [COMMIT, "main"])
+def test_no_fact_says_a_secret_of_an_address(tmp_path: Path, revision: str) -> None:
+    """Entries and faults are evidence, and stand on the version as a tag: whatever was logged, tokens stay where they are."""
+    token = "ghp_0123456789"
+    code = f"git+https://{token}@github.com/org/fraud@{revision}"
+    logged = {
+        "commit": code,
+        "datasets": (dataset(f"https://{token}@host.example/train.csv", created_at=code, code=code),),
+        "requirements": (f"fraud @ {code}", f"other @ https://host.example/o.zip?token={token}"),
+        "run": run(
+            {"data_code": code, "dataset_version": code, "seed": code, "image": code},
+            **{"optuna_study_storage": f"postgresql://optuna:{token}@host.example/studies"},
+        ),
+    }
+    said = [
+        word
+        for subject in (*COMPLETE, *QUERYABLE)
+        for kept in [fact(tmp_path, subject, **logged)]
+        for word in (*kept.entries, *kept.faults, kept.remedy, kept.value)
+    ]
+
+    assert any("github.com/org/fraud" in word for word in said)
+    assert not [word for word in said if token in word]

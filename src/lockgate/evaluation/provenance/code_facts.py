@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lockgate.evaluation.provenance.fact import Fact, not_pinned
 from lockgate.evaluation.provenance.sources import Records
+from lockgate.references.address import without_secrets
 
 _LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "conda-lock.yml", "requirements.lock")
 
@@ -21,7 +22,7 @@ def code_commit(records: Records) -> Fact:
         text = kept.text.strip()
     if not text:
         return Fact(subject)
-    reference = records.reference(text, kind="code")
+    reference, text = records.reference(text, kind="code"), without_secrets(text)
     if not reference.holds:
         return Fact(subject, (text,), (not_pinned(reference.text, reference),), reference.remedy, lack="not_pinned")
     dirty = next(
@@ -47,21 +48,22 @@ def source_run(records: Records) -> Fact:
 def requirements(records: Records) -> Fact:
     """Every requirement pinned to one version, a lock file beside them, or the image by its digest."""
     subject, facts = "requirements", records.facts
+    lines = tuple(without_secrets(line) for line in facts.requirements)
     images = [
         records.reference(kept.text, kind="image") for kept in records.under("image") if isinstance(kept.value, str)
     ]
     image = next((image for image in images if image.holds), None)
     if image is not None:
-        return Fact(subject, (*facts.requirements, image.text))
+        return Fact(subject, (*lines, image.text))
     locks = [name for name in _LOCKS if (Path(facts.files) / name).is_file()]
-    loose = [(line, lack) for line in facts.requirements if (lack := _loose(line)) is not None]
+    loose = [(without_secrets(line), lack) for line in facts.requirements if (lack := _loose(line)) is not None]
     if loose and not locks:
         faults = tuple(f"{line}: {lack}" for line, lack in loose)
-        return Fact(subject, facts.requirements, faults, _pinned_requirements(loose), lack="not_pinned")
-    if not facts.requirements and not locks:
+        return Fact(subject, lines, faults, _pinned_requirements(loose), lack="not_pinned")
+    if not lines and not locks:
         faults = tuple(not_pinned(f"the image {image.text}", image) for image in images[:1])
         return Fact(subject, (), faults, images[0].remedy if images else "", lack="not_pinned")
-    return Fact(subject, (*facts.requirements, *locks))
+    return Fact(subject, (*lines, *locks))
 
 
 def _pinned_requirements(loose: list[tuple[str, str]]) -> str:

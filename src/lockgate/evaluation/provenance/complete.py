@@ -43,7 +43,7 @@ class Provenance:
     def _fact(self, subject: str, records: Records) -> Fact:
         if subject in QUERYABLE:
             kept = records.first(subject)
-            return Fact(subject) if kept is None else Fact(subject, (kept.text.strip(),), value=kept.text.strip())
+            return Fact(subject) if kept is None else Fact(subject, (kept.public,), value=kept.public)
         if subject == "training_data":
             return data_facts.training_data(records, dated=self.dated)
         if subject == "hyperparameters":

@@ -56,7 +56,7 @@ def data_origin(records: Records) -> Fact:
         moment = _moment(created)
         if moment is None:
             faults.append(
-                f"{created} is {created.text!r:.40}, which is no moment with a time zone, 2026-11-30T09:00:00Z"
+                f"{created} is {created.public!r:.40}, which is no moment with a time zone, 2026-11-30T09:00:00Z"
             )
         else:
             entries.append(f"made {moment}")
@@ -65,9 +65,9 @@ def data_origin(records: Records) -> Fact:
     else:
         commit = records.reference(code.text, kind="code")
         if commit.holds or _DIGEST.fullmatch(code.text.strip()):
-            entries.append(f"by {code.text.strip()}")
+            entries.append(f"by {code.public}")
         else:
-            faults.append(not_pinned(f"the code that made them is {code.text!r:.60}", commit))
+            faults.append(not_pinned(f"the code that made them is {code.public!r:.60}", commit))
     nothing = created is None and code is None
     return Fact("data_origin", tuple(entries), () if nothing else tuple(faults))
 

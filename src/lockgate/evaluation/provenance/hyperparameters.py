@@ -79,7 +79,7 @@ def hyperparameters(records: Records, required: Iterable[str] = ()) -> Fact:
     values = Parameters(records).values()
     entries = [f"{kept.name}={kept.text[:_MOST_SIGNS]}" for name in values for kept in values[name][:1]]
     entries = [entry for entry in entries if not _SEED.search(entry.partition("=")[0])]
-    entries += [f"{kept.name}={kept.text[:_MOST_SIGNS]}" for kept in records.under("hyperparameter_search")]
+    entries += [f"{kept.name}={kept.public[:_MOST_SIGNS]}" for kept in records.under("hyperparameter_search")]
     variant = f"{subject}.{flavor}" if flavor else ""
     own = tuple(required)
     open_values = flavor == "sklearn" and not own  # None acts there
@@ -111,7 +111,7 @@ def seeds(records: Records) -> Fact:
     if numbers or not kept_seeds:
         return Fact("seeds", tuple(numbers), variant=variant)
     drawn = [
-        f"{name} is {kept.text[:_MOST_SIGNS]}, so another one is drawn each time" for name, kept in kept_seeds.items()
+        f"{name} is {kept.public[:_MOST_SIGNS]}, so another one is drawn each time" for name, kept in kept_seeds.items()
     ]
     return Fact("seeds", tuple(kept_seeds), (_joined(drawn),), variant=variant)
 

@@ -18,6 +18,7 @@ from typing import Any
 from lockgate import references
 from lockgate.evaluation.provenance.subjects import PREFIXES, QUERYABLE
 from lockgate.references import Kind, Reference
+from lockgate.references.address import without_secrets
 from lockgate.references.reference import LookUp, unasked
 from lockgate.registries.ports import VersionFacts
 
@@ -78,6 +79,11 @@ class Kept:
     @property
     def text(self) -> str:
         return self.value if isinstance(self.value, str) else json.dumps(self.value, default=str)
+
+    @property
+    def public(self) -> str:
+        """The same without the secrets of addresses in it, as evidence and the tags of a version have it."""
+        return without_secrets(self.text.strip())
 
     @property
     def is_nothing(self) -> bool:
