@@ -98,6 +98,14 @@ def test_the_number_of_findings_is_bounded(data: bytes) -> None:
         (read_junit if data.startswith(b"<") else read_json)(data)
 
 
+def test_a_test_in_another_is_no_way_to_hide_its_failure() -> None:
+    """No writer of JUnit XML nests them."""
+    nested = b"<testsuite><testcase name='a'><failure/><testcase name='b'/></testcase></testsuite>"
+
+    with pytest.raises(NoFindings, match="stands in another"):
+        read_junit(nested)
+
+
 ENTRIES: list[tuple[Any, bool]] = [
     ({"subject": "a", "value": 1, "limit": "<= 1"}, True),
     ({"subject": "a", "value": None, "limit": ">= 1.5e-3", "rows": 0, "slice": {"b": "c"}, "counted": True}, True),
