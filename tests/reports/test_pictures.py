@@ -153,3 +153,18 @@ def test_found_slices_say_that_nobody_judged_them(tmp_path: Path) -> None:
 
     assert "Slices that lose most, of 42 searched after the fact; none is judged" in said
     assert "country=BR & channel=web 120 0.2 0.1 0.1 0.05 0.01" in said
+
+
+def test_a_table_with_a_sentence_in_a_cell_has_the_width_of_the_page(tmp_path: Path) -> None:
+    """Half of the page would hide its end behind a scrollbar, which nobody sees in a picture or on paper."""
+
+    def problems(text: str) -> str:
+        head = ("counted as", "file", "byte", "problem")
+        return page(
+            tmp_path, Exhibit("metrics/problems", "table", head, (("unsafe files", "'model.pkl'", "208", text),))
+        )
+
+    assert '<details class="whole" open><summary>problems' in problems(
+        "holds code of its own: cloudpickle._make_function"
+    )
+    assert "<details open><summary>problems" in problems("is code")

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from lockgate.evaluation.judging.number_format import short
 
 LEFT, RIGHT, TOP, BOTTOM = 52, 410, 12, 246
+_HALF_COLUMNS, _HALF_SIGNS = 4, 40  # that half of a page has room for, in one table and in one cell
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     tones: tuple[str, ...] = ()
     open: bool = False
+
+    @property
+    def broad(self) -> bool:
+        """Whether half of the page is too narrow for it: by its columns, or for a sentence in one of them."""
+        return len(self.head) > _HALF_COLUMNS or any(len(cell) > _HALF_SIGNS for row in self.rows for cell in row)
 
 
 @dataclass(frozen=True)
