@@ -22,16 +22,10 @@ LENGTH_BYTES = {
 LONGEST = 300  # bytes of an opcode with its argument, as far as it is skimmed
 KEPT = 1 << 17  # values that stay in the memo; beyond them imports, and names with a full stop
 # Opcodes that push something of which nothing is kept → bytes of their arguments.
-_THINGS = {
-    ord("N"): (NONE, 0),
-    0x88: (THING, 0),
-    0x89: (THING, 0),
-    ord("G"): (THING, 8),
-    ord("]"): (THING, 0),
-    0x8F: (THING, 0),
-}
+_THINGS = {ord(code): size for code, size in {"\x88": 0, "\x89": 0, "G": 8, "]": 0, "\x8f": 0}.items()}
 _NUMBERS = {ord(code): size for code, size in {"K": 1, "M": 2}.items()}
 _MEMOIZE, _BINPUT, _TEXT, _MARK, _APPENDS, _SETITEMS, _DICT, _NOTHING, _BINGET, _LONG_BINGET = b"\x94q\x8c(eu})hj"
+_NONE = ord("N")
 _TUPLE_2 = 0x86
 
 
@@ -55,9 +49,11 @@ def skim(
     while at < end:
         code = buffer[at]
         if code in _THINGS:
-            thing, size = _THINGS[code]
-            push(thing)
-            at += 1 + size
+            push(THING)
+            at += 1 + _THINGS[code]
+        elif code == _NONE:
+            push(NONE)
+            at += 1
         elif code == _MEMOIZE or (code == _BINPUT and buffer[at + 1] == count):
             if memo is None or not stack:
                 break
