@@ -261,11 +261,12 @@ def test_a_registry_that_hands_out_tokens_is_asked_with_one(tmp_path: Path, monk
 
     def answer(request: Request, _: socket.socket) -> bytes:
         if request.path.startswith("/token"):
-            return reply(200, {"token": request.path})
+            return reply(200, ["odd"] if "odd" in request.path else {"token": request.path})
         token = "Bearer /token?service=r&scope=repository%3Aserving%2Ffraud%3Apull"
         if request.headers.get("authorization") == token and "index.v1+json" in request.headers["accept"]:
             return reply(200, Docker_Content_Digest=digest)
-        realm = web.url if "evil" not in request.path else "http://192.0.2.1"
+        elsewhere = {"evil": "http://192.0.2.1", "broken": "https://["}
+        realm = elsewhere.get(request.path.split("/")[3], web.url)
         scope = 'service="r",scope="repository:serving/fraud:pull"'
         return reply(401, WWW_Authenticate=f'Bearer realm="{realm}/token",{scope}')
 
@@ -275,7 +276,8 @@ def test_a_registry_that_hands_out_tokens_is_asked_with_one(tmp_path: Path, monk
         assert ask(f"{host}/serving/fraud:1.0", tmp_path, "image").remedy.startswith(
             f"write {host}/serving/fraud@{digest}, "
         )
-        assert ask(f"{host}/serving/evil:1.0", tmp_path, "image").exists is None
+        for name in ("evil", "broken", "odd"):
+            assert ask(f"{host}/serving/{name}:1.0", tmp_path, "image").exists is None
 
 
 def test_a_remedy_is_a_command_that_says_what_to_write(checkout: Path) -> None:

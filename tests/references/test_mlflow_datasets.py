@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import mlflow.data
@@ -56,3 +57,14 @@ def test_a_frame_from_memory_is_told_how_to_be_logged() -> None:
     assert (reference.scheme, reference.pinned) == ("", False)
     assert "it was logged from memory" in reference.why
     assert "mlflow.log_input(mlflow.data.from_pandas(frame, source=" in reference.remedy
+
+
+@pytest.mark.parametrize(
+    "fields", [{"delta_table_version": 3}, {"path": "lake/train", "delta_table_version": "9" * 5000}]
+)
+def test_a_version_of_no_table_and_one_that_none_has_pin_nothing(fields: dict[str, object]) -> None:
+    """As somebody may write a source by hand."""
+    reference = parse_dataset({"source_type": "delta_table", "source": json.dumps(fields)})
+
+    assert (reference.scheme, reference.pinned) == ("delta", False)
+    assert reference.remedy

@@ -165,6 +165,11 @@ NOT_PINNED = [
     ("", "data", "", "nothing is written", "write where it lies"),
     ("  ", "code", "", "nothing is written", "git rev-parse HEAD"),
     ("http://[", "data", "", "", ""),
+    # numbers that are too long for one, a version of no table, and what no path and no address holds
+    (f"gs://bucket/train.csv#{'9' * 5000}", "data", "gcs", "it names no generation", "#…"),
+    (f"delta:lake/train?versionAsOf={'9' * 5000}", "data", "delta", "it names no version", "DESCRIBE HISTORY"),
+    ("delta:?versionAsOf=3", "data", "delta", "it names no table", "write delta:TABLE@v"),
+    (f"git:train\0.csv@{COMMIT}", "data", "", "it has a NUL in it", "write where it lies"),
 ]  # fmt: skip
 
 

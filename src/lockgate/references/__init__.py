@@ -29,6 +29,8 @@ def parse(text: str, *, kind: Kind = "data", dated: bool = False) -> Reference:
     dataset = mlflow_dataset.parse(stripped, partial(parse, kind=kind, dated=dated))
     if dataset is not None:
         return dataset
+    if "\0" in stripped:
+        return moving("", redacted(stripped), "it has a NUL in it, which no path and no address has", _forms(kind))
     if len(stripped) > _MOST_SIGNS:
         return moving("", redacted(stripped), "it is too long for a reference", _forms(kind))
     schemes = _schemes(kind, dated=dated)

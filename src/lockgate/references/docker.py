@@ -12,7 +12,6 @@ _IMAGE = re.compile(
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?",
     re.ASCII,
 )
-_PORT_ONLY = re.compile(r"(?P<name>[^/:@]+):(?P<tag>[\w.-]+)(?P<rest>@.*)?", re.ASCII)
 
 
 def parse(text: str, kind: Kind) -> Reference | None:

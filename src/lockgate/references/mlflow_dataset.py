@@ -43,7 +43,7 @@ def _of_source(source: Mapping[str, Any], parse_text: Callable[[str], Reference]
     if kind == "delta_table" or "delta_table_name" in fields or "delta_table_version" in fields:
         table = table or fields.get("path", "")
         version = fields.get("delta_table_version", "")
-        if version.isdecimal():
+        if delta.NUMBER.fullmatch(version):
             return delta.at_version(table, version, text=f"delta:{table}@v{int(version)}")
         return delta.unpinned(table, text=f"delta:{table}")
     if kind == "hugging_face" or "config_name" in source:

@@ -7,8 +7,8 @@ from typing import Any
 
 from lockgate.references.address import address_of
 from lockgate.references.git import HASH
+from lockgate.references.tables.delta import NUMBER
 
-_NUMBER = re.compile(r"\d{1,14}", re.ASCII)
 _VERSION_ID = re.compile(r"[\w.~:+/=-]{1,1024}", re.ASCII)
 _S3 = ("s3", "s3a")
 
@@ -43,7 +43,7 @@ def problem_of(version: str, path: str, *, remote: bool) -> str | None:
 
 def table_version(version: str | None) -> int | None:
     """The version of a Delta table that is meant; None where the text names none."""
-    return int(version) if version is not None and _NUMBER.fullmatch(version) else None
+    return int(version) if version is not None and NUMBER.fullmatch(version) else None
 
 
 def object_address(path: str, version: str | None) -> str:

@@ -35,7 +35,7 @@ def look_up(reference: Reference, root: Path) -> Reference:
     host, repository = _place(parts["name"])
     try:
         status, resolved_digest = _head(host, repository, digest or tag)
-    except OSError as error:  # requests' own among them
+    except (OSError, ValueError) as error:  # requests' own, and those of addresses that a registry names
         return unclear(reference, f"the registry {host} could not be asked ({type(error).__name__})")
     if status in (401, 403) and shutil.which("skopeo"):
         status, resolved_digest = _by_skopeo(f"{host}/{repository}", digest or tag)
@@ -67,7 +67,7 @@ def _is_here(host: str) -> bool:
 
 
 def _head(host: str, repository: str, version: str) -> tuple[int, str | None]:
-    """(status, digest). Raises OSError."""
+    """(status, digest). Raises OSError, ValueError."""
     import requests
 
     scheme = "http" if _is_here(host) else "https"
@@ -81,7 +81,8 @@ def _head(host: str, repository: str, version: str) -> tuple[int, str | None]:
             realm = fields.pop("realm", "")
             if urlsplit(realm).scheme == "https" or urlsplit(realm).hostname in _HERE:
                 granted = session.get(f"{realm}?{urlencode(fields)}", timeout=_SECONDS)
-                token = granted.json().get("token") if granted.ok else None
+                reply = granted.json() if granted.ok else None
+                token = reply.get("token") if isinstance(reply, dict) else None
                 headers |= {"Authorization": f"Bearer {token}"} if token else {}
                 answer = session.head(url, headers=headers, timeout=_SECONDS, allow_redirects=True)
     return answer.status_code, answer.headers.get("Docker-Content-Digest")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from shlex import quote
 
 from lockgate.references.address import address_of, redacted
 from lockgate.references.objects.store import by_digest_or_day
 from lockgate.references.reference import Reference, pinned
 
+_GENERATION = re.compile(r"\d{1,19}", re.ASCII)
 _HOSTS = ("storage.googleapis.com", "storage.cloud.google.com")
 
 
@@ -24,7 +26,7 @@ def parse(text: str, *, dated: bool) -> Reference | None:
         return None
     generation = address.query.get("generation") or address.fragment
     parts = {"bucket": bucket, "key": key}
-    if generation.isdecimal() and generation.isascii() and int(generation) and key:
+    if _GENERATION.fullmatch(generation) and generation.strip("0") and key:
         reason = f"it has the generation {generation}"
         return pinned("gcs", redacted(text), reason, generation=generation, address=text, **parts)
     describe = f"gcloud storage objects describe {quote(f'gs://{bucket}/{key}')} --format='value(generation)'"

@@ -14,6 +14,7 @@ _MOMENT = re.compile(r"(?P<table>.*?\S)(?:@\d{17}|\s+timestamp\s+as\s+of\s+.*)",
 _WAY = re.compile(
     r"(?!/|[A-Za-z][A-Za-z0-9+.-]*:|\w+(?:\.\w+){1,2}$)"
 )  # a relative path; no address, and no table of a catalog
+NUMBER = re.compile(r"\d{1,14}", re.ASCII)  # of a version
 _QUERY = ("versionasof", "version")
 
 
@@ -32,7 +33,7 @@ def parse(text: str) -> Reference | None:
         return at_version(table, version, text=redacted(text))
     address = address_of(text if "://" in text else f"delta://{bare}")
     query = {} if address is None else address.query
-    version = next((query[name] for name in _QUERY if query.get(name, "").isdecimal()), "")
+    version = next((query[name] for name in _QUERY if NUMBER.fullmatch(query.get(name, ""))), "")
     if version and (bare != text or "versionasof" in query):
         return at_version(bare.partition("?")[0], version, text=redacted(text))
     moment = _MOMENT.fullmatch(bare)
@@ -43,7 +44,9 @@ def parse(text: str) -> Reference | None:
 
 
 def at_version(table: str, version: str, *, text: str) -> Reference:
-    """A table at one of its versions, as MLflow records it too."""
+    """A table at one of its versions, as MLflow records it too; a version alone is of no table."""
+    if not table:
+        return moving("delta", text, "it names no table", "write delta:TABLE@v and its version", table=table)
     return pinned("delta", text, f"it is version {int(version)} of the table", table=table, version=str(int(version)))
 
 
