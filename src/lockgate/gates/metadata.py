@@ -114,7 +114,9 @@ class Metadata(Gate):
             line = lines[finding.requirement]
             yield _explained(finding, line, facts.get(line.subject), case.candidate.facts)
         counts = _counts(facts)
-        notes = [f"{counts['held']} of {counts['of']} facts"] if asked_for >= set(COMPLETE) else []
+        notes = (
+            [f"{counts['held']} of {counts['of']} facts"] if asked_for >= set(COMPLETE) and counts["lacking"] else []
+        )
         notes += self._warnings(own)
         yield Context({"provenance": counts, **({"notes": notes} if notes else {})})
 

@@ -10,10 +10,11 @@ from lockgate.evaluation.judging.number_format import number_cell, short, slice_
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.run_facts import most_urgent_first
-from lockgate.text import cut
+from lockgate.text import cut, listed
 
 _MAX_REASON = 60
 _MAX_ROWS = 6  # of a gate; what is left out has passed or stands among the sentences below
+_MOST_NAMED = 3  # subjects of a row that has all that passed
 _BUDGET = ("evaluation no. ", "one evaluation of the ")
 
 
@@ -113,7 +114,8 @@ def _is_met_count(group: Sequence[Finding]) -> bool:
 
 def _counted_row(findings: Sequence[Finding]) -> Row:
     """What was counted, with its numbers where it is one thing, else by name: none of several, or all there."""
-    first, names = findings[0], ", ".join(finding.subject.replace("_", " ") for finding in findings)
+    first, subjects = findings[0], [finding.subject.replace("_", " ") for finding in findings]
+    names = listed(subjects, len(subjects) if len(subjects) <= _MOST_NAMED + 1 else _MOST_NAMED)
     if len(findings) == 1:
         return Row("pass", "pass", first.subject, values(first))
     if first.limit.op == "<=":
