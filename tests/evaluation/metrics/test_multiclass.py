@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.metrics.declaration import Metric
-from lockgate.evaluation.metrics.multiclass import Averaged, metrics
+from lockgate.evaluation.metrics.multiclass import DECLARED, Averaged, metrics
 from lockgate.evaluation.metrics.multiclass_arguments import SUBJECTS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
@@ -125,6 +126,15 @@ def test_a_metric_is_scikit_learns(case: Case) -> None:
             warnings.simplefilter("error")
             known = oracle(labels, scores, weights)
         assert measure(asked, labels, scores, weights).value == pytest.approx(known, rel=1e-12, abs=1e-12), asked
+
+
+def test_a_metric_that_nothing_here_computes_is_not_taken_for_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever declares one for several classes learns that its measure is missing."""
+    monkeypatch.setitem(SUBJECTS, "kappa", replace(SUBJECTS["accuracy"], name="kappa"))  # type: ignore[index]
+    monkeypatch.setitem(DECLARED, "kappa", replace(DECLARED["accuracy"], name="kappa"))
+
+    with pytest.raises(NotImplementedError, match="kappa of several classes has no measure"):
+        metrics([parse("kappa >= 0.4")], ["a", "b", "c"])
 
 
 @settings(max_examples=30, deadline=None)

@@ -107,7 +107,12 @@ def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
         return replace(
             whole, name=f"multiclass {line.subject}", measure=measure, bounds=_bounds_of_classes(line, declared)
         )
-    hits = _among_top(int(args["k"])) if "k" in args else _right
+    if "k" in args:
+        hits = _among_top(int(args["k"]))
+    elif line.subject == "accuracy" or args.get("average") == "micro":  # micro averages are the share that is right
+        hits = _right
+    else:
+        raise NotImplementedError(f"{line.subject} of several classes has no measure here")
     return replace(whole, name=line.subject_text, measure=_share_of_rows(hits), paired_share=True)
 
 
