@@ -260,12 +260,14 @@ def test_a_registry_that_hands_out_tokens_is_asked_with_one(tmp_path: Path, monk
     digest = f"sha256:{'a' * 64}"
 
     def answer(request: Request, _: socket.socket) -> bytes:
+        if request.path.startswith("/odd"):
+            return reply(200, ["no map"])
         if request.path.startswith("/token"):
-            return reply(200, ["odd"] if "odd" in request.path else {"token": request.path})
+            return reply(200, {"token": request.path})
         token = "Bearer /token?service=r&scope=repository%3Aserving%2Ffraud%3Apull"
         if request.headers.get("authorization") == token and "index.v1+json" in request.headers["accept"]:
             return reply(200, Docker_Content_Digest=digest)
-        elsewhere = {"evil": "http://192.0.2.1", "broken": "https://["}
+        elsewhere = {"evil": "http://192.0.2.1", "broken": "https://[", "odd": f"{web.url}/odd"}
         realm = elsewhere.get(request.path.split("/")[3], web.url)
         scope = 'service="r",scope="repository:serving/fraud:pull"'
         return reply(401, WWW_Authenticate=f'Bearer realm="{realm}/token",{scope}')
