@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.fakes import ask, case_of
-from lockgate.evaluation.case import Case
+from lockgate.evaluation.case import Case, LoadingObstacle
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.command import Command
@@ -133,7 +133,33 @@ def test_a_finding_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     result = of_report(tmp_path, json.dumps([{"subject": "drift", "value": n, "limit": "<= 1"} for n in (0, 2)]))
 
     assert (result.verdict, result.findings) == (Verdict.ERROR, ())
-    assert "has finding=drift 2 times" in result.reason
+    assert "found has finding=drift a second time" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict", "code"),
+    [
+        (junit(OK.format("a")), "pass", "met"),
+        (junit(OK.format("a").replace("/>", "><failure/></testcase>"), failures=1), "fail", "exceeded"),
+    ],
+)
+def test_a_test_that_two_files_hold_counts_by_its_worse_outcome(
+    tmp_path: Path, second: str, verdict: str, code: str
+) -> None:
+    """As of a part that was run again."""
+    case = project(tmp_path, {"a.xml": junit(OK.format("a")), "b.xml": second})
+    result = asked(case, run=["cp", "a.xml", "b.xml", "$OUT"], findings="*.xml")
+
+    assert (result.verdict.value, [one.code for one in result.findings]) == (verdict, [code])
+
+
+def test_a_finding_of_two_files_is_refused(tmp_path: Path) -> None:
+    """By the name of the second."""
+    text = '[{"subject": "drift", "verdict": "pass"}]'
+    result = asked(project(tmp_path, {"a": text, "b": text}), run=["cp", "a", "b", "$OUT"], findings="*")
+
+    assert (result.verdict, result.findings) == (Verdict.ERROR, ())
+    assert "b has finding=drift a second time" in result.reason
 
 
 def test_a_suite_that_counts_a_failure_which_it_does_not_show_is_an_error(tmp_path: Path) -> None:
@@ -287,10 +313,15 @@ def test_what_its_box_denies_is_named_with_the_line_that_opens_it(tmp_path: Path
 def test_nothing_of_a_candidate_is_handed_over_before_its_files_pass(tmp_path: Path, variable: str) -> None:
     """Where the pipeline has a gate that looks at them; its number is no file."""
     case = project(tmp_path, {"check.sh": "echo [] >$OUT/found"})
-    case = replace(case, candidate=replace(case.candidate, guard=lambda: ": artifact found a payload"))
+    case = replace(
+        case, candidate=replace(case.candidate, guard=lambda: LoadingObstacle("artifact", "it found a payload"))
+    )
     result, number = (asked(case, run=["sh", "check.sh", each]) for each in (variable, "$CANDIDATE_VERSION"))
 
-    assert (result.verdict, result.reason) == (Verdict.INCONCLUSIVE, "not run: artifact found a payload")
+    assert (result.verdict, result.reason) == (
+        Verdict.INCONCLUSIVE,
+        "not run: nothing of the candidate is loaded before artifact passes; it found a payload",
+    )
     assert "command" not in result.context
     assert number.context["command"]["exit_code"] == 0
 

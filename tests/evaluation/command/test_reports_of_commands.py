@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lockgate.evaluation.command import json_findings
 from lockgate.evaluation.command.json_findings import read_json
 from lockgate.evaluation.command.junit import read_junit
-from lockgate.evaluation.command.reported import MOST, NoFindings, findings
+from lockgate.evaluation.command.reported import MOST, NoFindings, each_once, findings
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding
 from lockgate.hashing import canonical
@@ -53,7 +53,7 @@ def test_whatever_a_file_holds_is_findings_or_a_sentence(data: bytes) -> None:
     """No other exception, and nothing that evidence could not hold."""
     for read in (read_junit, read_json):
         try:
-            outcomes = read(data)
+            outcomes = each_once(read(data))
         except NoFindings as refusal:
             sentence = str(refusal)
         else:
@@ -71,7 +71,9 @@ def test_each_test_is_one_finding_by_its_worst_outcome_in_whichever_order(cases:
     for name, kind in cases:
         expected[f"s::{name}"] = max(KINDS[kind], expected.get(f"s::{name}", "pass"), key=WORST.index)
     for order in (cases, cases[::-1]):
-        findings_by_name = [(each.slice["test"], str(each.verdict)) for each in made(read_junit(suite(order)))]
+        findings_by_name = [
+            (each.slice["test"], str(each.verdict)) for each in made(each_once(read_junit(suite(order))))
+        ]
         assert findings_by_name == sorted(expected.items())
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from lockgate.config import Config
-from lockgate.evaluation.command.reported import MOST, Measured, NoFindings, Outcome, Reported, refuse_twice
+from lockgate.evaluation.command.reported import MOST, Measured, NoFindings, Outcome, Reported
 from lockgate.evaluation.requirements.requirement import NUMBER, Op
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -109,9 +109,7 @@ def read_json(data: bytes) -> list[Reported]:
         number, *keys = first["loc"] or (0,)
         entry = " ".join(["entry", str(int(number) + 1), ".".join(map(str, keys))]).strip()
         raise NoFindings(f"is not in form: {entry}: {first['msg'].removeprefix('Value error, ')}") from None
-    outcomes = [finding.reported for finding in checked]
-    refuse_twice(outcomes)
-    return outcomes
+    return [finding.reported for finding in checked]
 
 
 def _refuse_constant(name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat  # no document type is taken, so that nothing is expanded
 
-from lockgate.evaluation.command.reported import MOST, NoFindings, Outcome, Reported, worst_of_each
+from lockgate.evaluation.command.reported import MOST, NoFindings, Outcome, Reported
 
 _DEEPEST = 50
 _LONGEST_TEXT = 2000
@@ -19,7 +19,7 @@ _NOT_RUN = {"status": ("notrun", "skipped", "disabled"), "result": ("suppressed"
 
 
 def read_junit(data: bytes) -> list[Reported]:
-    """The test cases of a document, each once. Raises NoFindings for what is no JUnit XML, or holds too many of them."""
+    """The test cases of a document. Raises NoFindings for what is no JUnit XML, or holds too many of them."""
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -33,7 +33,7 @@ def read_junit(data: bytes) -> list[Reported]:
         raise
     except (LookupError, ValueError):
         raise NoFindings("is no JUnit XML: it names an encoding that cannot be read") from None
-    return worst_of_each([*reader.cases, *reader.untold()])
+    return [*reader.cases, *reader.untold()]
 
 
 def _refuse_doctype(*_: object) -> None:

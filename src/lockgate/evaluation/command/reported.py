@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -67,25 +66,21 @@ class Reported:
         return ((self.kind, _short(self.name)), *self.slice)
 
 
-def worst_of_each(outcomes: Sequence[Reported]) -> list[Reported]:
-    """Each name once, by the worst of its outcomes: a test that is run twice, or breaks after it failed, is there twice.
+def each_once(outcomes: Sequence[Reported]) -> list[Reported]:
+    """Each name once, of whichever file: a test that is run twice, or breaks after it failed, is there twice, and counts by
+    its worst outcome. Raises NoFindings for findings of JSON with one name and one slice, of which nobody can choose.
 
     By name, since tests that run beside each other are written in the order in which they end.
     """
-    worst: dict[SliceKey, Reported] = {}
+    tests: dict[SliceKey, Reported] = {}
+    rest: dict[SliceKey, Reported] = {}
     for reported in outcomes:
-        before = worst.get(reported.key)
-        if before is None or _rank(reported) > _rank(before):
-            worst[reported.key] = reported
-    return [worst[key] for key in sorted(worst)]
-
-
-def refuse_twice(outcomes: Sequence[Reported]) -> None:
-    """Raise NoFindings where two findings have one name and one slice: which of them counts is nobody's to choose."""
-    key, times = next(iter(Counter(reported.key for reported in outcomes).most_common(1)), ((), 0))
-    if times > 1:
-        names = ", ".join(f"{name}={value}" for name, value in key)
-        raise NoFindings(f"has {names} {times} times; give each a subject or a slice of its own")
+        if reported.kind == "test":
+            tests[reported.key] = max(tests.get(reported.key, reported), reported, key=_rank)
+        elif rest.setdefault(reported.key, reported) is not reported:
+            names = ", ".join(f"{name}={value}" for name, value in reported.key)
+            raise NoFindings(f"has {names} a second time; give each a subject or a slice of its own")
+    return [*(tests[key] for key in sorted(tests)), *rest.values()]
 
 
 def findings(gate: str, requirement: str, line: Requirement, outcomes: Sequence[Reported]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.command.json_findings import read_json
 from lockgate.evaluation.command.junit import read_junit
 from lockgate.evaluation.command.prepare import Command, Prepared
-from lockgate.evaluation.command.reported import MOST, NoFindings, Reported, findings, none_reported
+from lockgate.evaluation.command.reported import MOST, NoFindings, Reported, each_once, findings, none_reported
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.foreign.files import read_regular
@@ -69,7 +69,7 @@ class _Ending:
             self.problem = str(error)
 
     def _read(self) -> list[Reported]:
-        """What its files of findings hold, in the order of their names; a link out of `$OUT` is none of them."""
+        """What its files of findings hold, each name once; a link out of `$OUT` is none of them."""
         out, reported = self.prepared.out, list[Reported]()
         paths = [path for path in sorted(out.glob(self.prepared.command.findings)) if is_inside(path, out)]
         if len(paths) > _MOST_FILES:
@@ -81,7 +81,8 @@ class _Ending:
             try:
                 data = read_regular(path, most=_MOST_BYTES)
                 self.reports[name] = sha256(data)
-                reported += read_junit(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else read_json(data)
+                read = read_junit if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else read_json
+                reported = each_once([*reported, *read(data)])
             except NoFindings as error:
                 raise NoFindings(f"{name} {error}") from None
             except OSError as error:
