@@ -118,7 +118,9 @@ def test_a_model_may_bring_its_golden_rows(
     assert rows.differing(1e-5) == expected
 
 
-@pytest.mark.parametrize("outputs", [[0.1], "0.1", [[0.1, 0.2, 0.7]] * 3, [{}, {}, {}], ["a", "b", "c"]])
+@pytest.mark.parametrize(
+    "outputs", [[0.1], "0.1", [[0.1, 0.2, 0.7]] * 3, [{}, {}, {}], ["a", "b", "c"], [[10**19, 1]] * 3]
+)
 def test_answers_that_are_none_of_these_rows_are_refused(tmp_path: Path, outputs: Any) -> None:
     """With the line that logs them; never compared with something else."""
     with pytest.raises(DataError, match=r"golden_outputs|a number|answers golden rows"):

@@ -135,7 +135,7 @@ class _Answers:
             columns = [pa.array(column) for column in zip(*rows, strict=True)]
             schema = pa.schema([pa.field(name, column.type) for name, column in zip(names, columns, strict=True)])
             batch = pa.RecordBatch.from_arrays(columns, schema=schema.with_metadata(first.schema.metadata))
-        except (LookupError, TypeError, ValueError, pa.ArrowException) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException) as error:
             raise DataError(
                 f"the {OUTPUTS} of the {self.role} are no answers like those that it gives, of {len(names)} columns: {error}",
                 remedy=f"log it with metadata={{'{OUTPUTS}': model.predict(rows).tolist()}}, by the method that is served",
