@@ -593,6 +593,7 @@ def test_a_bare_gate_names_each_batch_size(tmp_path: Path) -> None:
         ([1], "which is no map"),
         ({"p99ms": 5}, "asks for serving: p99ms, which nothing measures; known: batch, p50_ms"),
         ({"p99_ms": "fast"}, "serving.p99_ms: 'fast', which is no number"),
+        ({"p99_ms": math.inf}, "serving.p99_ms: inf, which is no number"),
         ({"p99_ms": 5, "batch": 0}, "serving.batch: 0, which is no number"),
     ],
 )

@@ -55,12 +55,22 @@ def test_checks_are_read_as_older_ones_write_them(checks: str) -> None:
         ("{dtype: int64, unique: true}", "x is unique"),
         ("{dtype: complex128}", "x has the type complex128"),
         ("{dtype: str, greater_than: 1}", "is of numbers, and the type is string"),
+        ("{dtype: int64, in_range: {min_value: [1], max_value: 3, include_min: false}}", "x has the check in_range"),
+        ("{in_range: {min_value: '1', max_value: '3'}, greater_than: 2}", "x has the check in_range"),
+        ("{isin: [a, b], equal_to: c}", "at least 1 item"),
+        ("[int64]", "x is not written as pandera writes a column"),
+        ("{checks: 3}", "x is not written as pandera writes a column"),
     ],
 )
 def test_a_check_that_is_not_looked_at_is_refused(column: str, reason: str) -> None:
     """Never left out: a contract that forgets one would pass what pandera stops."""
     with pytest.raises(NotRead, match=reason):
         features_of(f"columns:\n  x: {column}\n")
+
+
+def test_of_two_lists_of_values_those_in_both_are_allowed() -> None:
+    """As pandera runs every check."""
+    assert features_of("columns: {x: {isin: [a, b, c], equal_to: b}}")["x"].values == ("b",)
 
 
 @pytest.mark.parametrize("text", ["", "columns: {}", "[1]", "columns: {x: {}}\nchecks: {custom: 1}"])

@@ -39,7 +39,9 @@ def features_of(text: str) -> dict[str, FeatureSpec]:
     return {str(name): _feature(str(name), column or {}) for name, column in schema["columns"].items()}
 
 
-def _feature(name: str, column: Mapping[str, Any]) -> FeatureSpec:
+def _feature(name: str, column: Any) -> FeatureSpec:
+    if not isinstance(column, Mapping) or not isinstance(column.get("checks") or {}, Mapping | list):
+        raise NotRead(f"{name} is not written as pandera writes a column, {{dtype: …, checks: …}}")
     refused = next((key for key in _REFUSED_KEYS if column.get(key)), None)
     if refused is not None:
         raise NotRead(f"{name} is {refused}, which is not looked at here; gate: data_quality runs a whole schema")
@@ -47,7 +49,7 @@ def _feature(name: str, column: Mapping[str, Any]) -> FeatureSpec:
     low, high, values = None, None, None
     for check, arguments in _checks(column):
         ends, listed = _rule(name, check, arguments, whole=kind == "integer")
-        values = listed if values is None else values
+        values = listed if values is None else tuple(each for each in values if listed is None or each in listed)
         low = ends[0] if low is None or (ends[0] is not None and ends[0] > low) else low
         high = ends[1] if high is None or (ends[1] is not None and ends[1] < high) else high
     try:
@@ -94,16 +96,21 @@ def _rule(name: str, check: str, arguments: Any, *, whole: bool) -> tuple[tuple[
         values = arguments.get("allowed_values", arguments) if isinstance(arguments, Mapping) else arguments
         return (None, None), tuple(values) if isinstance(values, list) else (values,)
     if check == "in_range" and isinstance(arguments, Mapping):
-        low = _end(arguments.get("min_value"), up=not arguments.get("include_min", True), down=False, whole=whole)
-        high = _end(arguments.get("max_value"), up=False, down=not arguments.get("include_max", True), whole=whole)
-        return (low, high), None
+        low, high = arguments.get("min_value"), arguments.get("max_value")
+        if all(end is None or _is_number(end) for end in (low, high)):
+            low = _end(low, up=not arguments.get("include_min", True), down=False, whole=whole)
+            return (low, _end(high, up=False, down=not arguments.get("include_max", True), whole=whole)), None
     value = next(iter(arguments.values())) if isinstance(arguments, Mapping) and len(arguments) == 1 else arguments
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _is_number(value):
         if check in ("greater_than", "greater_than_or_equal_to"):
             return (_end(value, up=check == "greater_than", down=False, whole=whole), None), None
         if check in ("less_than", "less_than_or_equal_to"):
             return (None, _end(value, up=False, down=check == "less_than", whole=whole)), None
     raise NotRead(f"{name} has the check {check}, which is not looked at here; gate: data_quality runs a whole schema")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _end(value: Any, *, up: bool, down: bool, whole: bool) -> Any:

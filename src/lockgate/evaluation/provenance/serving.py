@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class DeclaredServing:
         if isinstance(value, str) and not self.where.startswith("metadata"):
             with contextlib.suppress(ValueError):
                 value = float(value)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise RegistryError(
                 f"the model's {self.where.replace(' ', ' has ', 1)}: {self.value!r}, which is no number", remedy=REMEDY
             )
