@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,17 @@ def test_the_origin_of_data_is_a_moment_and_the_code_that_made_them(
     assert (of_dataset.entries, of_run.entries) == (entries, entries)
     assert fault in "; ".join(of_dataset.faults)
     assert bool(of_dataset.faults) == bool(fault)
+
+
+@pytest.mark.parametrize("code", ["0" * 40, "0" * 64, COMMIT])
+def test_a_commit_that_nobody_has_made_no_data(tmp_path: Path, code: str) -> None:
+    """It is no digest of code either: what Git writes where there is no commit, and what was asked for and is not there."""
+    version = facts(
+        ModelVersion("fraud", "7"), tmp_path, datasets=(dataset(LATEST, created_at="2026-11-30T09:00:00Z", code=code),)
+    )
+    nowhere = Provenance(version, look_up=lambda reference: replace(reference, exists=False))
+
+    assert not nowhere.collect(["data_origin"], needed=())["data_origin"].count
 
 
 @pytest.mark.parametrize(

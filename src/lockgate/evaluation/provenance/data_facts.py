@@ -13,7 +13,9 @@ from lockgate.units import utc_text
 
 _CONTEXTS = re.compile(r"(?i)\s*(|.*train.*|fit|fitting)\s*")
 _HEX_32 = re.compile(r"[0-9a-fA-F]{32}(?:\.dir)?")
-_DIGEST = re.compile(r"(?i)(?:sha256:|md5:)?[0-9a-f]{32,64}")
+_DIGEST = re.compile(
+    r"(?i)(?!(?:sha256:|md5:)?0+$)(?:(?:sha256:)?[0-9a-f]{64}|(?:md5:)?[0-9a-f]{32})"
+)  # 40 digits: a commit
 _CREATED = ("created_at", "created", "timestamp", "data_created_at", "as_of", "snapshot_at")
 _CODE = ("code", "code_hash", "code_commit", "processing_code", "commit", "git_commit")
 _FROM_MEMORY = "code"  # MLflow's source type of a frame whose source nobody named
