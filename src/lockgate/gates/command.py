@@ -123,7 +123,10 @@ class Command(Gate):
                 ("require",),
                 f"require: each finding of a command is held to its own limit; leave it out, or write {_LINE}",
             )
+        named: dict[str, str] = {}
         for name in self.data:
+            if (other := named.setdefault(variable := variables.data_variable(name), name)) != name:
+                yield ("data",), f"{other} and {name} would both be ${variable}; call one of them otherwise"
             if name not in pipeline.data:
                 yield ("data",), f"no data is called {name!r}; declared: {', '.join(pipeline.data) or 'none'}"
         for name in self.files:
