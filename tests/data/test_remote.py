@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 import sys
 from collections.abc import Iterator
@@ -110,6 +111,8 @@ def test_a_file_address_is_a_path_of_this_machine(tmp_path: Path) -> None:
         dataset = opened(address, Path("/nowhere"))
 
         assert (ids(dataset), dataset.files) == ([1, 2, 3], (folder / "rows.csv",))
+    pinned = f"file://{quoted}/rows.csv#sha256={hashlib.sha256(ROWS).hexdigest()}"
+    assert ids(Dataset("holdout", DatasetSpec(path=pinned, pinned=True), tmp_path)) == [1, 2, 3]
 
 
 def test_copies_go_to_the_scratch_folder_under_names_of_ours(memory: Any, tmp_path: Path) -> None:

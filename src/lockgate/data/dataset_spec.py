@@ -134,7 +134,7 @@ class DatasetSpec(Config):
         problem = None if self.version is None else problem_of(self.version, self.path, remote=elsewhere)
         if problem is not None:
             raise ValueError(problem)
-        if self.pinned and not (self.version or self.digest or (elsewhere and parse(self.path).pinned)):
+        if self.pinned and not (self.version or self.required_digest or (elsewhere and parse(self.path).pinned)):
             raise ValueError(
                 "`pinned` needs `version` or `digest`, or an address that pins one object; nothing says which data are meant"
             )

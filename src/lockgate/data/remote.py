@@ -76,8 +76,14 @@ def local(path: str) -> str | None:
     """The path that a file:// address names; None for what lies elsewhere, or is no address."""
     if not path.lower().startswith("file://"):
         return None
+    path = _without_digest(path)
     parts = urlsplit(path)
     return unquote(path[len("file://") + len(parts.netloc) :]) if parts.netloc in ("", "localhost") else None
+
+
+def _without_digest(url: str) -> str:
+    address = address_of(url)
+    return url if address is None or address.digest is None else url.partition("#")[0]
 
 
 def copy(url: str, folder: Path, *, version: int | None = None) -> Copy:
@@ -148,9 +154,7 @@ def _open(url: str) -> tuple[Any, str]:
         options["client_kwargs"] = {"timeout": timeout, "auto_decompress": False, "trust_env": True}
     elif _VERSIONED.search(url):
         options["version_aware"] = True
-    address = address_of(url)
-    url = url.partition("#")[0] if address is not None and address.digest is not None else url
-    system, path = url_to_fs(url, skip_instance_cache=True, **options)
+    system, path = url_to_fs(_without_digest(url), skip_instance_cache=True, **options)
     return system, path
 
 
