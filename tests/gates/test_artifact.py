@@ -170,6 +170,18 @@ def test_what_decides_of_the_gate_decides_of_loading(tmp_path: Path, gate: Artif
     assert (guarded(case_of(tmp_path, alone=True), gate) is not None) is stops
 
 
+def test_a_gate_that_breaks_lets_nothing_load_and_the_run_go_on(tmp_path: Path) -> None:
+    """Whatever it breaks by: the gate's own result says that, and others are still judged."""
+
+    def broken() -> Path:
+        raise RecursionError
+
+    case = case_of(tmp_path, alone=True)
+    object.__setattr__(case.candidate, "fetch", broken)
+
+    assert "it ended in error: RecursionError" in str(guarded(case, Artifact()))
+
+
 def test_what_holds_production_is_loaded_without_it(tmp_path: Path) -> None:
     """In a proof of the way back, and where a plan scores the champion."""
     pipeline = unguarded(pipeline_of(Artifact(), Metadata()))

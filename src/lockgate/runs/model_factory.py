@@ -248,8 +248,9 @@ def _objection(gate: Gate, pipeline: Pipeline, case: Case, day: date) -> Loading
         return None
     try:
         findings = [each for each in gate.check(case) if isinstance(each, Finding)]
-    except LockgateError as error:
-        return LoadingObstacle(gate.title, f"it ended in error: {error.message}")
+    except Exception as error:  # in its own place the gate says what broke; nothing is loaded meanwhile
+        message = error.message if isinstance(error, LockgateError) else type(error).__name__
+        return LoadingObstacle(gate.title, f"it ended in error: {message}")
     counting = [each for each in findings if pipeline.waiver(each.id, day) is None]
     stopping = next((each for each in counting if each.verdict is not Verdict.PASS), None)
     if stopping is None and findings:
