@@ -55,6 +55,8 @@ schema = pa.DataFrameSchema(
     }},
     checks=[pa.Check(lambda rows: rows["score"].mean() > 0, name="scores")],
     strict=True,
+    unique=["nowhere", "country"],
+    add_missing_columns=True,
     drop_invalid_rows=True,
 )
 """
@@ -67,6 +69,10 @@ class Schema(pa.DataFrameModel):
     @pa.check("age", name="compared")
     def compared(cls, ages):
         raise ValueError("c3 has the value 41.0, not 'secret'")
+
+    class Config:
+        strict = "filter"
+        unique = ["country"]
 """
 
 
@@ -140,6 +146,7 @@ def test_a_schema_of_pandera_fails_bad_data_with_the_counts_of_each_expectation(
         "column=score&expectation=not_nullable": ("pass", 0.0, 10),
         "column=score&expectation=greater_than_or_equal_to": ("pass", 0.0, 10),
         "expectation=scores": ("fail", 1.0, 1),
+        "expectation=multiple_fields_uniqueness": ("inconclusive", 0.0, 0),
         "expectation=column_in_schema": ("fail", 1.0, 1),
     }  # fmt: skip
     assert found["column=amount&expectation=column_in_dataframe"] == ("fail", 1.0, 1)
@@ -176,6 +183,7 @@ def test_an_expectation_that_raises_is_an_error_that_names_it_and_no_value(tmp_p
     assert result.reason == "age: compared raised ValueError: c3 has the value …, not '…'"
     assert said(result)["column=age&expectation=greater_than_or_equal_to"] == ("pass", 0.0, 9)
     assert said(result)["column=age&expectation=compared"] == ("inconclusive", 0.0, 0)
+    assert said(result)["expectation=multiple_fields_uniqueness"] == ("fail", 8.0, 10)  # of a column not in the schema
 
 
 def test_a_suite_of_great_expectations_fails_bad_data_with_its_own_verdicts(tmp_path: Path) -> None:

@@ -106,7 +106,9 @@ class _SchemaChecks:
         self._made: dict[tuple[str, str | None, int | None], dict[str, Any]] = {}
         self._more: list[dict[str, Any]] = []
         self._warning: set[int] = set()  # checks that only warn; one may stand in several columns
-        schema.drop_invalid_rows = False  # they would be dropped in silence
+        # Rows and columns that offend would be dropped in silence, and columns that are not there be added.
+        schema.drop_invalid_rows = schema.add_missing_columns = False
+        schema.strict = schema.strict is True
         for name, column in schema.columns.items():
             column.drop_invalid_rows = False
             for matched in self._matching(name, column):
@@ -118,7 +120,7 @@ class _SchemaChecks:
             for name in frame.columns:
                 self._add("dtype", str(name), words=str(schema.dtype))
         if schema.unique:
-            self._add("multiple_fields_uniqueness", None, words=", ".join(map(str, schema.unique)))
+            self._add_unique([schema.unique] if isinstance(schema.unique, str) else schema.unique)
         if schema.strict is True:
             self._add("column_in_schema", None, words="no other columns")
         if schema.ordered:
@@ -176,6 +178,13 @@ class _SchemaChecks:
     def _add(self, part: str, column: str | None, **fields: Any) -> None:
         self._made[part, column, None] = record.check(part, column, len(self.frame), **{"success": True, **fields})
 
+    def _add_unique(self, names: list[Any]) -> None:
+        """Of columns that are not there pandera takes none into account, and of none all rows are unique to it."""
+        single = [each for name in names for each in ([name] if isinstance(name, str) else name)]
+        absent = [str(name) for name in single if name not in self.frame.columns]
+        lacking = {"success": None, "problem": f"there is no column {absent[0]!r}"} if absent else {}
+        self._add("multiple_fields_uniqueness", None, words=", ".join(map(str, names)), **lacking)
+
     def note(self, error: Any) -> None:
         """Let an error of the validation fail its check, or one of its own where it belongs to none."""
         part, column, number = self._where(error)
@@ -193,13 +202,13 @@ class _SchemaChecks:
         elif hasattr(cases, "columns") and "index" in cases.columns and cases["index"].notna().all():
             failed |= record.offenders(cases["index"])
         made = self._made.get((part, column, number))
-        if made is not None:
+        if made is None:
+            self._more.append(record.check(part, column, len(self.frame), **failed))
+        elif made["problem"] is None:
             if part == "column_in_schema":  # an error for each column that is too much
                 more = ", and there is " if made["success"] else ", "
                 failed["words"] = f"{made['words']}{more}{_single(cases)!r}"[: record.WORDS]
             made.update(failed)
-        else:
-            self._more.append(record.check(part, column, len(self.frame), **failed))
 
     def _where(self, error: Any) -> tuple[str, str | None, int | None]:
         """(part, column, number among the checks) of what an error is about."""
