@@ -73,6 +73,15 @@ def tensor(*shape: int, dtype: str = "float64", **more: Any) -> dict[str, Any]:
     return {"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": list(shape)}} | more
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_tensor_that_does_not_say_its_shape_is_another_type(*, swapped: bool) -> None:
+    """As a file that nobody's MLflow wrote may have it."""
+    whole, bare = tensor(-1, 3), {"type": "tensor"}
+    old, new = (bare, whole) if swapped else (whole, bare)
+
+    assert [one.breaking for one in diff({"inputs": [old]}, {"inputs": [new]})[1]] == [True]
+
+
 def test_tensors_are_compared_by_their_shape() -> None:
     """Unnamed tensors, by place."""
     changes = diff({"inputs": [tensor(-1, 3)]}, {"inputs": [tensor(-1, 4)]})[1]

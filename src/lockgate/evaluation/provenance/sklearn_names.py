@@ -66,7 +66,7 @@ def _estimators(node: Any, depth: int) -> Iterator[str]:
 def _names_of_class(name: str, requirements: tuple[str, ...]) -> tuple[str, ...]:
     """The arguments of a class of the installed scikit-learn, read from its source.
 
-    None where it is not installed, or was another minor version where the model was trained, whose names may differ.
+    None of them where it is not installed, or was another minor version where the model was trained, whose names may differ.
     """
     match = _CLASS.fullmatch(name)
     try:

@@ -109,7 +109,7 @@ def _takes(wide: Type, narrow: Type, wider: Mapping[str, tuple[str, ...]]) -> bo
     if kinds[1] == "any":
         return kinds[0] != "tensor"
     if kinds == ("tensor", "tensor"):
-        return _takes_shape(wide["tensor-spec"], narrow["tensor-spec"])
+        return _takes_shape(wide.get("tensor-spec") or {}, narrow.get("tensor-spec") or {})
     if kinds == ("object", "map"):  # an object is a map from a few names; one that may lack a value holds none there
         values = wide.get("values") or {}
         return all(
