@@ -149,6 +149,7 @@ def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> Non
     assert {suite.get("name"): suite.get("failures") for suite in junit if suite.get("failures") != "0"} == {
         "artifact": "1", "signature": "2", "metadata": "2",
     }  # fmt: skip
+    assert after.gate("report", digest, "--format", "html").stdout == (latest / "report.html").read_text()
     assert document["digest"] == digest
     assert document["evidence"] == json.loads((latest / "evidence.json").read_text())
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from html import escape
 from typing import Any, TextIO, TypeVar, cast
 
 import click
@@ -59,6 +60,13 @@ def forgiving(stream: TextIO) -> TextIO:
 def show(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print text, whose line ends stay."""
     _echo(terminal(masked(text)), err=err, nl=nl)
+
+
+def show_markup(document: str) -> None:
+    """Print HTML or XML without the values of secret variables. What its addresses say was cut before it was written in entities."""
+    for form in secret_forms(environment.secrets(os.environ)):
+        document = document.replace(form, "***").replace(escape(form), "***")
+    _echo(terminal(document), nl=False)
 
 
 def show_lines(lines: Iterable[str], *, err: bool = False) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.evidence_lookup import run_record
-from lockgate.cli.output import show, show_encoded
+from lockgate.cli.output import show, show_encoded, show_markup
 from lockgate.reports import FORMATS
 
 
@@ -30,5 +30,7 @@ def command(source: str | None, form: str, path: Path | None) -> None:
         document = FORMATS[form].render(record)
         if form == "json":
             show_encoded(document, nl=False)
+        elif form in ("html", "junit"):
+            show_markup(document)
         else:
             show(document, nl=False)
