@@ -27,12 +27,18 @@ def finding(test: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def absent(column: str) -> dict[str, Any]:
+    reason = "the current rows have no such column"
+    return {"subject": "drift", "slice": {"column": column}, "verdict": "inconclusive", "reason": reason}
+
+
 def main(reference: str, current: str, out: str) -> None:
     before, after = pd.read_parquet(reference), pd.read_parquet(current)
     columns = [column for column in before.columns if column in after.columns]
     report = Report([ValueDrift(column=column) for column in columns], include_tests=True).run(after, before)
     tests = json.loads(report.json())["tests"]  # in .dict() a status is no text
-    Path(out).write_text(json.dumps([finding(test) for test in tests]))
+    findings = [*map(finding, tests), *(absent(column) for column in before.columns if column not in columns)]
+    Path(out).write_text(json.dumps(findings))
 
 
 if __name__ == "__main__":

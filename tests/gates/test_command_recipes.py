@@ -124,10 +124,10 @@ def test_pytest_asks_the_candidate_that_is_served_in_a_box_of_its_own(served: Ca
 
 
 def test_evidently_finds_the_column_that_drifted(tmp_path: Path) -> None:
-    """A test that held passes, one that did not fails; each names its column."""
+    """A test that held passes, one that did not fails, a column that is gone is undecided; each names its column."""
     draw = np.random.default_rng(3)
     age, amount = draw.normal(40, 10, 300), draw.lognormal(3, 1, 300)
-    case = project(tmp_path, "evidently_drift.py", table={"age": age, "amount": amount})
+    case = project(tmp_path, "evidently_drift.py", table={"age": age, "amount": amount, "gone": age})
     pq.write_table(pa.table({"age": age, "amount": amount * 1.8}), tmp_path / "run" / "traffic.parquet")
     traffic = DatasetSpec.model_validate({"path": "traffic.parquet"})
     holdout = case.dataset("holdout")
@@ -137,7 +137,10 @@ def test_evidently_finds_the_column_that_drifted(tmp_path: Path) -> None:
 
     result = run(case, "drift", str(environment("evidently") / "bin" / "python"))
 
-    assert (result.verdict, verdicts(result)) == (Verdict.FAIL, {"drift age": "pass", "drift amount": "fail"})
+    assert (result.verdict, verdicts(result)) == (
+        Verdict.FAIL,
+        {"drift age": "pass", "drift amount": "fail", "drift gone": "inconclusive"},
+    )
     assert "drift on column=amount failed: Drift score is 0.00." in result.reason
 
 
