@@ -261,6 +261,14 @@ BREAKDOWNS: list[tuple[Any, str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("notes", [5, "seen", {"a": 1}])
+def test_what_a_gate_of_ones_own_calls_notes_may_be_anything(run: Run, notes: Any) -> None:
+    """Lists of them alone go on with its sentence."""
+    result = run({"a": [finding("a", V.PASS), Context({"notes": notes})]}).results[0]
+
+    assert (result.verdict, result.reason) == (V.PASS, "1 requirement met")
+
+
 @pytest.mark.parametrize(("what", "said", "remedy"), BREAKDOWNS, ids=range(len(BREAKDOWNS)))
 def test_a_gate_that_breaks_keeps_its_findings_and_takes_no_other_with_it(
     run: Run, what: Any, said: str, remedy: Any

@@ -188,7 +188,8 @@ class PipelineRun:
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
         reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))
-        reason += "".join(f"; {note}" for note in blank.context.get("notes", ()))
+        notes = blank.context.get("notes")  # of a gate of one's own they may be anything
+        reason += "".join(f"; {note}" for note in notes) if isinstance(notes, list) else ""
         verdict = Verdict.worst(finding.verdict for finding in counted)
         if (
             verdict is Verdict.PASS
