@@ -164,7 +164,7 @@ def test_a_table_with_a_sentence_in_a_cell_has_the_width_of_the_page(tmp_path: P
             tmp_path, Exhibit("metrics/problems", "table", head, (("unsafe files", "'model.pkl'", "208", text),))
         )
 
-    assert '<details class="whole" open><summary>problems' in problems(
+    assert '<details class="whole" open><summary>Problems' in problems(
         "holds code of its own: cloudpickle._make_function"
     )
-    assert "<details open><summary>problems" in problems("is code")
+    assert "<details open><summary>Problems" in problems("is code")

@@ -125,7 +125,7 @@ def table(source: Source) -> Iterator[Figure]:
     """Points as they are."""
     exhibit = source.exhibit
     rows = [tuple(_cell(value) for value in point) for point in exhibit.points[:_MOST_ROWS]]
-    yield Table(exhibit.name.rpartition("/")[2].replace("_", " "), exhibit.columns, tuple(rows))
+    yield Table(exhibit.name.rpartition("/")[2].replace("_", " ").capitalize(), exhibit.columns, tuple(rows))
 
 
 def _by_slice(
