@@ -135,7 +135,7 @@ def test_an_object_is_looked_for_in_its_version(s3: Any, tmp_path: Path) -> None
     assert ask("s3://kept/train.csv", tmp_path).remedy == (
         f"write s3://kept/train.csv?versionId={second}, which is its current version"
     )
-    for text in ("train.csv?versionId=none", f"gone.csv?versionId={mark}", "gone.csv", "never.csv"):
+    for text in ("train.csv?versionId=3sL4kqtJ", f"gone.csv?versionId={mark}", "gone.csv", "never.csv"):
         assert ask(f"s3://kept/{text}", tmp_path).exists is False
     s3.put_object(Bucket="plain", Key="summed.csv", Body=b"1", ChecksumAlgorithm="SHA256")
     assert ask(f"s3://plain/summed.csv#{sha256(b'1').replace(':', '=')}", tmp_path).exists
