@@ -187,12 +187,32 @@ def test_an_image_by_its_digest_or_a_lock_file_pins_what_requirements_do_not(tmp
     image = f"registry.example/train@sha256:{'a' * 64}"
     by_digest = fact(tmp_path, "requirements", requirements=loose, run=run(docker_image=image))
     by_tag = fact(tmp_path, "requirements", requirements=(), run=run(docker_image="registry.example/train:3"))
-    (tmp_path / "uv.lock").write_text("version = 1\n")
+    (tmp_path / "uv.lock").write_text('version = 1\n[[package]]\nname = "NumPy"\nversion = "2.4.6"\n')
     locked = fact(tmp_path, "requirements", requirements=loose)
 
     assert by_digest.entries == ("numpy>=1", image)
     assert by_tag.faults == ("the image registry.example/train:3: 3 is a tag, which can be moved",)
     assert locked.entries == ("numpy>=1", "uv.lock")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.lock", ""),
+        ("uv.lock", "version = 1\n"),
+        ("poetry.lock", '[[package]]\nname = "pandas"\nversion = "3.1.1"\n'),
+        ("conda-lock.yml", "package:\n- name: pandas\n  version: 3.1.1\n"),
+        ("requirements.lock", "\0\1"),
+    ],
+)
+def test_a_lock_file_pins_what_it_names_and_nothing_else(tmp_path: Path, name: str, text: str) -> None:
+    """One that is empty, or cannot be read, pins nothing."""
+    (tmp_path / name).write_text(text)
+    requirements = fact(tmp_path, "requirements", requirements=("numpy>=1", "pandas"))
+
+    assert requirements.count == 0
+    assert requirements.faults[0] == "numpy>=1: it allows several versions"
+    assert len(requirements.faults) == (1 if "pandas" in text else 2)
 
 
 def test_a_run_that_was_deleted_leads_nowhere(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from lockgate.errors import DataError
 from lockgate.evaluation.provenance.fact import Fact, not_pinned
 from lockgate.evaluation.provenance.sources import Records
+from lockgate.foreign.files import read_regular
 from lockgate.references.address import without_secrets
 
 _LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "conda-lock.yml", "requirements.lock")
@@ -46,7 +48,7 @@ def source_run(records: Records) -> Fact:
 
 
 def requirements(records: Records) -> Fact:
-    """Every requirement pinned to one version, a lock file beside them, or the image by its digest."""
+    """Every requirement pinned to one version, by itself or by a lock file that names it, or the image by its digest."""
     subject, facts = "requirements", records.facts
     lines = tuple(without_secrets(line) for line in facts.requirements)
     images = [
@@ -55,9 +57,9 @@ def requirements(records: Records) -> Fact:
     image = next((image for image in images if image.holds), None)
     if image is not None:
         return Fact(subject, (*lines, image.text))
-    locks = [name for name in _LOCKS if (Path(facts.files) / name).is_file()]
-    loose = [(without_secrets(line), lack) for line in facts.requirements if (lack := _loose(line)) is not None]
-    if loose and not locks:
+    locks, locked = _locked(Path(facts.files))
+    loose = [(without_secrets(line), lack) for line in facts.requirements if (lack := _loose(line, locked)) is not None]
+    if loose:
         faults = tuple(f"{line}: {lack}" for line, lack in loose)
         return Fact(subject, lines, faults, _pinned_requirements(loose), lack="not_pinned")
     if not lines and not locks:
@@ -71,11 +73,32 @@ def _pinned_requirements(loose: list[tuple[str, str]]) -> str:
     return f"pin what `pip freeze` says of {names}"
 
 
-def _loose(line: str) -> str | None:
-    """Why a line of requirements.txt may be another package tomorrow; None where it cannot, or is an option of pip."""
+def _locked(folder: Path) -> tuple[list[str], set[str]]:
+    """(lock files beside the model that name packages, the normalised names of those packages)."""
+    from lockgate.models.packages.package_list import read_package_list
+
+    locks, names = list[str](), set[str]()
+    for name in _LOCKS:
+        try:
+            text = read_regular(folder / name).decode(errors="replace")
+            packages = read_package_list(text, source=name).versions
+        except (OSError, DataError):  # none, or one that locks nothing
+            continue
+        locks += [name] if packages else []
+        names |= set(packages)
+    return locks, names
+
+
+def _loose(line: str, locked: Collection[str]) -> str | None:
+    """Why a line of requirements.txt may be another package tomorrow; None where it cannot, or is an option of pip.
+
+    locked: names of packages that a lock file pins.
+    """
     from lockgate.models.packages.requirement_lines import read_requirements
 
     for package in read_requirements(line, file="requirements.txt"):
+        if package.name in locked:
+            return None
         if package.direct or not package.name:
             return None if _by_hash(line) else "what lies there may change" if package.name else "it names no version"
         return None if package.exact is not None else "it allows several versions"

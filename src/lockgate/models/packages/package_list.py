@@ -52,7 +52,7 @@ def read_package_list(text: str, *, source: str, python: str | None = None) -> P
     python: that serves, where it is known beside the list; of a lock for several, it says which packages are meant.
 
     JSON: CycloneDX, SPDX, `pip list`, `pip inspect`, `conda list`, Pipfile.lock. TOML: uv.lock, poetry.lock, pylock.toml.
-    YAML: conda's environment. Else lines: `pip freeze`, requirements with exact versions, `pip list`, `conda list`.
+    YAML: conda's environment, conda-lock.yml. Else lines: `pip freeze`, requirements with exact versions, `pip list`, `conda list`.
     """
     try:
         start = text.lstrip("\ufeff \t\r\n")[:1]
@@ -60,6 +60,8 @@ def read_package_list(text: str, *, source: str, python: str | None = None) -> P
             listed = _first_readable(text, python)
         elif re.search(r"^dependencies:", text, re.MULTILINE):
             listed = _of_lines(conda_dependencies(foreign_yaml.read(text), file=source), python)
+        elif re.search(r"^package:", text, re.MULTILINE):
+            listed = list(_named(foreign_yaml.read(text)["package"])), set()
         else:
             listed = _of_text(text, source, python)
         packages = _list(source, *listed)
