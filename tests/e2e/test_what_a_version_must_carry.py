@@ -55,11 +55,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*identity, "commit", "--quiet", "-m", "train a model of churn"],
     ):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
-    python = environment("frameworks") / "bin" / "python"
+    python, uri = environment("frameworks") / "bin" / "python", blank.copied(folder / "mlflow.db")
     ended = subprocess.run(
         [python, "carrying.py", "remedies.json"],
         cwd=folder,
-        env={**os.environ, "MLFLOW_TRACKING_URI": blank.copied(folder / "mlflow.db"), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_REGISTRY_URI": uri, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"},
         capture_output=True,
         text=True,
         check=False,
