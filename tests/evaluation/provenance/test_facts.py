@@ -160,7 +160,7 @@ def test_a_commit_is_a_whole_hash_of_a_clean_tree(
         (("numpy==2.4.6", "pandas===3.1.1"), ""),
         (("numpy==2.4.6 ; python_version >= '3.11'", "scikit-learn[x]==1.9.1"), ""),
         (("numpy==2.4.6 --hash=sha256:" + "a" * 64,), ""),
-        (("--extra-index-url https://example.org/simple", "numpy==2.4.6"), ""),
+        (("--extra-index-url https://packages.example.org/", "numpy==2.4.6"), ""),
         ((f"fraud @ git+https://example.org/fraud.git@{COMMIT}",), ""),
         (("fraud @ https://example.org/fraud.whl#sha256=" + "a" * 64,), ""),
         (("numpy>=1",), "numpy>=1: it allows several versions"),
