@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
 from lockgate.models.signature.type_order import WIDER, Type, differences
@@ -17,8 +17,15 @@ def likely_renames(removed: Mapping[str, Type], added: Mapping[str, Type]) -> di
     A single column that is gone beside a single new one of the same type may have any name.
     """
     alone = len(removed) == len(added) == 1
+    words = {name: _words(name) for name in (*removed, *added)}
+    matchers = {new: SequenceMatcher(None, b="".join(words[new])) for new in added}  # each has read its name once
     scores = sorted(
-        ((alike, old, new) for old in removed for new in added if (alike := _alike(old, new)) >= _ALIKE or alone),
+        (
+            (alike, old, new)
+            for old in removed
+            for new in added
+            if (alike := _alike(words[old], words[new], matchers[new])) >= _ALIKE or alone
+        ),
         key=lambda pair: -pair[0],
     )
     pairs: dict[str, str] = {}
@@ -28,12 +35,17 @@ def likely_renames(removed: Mapping[str, Type], added: Mapping[str, Type]) -> di
     return pairs
 
 
-def _alike(old: str, new: str) -> float:
-    """From 0 to 1; names whose words are all in the other one are alike."""
-    words = [_words(name) for name in (old, new)]
-    contained = words[0] and words[1] and (set(words[0]) <= set(words[1]) or set(words[1]) <= set(words[0]))
-    ratio = SequenceMatcher(None, "".join(words[0]), "".join(words[1])).ratio()
-    return max(ratio, _ALIKE) if contained else ratio
+def _alike(old: Sequence[str], new: Sequence[str], matcher: SequenceMatcher[str]) -> float:
+    """From 0 to 1 by the words of two names, 0 for any below `_ALIKE`; names whose words are all in the other one are alike.
+
+    matcher: of the new name.
+    """
+    matcher.set_seq1("".join(old))
+    contained = old and new and (set(old) <= set(new) or set(new) <= set(old))
+    least = _ALIKE if contained else 0.0
+    if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE:  # bounds of the ratio, which takes longer
+        return least
+    return max(matcher.ratio(), least)
 
 
 def _words(name: str) -> list[str]:
