@@ -37,23 +37,13 @@ _VERSIONED = re.compile(r"\?versionId=(?P<version>[^?]+)$")  # as s3fs reads it
 
 
 @dataclass(frozen=True)
-class CopiedFile:
-    """name: below what the address names. path: of the copy. sha256, size: of its bytes as they came."""
-
-    name: str
-    path: Path
-    sha256: str
-    size: int
-
-
-@dataclass(frozen=True)
 class Copy:
-    """What an address names, on this machine. alone: whether that is one file. table: the Delta table that it is of.
+    """What an address names, on this machine. files: (name below it, path of the copy, `sha256:…` of its bytes as they came).
 
-    origin: of one file, the `version` that was read, its `etag` and when it was `written`, as far as its store says them.
+    alone: whether that is one file. table: the Delta table that it is of. origin: of one file, the `version` that was read, its `etag` and when it was `written`, as far as its store says them.
     """
 
-    files: tuple[CopiedFile, ...]
+    files: tuple[tuple[str, Path, str], ...]
     alone: bool
     table: TableState | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
@@ -103,8 +93,8 @@ def copy(url: str, folder: Path, *, version: int | None = None) -> Copy:
         copied = []
         for number, (name, remote_path) in enumerate(sorted(remote.paths.items())):
             local_path = folder / f"{number:06d}-{_safe(name)}"
-            sha256, size, origin = _download(system, remote_path, local_path, web=web)
-            copied.append(CopiedFile(name, local_path, sha256, size))
+            sha256, origin = _download(system, remote_path, local_path, web=web)
+            copied.append((name, local_path, sha256))
     return Copy(tuple(copied), remote.alone, remote.table, origin if remote.alone else {})
 
 
@@ -262,8 +252,8 @@ class _HashingFile(io.FileIO):
         return len(data)
 
 
-def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, int, dict[str, str]]:
-    """(`sha256:…` of the bytes, how many, which version they are)."""
+def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, dict[str, str]]:
+    """(`sha256:…` of the bytes, which version they are)."""
     expected, origin = None, dict[str, str]()
     with _HashingFile(local_path) as copied:
         if web:  # one request; opening would first ask about the file, and hide why that was refused
@@ -276,7 +266,7 @@ def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> 
         size = copied.tell()
     if isinstance(expected, int) and expected != size:
         raise DataError(f"ended after {size:,} of {expected:,} bytes", remedy="run again")
-    return f"sha256:{copied.sha256.hexdigest()}", size, origin
+    return f"sha256:{copied.sha256.hexdigest()}", origin
 
 
 def _origin(details: Any) -> dict[str, str]:

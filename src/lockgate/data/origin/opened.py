@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,28 +38,22 @@ def opened(spec: DatasetSpec, root: Path, scratch: Path) -> Opened:
 
     Raises DataError, whose message follows the path.
     """
-    path = remote.local(spec.path) or spec.path
+    path, version = remote.local(spec.path) or spec.path, table_version(spec.version)
     if remote.is_url(path):
         try:
-            copied = remote.copy(object_address(path, spec.version), scratch, version=table_version(spec.version))
+            copied = remote.copy(object_address(path, spec.version), scratch, version=version)
         except DataError as error:
             raise NotHere(error.message, remedy=error.remedy) from error
-        opened = Opened(
-            tuple((file.name, file.path, file.sha256) for file in copied.files),
-            copied.alone,
-            copied.table,
-            copied.origin,
-        )
+        named = Opened(copied.files, copied.alone, copied.table, copied.origin)
     else:
-        version = table_version(spec.version)
         located = locate(path, root, version=version)
         origin = {} if version is not None or spec.version is None else hold_at_commit(path, spec.version, root)
-        opened = Opened(tuple((name, file, None) for name, file in located.files), located.alone, located.table, origin)
-    if opened.table is not None:
-        return Opened(opened.files, opened.alone, opened.table, {"version": opened.table.version})
-    if table_version(spec.version) is not None:
+        named = Opened(tuple((name, file, None) for name, file in located.files), located.alone, located.table, origin)
+    if named.table is not None:
+        return replace(named, origin={"version": named.table.version})
+    if version is not None:
         raise DataError(
             f"is no Delta table, which alone has a version {spec.version}",
             remedy="name the version as what keeps the data does: a version id of S3, a Git commit for what DVC or Git keeps",
         )
-    return opened
+    return named
