@@ -220,7 +220,7 @@ class Dataset:
     @property
     def _local(self) -> str:
         """The path where it is one of this machine, a file:// address too."""
-        return remote.local(self.spec.path) or self.spec.path
+        return remote.local(self.spec.path)
 
     @property
     def _remote(self) -> bool:

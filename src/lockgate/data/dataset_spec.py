@@ -130,7 +130,7 @@ class DatasetSpec(Config):
 
     def _refuse_unpinned(self) -> None:
         """Raise ValueError where the version is none of what lies at the path, or nothing pins what is to be pinned."""
-        elsewhere = remote.is_url(remote.local(self.path) or self.path)
+        elsewhere = remote.is_url(remote.local(self.path))
         problem = None if self.version is None else problem_of(self.version, self.path, remote=elsewhere)
         if problem is not None:
             raise ValueError(problem)

@@ -62,13 +62,14 @@ def names_something(url: str) -> bool:
     return bool(parts.netloc or parts.path)
 
 
-def local(path: str) -> str | None:
-    """The path that a file:// address names; None for what lies elsewhere, or is no address."""
+def local(path: str) -> str:
+    """The path that a file:// address names; what lies elsewhere, or is no address, as it is."""
     if not path.lower().startswith("file://"):
-        return None
-    path = _without_digest(path)
-    parts = urlsplit(path)
-    return unquote(path[len("file://") + len(parts.netloc) :]) if parts.netloc in ("", "localhost") else None
+        return path
+    url = _without_digest(path)
+    parts = urlsplit(url)
+    named = unquote(url[len("file://") + len(parts.netloc) :]) if parts.netloc in ("", "localhost") else ""
+    return named or path
 
 
 def _without_digest(url: str) -> str:

@@ -47,7 +47,7 @@ class Misfit:
 
 
 def is_remote(spec: DatasetSpec) -> bool:
-    return remote.is_url(remote.local(spec.path) or spec.path)
+    return remote.is_url(remote.local(spec.path))
 
 
 def check_data(pipeline: Pipeline, open_dataset: Open, *, ignored: Callable[[str], bool]) -> Iterator[Misfit]:

@@ -142,7 +142,7 @@ def _data_files(pipeline: Pipeline) -> list[Path]:
     """Where the data of a pipeline lie, as far as their paths are fixed; of a glob at its root the files, not the project."""
     root, paths = pipeline.root, list[Path]()
     for spec in pipeline.data.values():
-        fixed = root / fixed_part(local(spec.path) or spec.path)
+        fixed = root / fixed_part(local(spec.path))
         paths += root.glob(spec.path) if fixed.resolve() == root.resolve() and spec.path != "." else [fixed]
     return paths
 

@@ -38,7 +38,7 @@ def opened(spec: DatasetSpec, root: Path, scratch: Path) -> Opened:
 
     Raises DataError, whose message follows the path.
     """
-    path, version = remote.local(spec.path) or spec.path, table_version(spec.version)
+    path, version = remote.local(spec.path), table_version(spec.version)
     if remote.is_url(path):
         try:
             copied = remote.copy(object_address(path, spec.version), scratch, version=version)

@@ -310,8 +310,8 @@ class _Test:
             return f"import socket\nsocket.create_connection({listener.getsockname()!r}, 3).close()"
         if defect.name == "payload-writes":
             return f"open({str(self.scratch / 'written-by-a-payload')!r}, 'w').close()"
-        paths = [self.pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in self.pipeline.data.values()
-                 if not is_url(local(spec.path) or spec.path)]  # fmt: skip
+        named = [local(spec.path) for spec in self.pipeline.data.values()]
+        paths = [self.pipeline.root / fixed_part(path) for path in named if not is_url(path)]
         file = next((each for path in paths for each in (path, *sorted(path.rglob("*"))) if each.is_file()), None)
         if file is None:
             raise NoPlace("no data of the pipeline lie on this machine")
