@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,7 +15,7 @@ from lockgate.evaluation.command import variables
 from lockgate.evaluation.command.project_files import ProjectFiles, paths_in
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+from lockgate.gates.gate import Context, Findings, Gate, OfEach, PipelineView
 from lockgate.models.isolation.isolation_spec import Isolation
 from lockgate.models.target_spec import Serve, Target
 
@@ -30,16 +30,6 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]
 _LINE = "failures <= 0"
 
 
-class _OfEach:
-    """What a gate says of itself by its own fields; its class, that it may."""
-
-    def __init__(self, value: Callable[[Command], bool]) -> None:
-        self._value = value
-
-    def __get__(self, gate: Command | None, _: type[Gate]) -> bool:
-        return gate is None or self._value(gate)
-
-
 class Command(Gate):
     """What a command finds that the project brings: its file of findings, JUnit XML or JSON, decides.
 
@@ -50,8 +40,8 @@ class Command(Gate):
         "failures": Subject("failures", "lower", counted=True, bounds=(0, None), needs=("no champion",))
     }
     default_require: ClassVar[tuple[str, ...]] = (_LINE,)
-    uses_models: ClassVar[Any] = _OfEach(lambda gate: any(name.endswith(variables.URL) for name in gate.mentioned))
-    judges_candidate: ClassVar[Any] = _OfEach(
+    uses_models: ClassVar[Any] = OfEach(lambda gate: any(name.endswith(variables.URL) for name in gate.mentioned))
+    judges_candidate: ClassVar[Any] = OfEach(
         lambda gate: gate.trusted or any(name.startswith("CANDIDATE") for name in gate.mentioned)
     )
 

@@ -21,7 +21,7 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+from lockgate.gates.gate import Context, Findings, Gate, OfEach, PipelineView
 from lockgate.hashing import sha256_file
 from lockgate.models.packages.serving_spec import Serving
 
@@ -46,13 +46,6 @@ PackageName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-
 Packages = tuple[PackageName, ...]
 
 
-class _UsesModels:
-    """Whether models are asked: for golden rows, or for what a server says of itself."""
-
-    def __get__(self, gate: Environment | None, _: type[Gate]) -> bool:
-        return gate is None or gate.asks_golden_rows or not isinstance(gate.serving, str)
-
-
 class Environment(Gate):
     """The packages that the candidate declares, compared with those where it serves, and its answers to golden rows there.
 
@@ -69,7 +62,8 @@ class Environment(Gate):
         )
     }  # fmt: skip
     default_require: ClassVar[tuple[str, ...]] = ("differences <= 0",)
-    uses_models: ClassVar[Any] = _UsesModels()
+    # for golden rows, or for what a server says of itself
+    uses_models: ClassVar[Any] = OfEach(lambda gate: gate.asks_golden_rows or not isinstance(gate.serving, str))
     repeatable: ClassVar[bool] = True
     needs_rows: ClassVar[bool] = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -68,6 +68,16 @@ class PipelineView(Protocol):
     def data(self) -> Mapping[str, DatasetSpec]: ...
     @property
     def environment(self) -> object: ...
+
+
+class OfEach:
+    """What a gate says of itself by its own fields; its class, that it may."""
+
+    def __init__(self, value: Callable[[Any], bool]) -> None:
+        self._value = value
+
+    def __get__(self, gate: Gate | None, _: type[Gate]) -> bool:
+        return gate is None or self._value(gate)
 
 
 class Gate(Config):
