@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from helpers.fakes import ask, case_of, pipeline_of
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.case import Contender
 from lockgate.evaluation.parity.golden_rows import GoldenRows
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.exhibit import Exhibit, exhibit_file
@@ -216,6 +217,22 @@ def test_the_champion_is_judged_in_what_it_declares(tmp_path: Path) -> None:
     found = only(parity(tmp_path, "mlflow==3.1.0\nnumpy==1.26.4\n", champion="numpy==2.1.0\n", **fields))
 
     assert (found.verdict, found.observed, found.champion) == (Verdict.PASS, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("serving", "times"), [("serving.txt", 1), ({"python": "python3"}, 1), ({"server": "/packages"}, 2), (None, 2)]
+)
+def test_a_list_that_serves_both_roles_is_read_once(tmp_path: Path, serving: Any, times: int) -> None:
+    """A file or an interpreter; where each role answers by itself, each is looked at."""
+    roles = []
+
+    def packages(contender: Contender, spec: object, python: str | None) -> PackageList:
+        roles.append(contender.role)
+        return read_package_list("numpy==2.4.6\n", source="serving.txt", python=python)
+
+    ask(replace(case_of(tmp_path), packages=packages), Environment.model_validate({"serving": serving}))
+
+    assert roles == ["candidate", "champion"][:times]
 
 
 SAME = GoldenRows(np.array([0.1, 0.7]), np.array([0.1, 0.700001]))

@@ -23,10 +23,11 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, OfEach, PipelineView
 from lockgate.hashing import sha256_file
-from lockgate.models.packages.serving_spec import Serving
+from lockgate.models.packages.serving_spec import Serving, ServingPython
 
 if TYPE_CHECKING:
     from lockgate.evaluation.parity.golden_rows import GoldenRows
+    from lockgate.models.packages.package_list import PackageList
 
 _GOLDEN = ("golden_differences", "golden_errors")
 _REMEDIES = {
@@ -162,9 +163,11 @@ class Environment(Gate):
         yield from golden_table(self.title, golden, self.tolerance)
 
     def _parities(self, case: Case) -> dict[str, PackageParity]:
+        serving: PackageList | None = None
         parities: dict[str, PackageParity] = {}
         for contender in case.contenders:
-            serving = case.packages(contender, self.serving, self.python)
+            if serving is None or not isinstance(self.serving, str | ServingPython):  # these serve both roles
+                serving = case.packages(contender, self.serving, self.python)
             parities[contender.role] = PackageParity.read(contender, serving, self.policy)
         return parities
 
