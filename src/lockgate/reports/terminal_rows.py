@@ -9,7 +9,7 @@ from lockgate.evaluation.judging.gate_summary import WEAKER, summary
 from lockgate.evaluation.judging.number_format import number_cell, short, slice_words
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.reports.run_facts import most_urgent_first
+from lockgate.reports.run_facts import is_count, most_urgent_first
 from lockgate.text import cut, listed
 
 _MAX_REASON = 60
@@ -108,8 +108,7 @@ def _row(finding: Finding, place: str, *, waived: bool) -> Row:
 
 def _is_met_count(group: Sequence[Finding]) -> bool:
     finding = group[0]
-    counted = finding.decided is not None and finding.decided.on == "count"
-    return len(group) == 1 and counted and finding.verdict is Verdict.PASS
+    return len(group) == 1 and is_count(finding) and finding.verdict is Verdict.PASS
 
 
 def _counted_row(findings: Sequence[Finding]) -> Row:
