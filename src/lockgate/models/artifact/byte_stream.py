@@ -12,7 +12,7 @@ from typing import IO, Any
 from lockgate.models.artifact.problem import Broken, TooMuch, Unclear
 
 PART = 1 << 18
-LONGEST_LINE = 1 << 26  # of protocol 0, which writes arrays as lines
+_LONGEST_LINE = 1 << 26  # of protocol 0, which writes arrays as lines
 _LZMA_MEMORY = 1 << 27
 
 
@@ -88,10 +88,10 @@ class ByteStream:
     def line(self) -> bytes:
         """Up to the next line end, which is taken and left out."""
         end, size = self._buffer.find(b"\n", self._at), PART
-        while end < 0 and size <= LONGEST_LINE and len(self.peek(size)) == size:
+        while end < 0 and size <= _LONGEST_LINE and len(self.peek(size)) == size:
             end, size = self._buffer.find(b"\n", self._at), 2 * size
         end = self._buffer.find(b"\n", self._at) if end < 0 else end
-        if end < 0 and size > LONGEST_LINE:
+        if end < 0 and size > _LONGEST_LINE:
             raise Unclear("a line in it is longer than any model's", self.offset)
         if end < 0:
             raise Broken("a line in it does not end", self.offset)

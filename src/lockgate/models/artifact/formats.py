@@ -33,7 +33,6 @@ _BY_MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"GIF8", "picture"),
 )  # fmt: skip
 COMPRESSED = ("gzip", "bzip2", "xz", "lz4", "zlib", "zstd")
-UNREADABLE = ("7z", "rar")
 CONTAINERS = (*COMPRESSED, "zip", "tar", "npy", "hdf5")  # which may hold pickles of their own
 PICKLE_NAMES = (
     ".pkl",

@@ -34,7 +34,7 @@ _OPERATION = re.compile(b"|".join(re.escape(bytes((0x12, len(name))) + name.enco
 _KERAS_KEY = re.compile(rb'"(class_name|module)"\s*:\s*"([^"]{0,200})"')
 _KERAS_CLASS = re.compile(r"[A-Z]\w*|__\w+__")
 _HIDES = re.compile(rb"\\u00[0-7][0-9a-fA-F]|\s{512}")
-KERAS_RUNS = (
+_KERAS_RUNS = (
     "Lambda",
     "__lambda__",
     "TFOpLambda",
@@ -138,15 +138,15 @@ def hdf5(stream: ByteStream, report: Report) -> None:
 
 def _keras_keys(data: bytes, begin: int, report: Report) -> None:
     for match in _KERAS_KEY.finditer(data) if b'"class_name"' in data or b'"module"' in data else ():
-        sentence = keras_objection(match[1].decode(), match[2].decode("utf-8", "replace"))
+        sentence = _keras_objection(match[1].decode(), match[2].decode("utf-8", "replace"))
         if sentence is not None:
             report("unsafe_files", sentence, begin + match.start())
 
 
-def keras_objection(key: str, value: str) -> str | None:
+def _keras_objection(key: str, value: str) -> str | None:
     """Why a key of Keras' description of a model says more than data, None where it does not."""
     name = value.rpartition(">")[2]
-    if key == "class_name" and name in KERAS_RUNS:
+    if key == "class_name" and name in _KERAS_RUNS:
         return f"has a {name}, which runs code that the file holds or names"
     if key == "class_name" and not _KERAS_CLASS.fullmatch(name):
         return f"makes an object by {printable(name, 80)}, which is no class"
@@ -166,7 +166,7 @@ def keras_config(config: Any, report: Report) -> None:
             waiting += value.values()
             for key in ("class_name", "module"):
                 text = value.get(key)
-                sentence = keras_objection(key, text) if isinstance(text, str) else None
+                sentence = _keras_objection(key, text) if isinstance(text, str) else None
                 if sentence is not None:
                     report("unsafe_files", sentence)
 
