@@ -60,14 +60,14 @@ class Machine:
             # of what stands there nothing is changed, so no dict of it is followed
             self._stack = [THING if isinstance(each, dict) else each for each in self.beside._stack]
             self._marks, self._importers = list(self.beside._marks), list(self.beside._importers)
-        stream, handlers = self.stream, [_HANDLERS.get(code) for code in range(256)]
+        stream = self.stream
         last = None if self.most is None else stream.offset + self.most
         while True:
             if not self._importers:
                 self._skim()
             self._offset = stream.offset
             code = stream.byte()
-            handler = handlers[code]
+            handler = _HANDLERS[code]
             if handler is None:
                 raise Broken(f"byte {code:#04x} is no opcode of a pickle", self._offset)
             size = ARGUMENT_BYTES[code]
@@ -397,4 +397,4 @@ _BY_NAME: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine._put), "MEMOIZE": Machine._memoize,
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine._get),
 }  # fmt: skip
-_HANDLERS = {code: _BY_NAME.get(name, Machine._thing) for code, name in NAMES.items()}
+_HANDLERS = tuple(_BY_NAME.get(NAMES[code], Machine._thing) if code in NAMES else None for code in range(256))
