@@ -17,6 +17,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate
+from lockgate.models.artifact.scanners import Scanner
 
 if TYPE_CHECKING:
     from lockgate.models.artifact.inspection import Inspection, InspectionPolicy
@@ -79,7 +80,7 @@ class Artifact(Gate):
     allow: AllowedParts = Field(
         default_factory=AllowedParts, description="What somebody has looked at, and lets pass: `imports`, `files`."
     )
-    scanners: tuple[Literal["picklescan", "skops"], ...] = Field(
+    scanners: tuple[Scanner, ...] = Field(
         default=(), description="Scanners of others whose findings are added: `picklescan`, `skops`."
     )
     signing: Signing | None = Field(default=None, description="Who must have signed the files; anybody may by default.")
