@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from packaging.utils import canonicalize_name
+
 from lockgate.models.artifact.pickle_values import JOBLIB_ARRAY, Import, Importer, Made
 
 # Data alone, whatever they are called with.
@@ -144,7 +146,7 @@ class ImportRules:
         """Of a model that requires these distributions; None where nothing says what it requires."""
         if distributions is None:
             return cls(allowed)
-        required = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
+        required = {canonicalize_name(name) for name in distributions}
         return cls(
             allowed, tuple(each for each in _PACKAGES if not each.distributions or required & {*each.distributions})
         )
@@ -223,7 +225,7 @@ class ImportRules:
         called_at_all: with anything, and so only classes that are known to be.
         """
         full, last = str(imported), imported.name.rpartition(".")[2]
-        if full in self.allowed or full in _PLAIN or _NUMBER.fullmatch(full) or _within(full, self.allowed):
+        if full in _PLAIN or _NUMBER.fullmatch(full) or _within(full, self.allowed):
             return True
         package = self._package(full)
         if _UNPICKLES.fullmatch(last):
