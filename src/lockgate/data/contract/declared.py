@@ -12,7 +12,7 @@ from lockgate.data.contract.feature_contract import FeatureContract
 from lockgate.data.contract.feature_spec import Features, FeatureSpec
 from lockgate.data.contract.pandera_schema import NotRead, features_of
 from lockgate.errors import DataError
-from lockgate.hashing import sha256_file
+from lockgate.hashing import sha256
 from lockgate.text import cut, one_line
 
 _REMEDY = "write it with pandera's schema.to_yaml(), or write features: into the pipeline"
@@ -25,8 +25,8 @@ def declared_contract(features: Mapping[str, FeatureSpec], schema: str | None, r
         return own
     path = root / schema
     try:
-        digest, text = sha256_file(path), path.read_text(encoding="utf-8")
-        return own.over(FeatureContract.from_source(features_of(text), f"{schema}, {digest}"))
+        data = path.read_bytes()
+        return own.over(FeatureContract.from_source(features_of(data.decode()), f"{schema}, {sha256(data)}"))
     except OSError as error:
         raise DataError(f"{schema}, which features_from names, cannot be read: {error.strerror}") from error
     except (NotRead, ValueError) as error:
