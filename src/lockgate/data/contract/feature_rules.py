@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -111,13 +112,18 @@ class _Cells:
         if self._texts and as_numbers:
             self.missing = self.missing | self._each(is_missing_text)
 
+    @cached_property
+    def _distinct(self) -> tuple[list[str | None], Array]:
+        """(the distinct texts of the column, None for what is missing; which of them stands in each cell)."""
+        values = self._column.dictionary_encode(null_encoding="encode")
+        return values.dictionary.to_pylist(), arrays.to_numpy(values.indices)
+
     def _each(self, holds: Callable[[str], bool]) -> Array:
         """(n,) bool: of each distinct text whether it holds; False of what is missing."""
-        values = self._column.dictionary_encode(null_encoding="encode")
-        held = [text is not None and holds(text) for text in values.dictionary.to_pylist()]
-        return np.array(held, bool)[arrays.to_numpy(values.indices)]
+        distinct, cells = self._distinct
+        return np.array([text is not None and holds(text) for text in distinct], bool)[cells]
 
-    @property
+    @cached_property
     def numbers(self) -> Array:
         """(n,) float64, NaN for what is no number."""
         kind = self._column.type
@@ -125,11 +131,9 @@ class _Cells:
             return arrays.to_floats(self._column)
         if not self._texts:
             return np.full(len(self._column), np.nan)
-        values = self._column.dictionary_encode(null_encoding="encode")
-        numbers = [np.nan if text is None else parsed_number(text) for text in values.dictionary.to_pylist()]
-        return np.array([np.nan if value is None else value for value in numbers], float)[
-            arrays.to_numpy(values.indices)
-        ]
+        distinct, cells = self._distinct
+        numbers = [None if text is None else parsed_number(text) for text in distinct]
+        return np.array(numbers, float)[cells]  # NaN of None
 
     def misfits(self, kind: FeatureType) -> Array:
         """(n,) bool: of another type."""
