@@ -234,4 +234,11 @@ def test_a_version_costs_three_calls_at_most(
     monkeypatch.setattr(models.registry._client, "read", counting)
     gate(models, stored.name, str(stored.version), Path.cwd(), known=(version, files))
 
-    assert sorted(calls) == ["the history", "the logged model", "the run"]
+    once = ["the history", "the logged model", "the run"]
+    assert sorted(calls) == once
+    calls.clear()
+    facts = models.registry.facts(version, files)
+    for _ in ("of one gate", "of another"):
+        assert facts.history("loss") == 1
+        assert facts.logged_model().keys() == {"params", "tags"}
+    assert sorted(calls) == once

@@ -44,7 +44,7 @@ class VersionFacts:
     metadata: what whoever logged the model wrote into it. remedies: how whoever logs a model adds what gates miss, by the
     subject of their finding (`training_data`, …, and `missing` for signature and input example), or by it and the flavor
     (`hyperparameters.xgboost`). history(metric): how many values the run has of one that it logged. logged_model(): `params`
-    and `tags` of what the version was made from, where the registry keeps such beside the run. Each of the two is a read.
+    and `tags` of what the version was made from, where the registry keeps such beside the run. Each is read once.
     """
 
     version: ModelVersion

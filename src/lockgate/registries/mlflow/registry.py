@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,8 @@ class MlflowRegistry:
             metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
             datasets=() if run is None else run_record.datasets(run),
             remedies=REMEDIES,
-            history=lambda metric: self._history(version, metric),
-            logged_model=lambda: self._logged_model(version, files),
+            history=cache(lambda metric: self._history(version, metric)),
+            logged_model=cache(lambda: self._logged_model(version, files)),
         )
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
