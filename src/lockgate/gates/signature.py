@@ -49,6 +49,10 @@ _CONTRACT = "contract_violations"
 _NO_FEATURES = "write features: into the pipeline, such as user_age: {type: float, range: [18, 100]}"
 _NEEDS = {"breaking_changes": ("champion",)}
 
+Count = tuple[
+    int, list[str], dict[str, object]
+]  # (units among which it was counted, what was found, the finding's detail)
+
 
 class Signature(Gate):
     """The candidate's signature and input example, compared with the champion's signature and the data.
@@ -121,9 +125,17 @@ class Signature(Gate):
 
     def check(self, case: Case) -> Findings:
         leaks = lru_cache(lambda: self._leaks(case))
+        compared = lru_cache(lambda: _compared(case))
+        count: dict[str, Callable[[], Count]] = {
+            "missing": lambda: _missing(case),
+            "breaking_changes": lambda: _breaking(case, compared()),
+            "data_mismatches": lambda: self._mismatches(case, leaks()),
+            "example_errors": lambda: _example(case),
+            _CONTRACT: lambda: self._contract_violations(case),
+        }
         is_said = False
         for name, line in self.requirements_for(case):
-            estimate, remedy = self._estimate(case, name, line, leaks)
+            estimate, remedy = self._estimate(case, name, line, count[line.subject])
             remedies = {**_REMEDIES, **case.candidate.facts.remedies} | ({line.subject: remedy} if remedy else {})
             for finding in judge(self.title, [(name, line)], [estimate], self.subjects):
                 explained = _explained(finding, remedies)
@@ -132,23 +144,15 @@ class Signature(Gate):
                 yield from broken_features(self.title, explained.detail.get("offenders", ()))
         if not is_said and leaks():
             raise GateBroken(f"leak: {'; '.join(leaks())}; and no requirement fails by it", remedy=_REMEDIES["leak"])
-        new, old = (contender and contender.facts.signature for contender in (case.candidate, case.champion))
-        if new and old:
-            yield from signature_changes(self.title, old, new)
+        if (changes := compared()) is not None:
+            yield from signature_changes(self.title, changes[1])
 
     def _estimate(
-        self, case: Case, name: str, line: Requirement, leaks: Callable[[], tuple[str, ...]]
+        self, case: Case, name: str, line: Requirement, count: Callable[[], Count]
     ) -> tuple[Estimate, str | None]:
         """What was counted, and the line to write where that is known."""
-        count: dict[str, Callable[[Case], tuple[int, list[str], dict[str, object]]]] = {
-            "missing": _missing,
-            "breaking_changes": _breaking,
-            "data_mismatches": lambda case: self._mismatches(case, leaks()),
-            "example_errors": _example,
-            _CONTRACT: self._contract_violations,
-        }
         try:
-            units, problems, more = count[line.subject](case)
+            units, problems, more = count()
         except ModelFault:
             if case.candidate.obstacle is None:
                 raise
@@ -162,7 +166,7 @@ class Signature(Gate):
         names = self.reads(case.datasets)
         return case.dataset(names[0]) if names else None
 
-    def _contract_violations(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
+    def _contract_violations(self, case: Case) -> Count:
         """The cells that break the contract, of all data that the gate reads."""
         contract = case.contract().over(contract_in_metadata(case.candidate.facts.metadata))
         if not contract.features:
@@ -182,7 +186,7 @@ class Signature(Gate):
             return {}
         return {column.name: column.column for column in case.input_plan(case.candidate, dataset).columns}
 
-    def _mismatches(self, case: Case, leaks: tuple[str, ...]) -> tuple[int, list[str], dict[str, object]]:
+    def _mismatches(self, case: Case, leaks: tuple[str, ...]) -> Count:
         signature = case.candidate.facts.signature
         if signature is None and not leaks:
             return 0, [], {"why": "there is no signature to compare with the data"}
@@ -245,18 +249,24 @@ def _explained(finding: Finding, remedies: Mapping[str, str]) -> Finding:
     return replace(finding, reason=f"{subject}: {cause}" if cause else finding.reason, remedy=remedy)
 
 
-def _missing(case: Case) -> tuple[int, list[str], dict[str, object]]:
+def _missing(case: Case) -> Count:
     facts = case.candidate.facts
     parts = {"a signature": facts.signature, "an input example": facts.input_example}
     return 2, [part for part, value in parts.items() if value is None], {}
 
 
-def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
+def _compared(case: Case) -> tuple[int, tuple[signature_diff.Change, ...]] | None:
+    """(number of columns compared, the changes since the champion); None where one of the two has no signature."""
     new = case.candidate.facts.signature
     old = None if case.champion is None else case.champion.facts.signature
-    if new is None or old is None:
-        return 0, [], {"why": f"the {'candidate' if new is None else 'champion'} has no signature to compare"}
-    compared, changes = signature_diff.diff(old, new)
+    return None if new is None or old is None else signature_diff.diff(old, new)
+
+
+def _breaking(case: Case, compared: tuple[int, tuple[signature_diff.Change, ...]] | None) -> Count:
+    if compared is None:
+        lacking = "candidate" if case.candidate.facts.signature is None else "champion"
+        return 0, [], {"why": f"the {lacking} has no signature to compare"}
+    columns, changes = compared
     breaking = [str(change) for change in changes if change.breaking]
     notes = {str(change): change.note for change in changes if change.breaking and change.note}
     more: dict[str, object] = {"notes": notes} if notes else {}
@@ -271,10 +281,10 @@ def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
         more["remedy"] = (
             f"where only names changed, log the model with the old ones: {former}; else {_REMEDIES['breaking_changes']}"
         )
-    return compared, breaking, {"fine": [str(change) for change in changes if not change.breaking], **more}
+    return columns, breaking, {"fine": [str(change) for change in changes if not change.breaking], **more}
 
 
-def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:
+def _example(case: Case) -> Count:
     if case.candidate.facts.input_example is None:
         return 0, [], {"why": "there is no input example to predict on"}
     model = case.candidate.model
@@ -295,7 +305,7 @@ def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:
     return batch.num_rows, [] if answer.num_rows == batch.num_rows else ["answers and rows differ"], {}
 
 
-def _own_example(model: AnswersExample) -> tuple[int, list[str], dict[str, object]]:
+def _own_example(model: AnswersExample) -> Count:
     """Whether the model answers its example as MLflow reads it."""
     try:
         rows = model.answer_example()

@@ -23,6 +23,7 @@ from lockgate.evaluation.pictures.signature_changes import signature_changes
 from lockgate.evaluation.pictures.thresholds import thresholds
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
+from lockgate.models.signature_diff import diff
 from lockgate.stats.proportions import clopper_pearson, tango
 
 IN_USE = {"candidate": 0.5, "champion": 0.35}
@@ -280,14 +281,14 @@ def test_what_breaks_callers_stands_first_in_the_diff() -> None:
             {"name": "zip", "type": "string", "required": False},
         ]
     }
-    (exhibit,) = signature_changes("s", old, new)
+    (exhibit,) = signature_changes("s", diff(old, new)[1])
 
     assert [point[1:3] + point[5:] for point in exhibit.points] == [
         ("age", "retyped", "yes", "MLflow's server takes 9007199254740993 as 9007199254740992"),
         ("city", "removed", "yes", "renamed to zip?"),
         ("zip", "added optional", "no", "renamed from city?"),
     ]
-    assert not list(signature_changes("s", old, old))
+    assert not list(signature_changes("s", diff(old, old)[1]))
 
 
 def test_rows_of_one_cluster_show_as_little_as_one() -> None:

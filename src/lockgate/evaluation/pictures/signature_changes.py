@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from lockgate.evidence.exhibit import Exhibit
-from lockgate.models.signature_diff import diff
+from lockgate.models.signature_diff import Change
 from lockgate.text import cut
 
 _MOST, _LONGEST = 400, 200
 
 
-def signature_changes(gate: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Exhibit]:
+def signature_changes(gate: str, changes: Sequence[Change]) -> Iterator[Exhibit]:
     """One row a change, those that break callers first; nothing where the signatures are the same."""
-    _, changes = diff(old, new)
     points = tuple(
         (change.side, *(cut(text, _LONGEST) for text in (change.name, change.kind, change.old, change.new)), "yes" if change.breaking else "no", cut(change.note, _LONGEST))
         for change in sorted(changes, key=lambda change: not change.breaking)[:_MOST]
