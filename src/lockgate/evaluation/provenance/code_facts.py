@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from lockgate.errors import DataError
@@ -106,10 +106,4 @@ def _loose(line: str, locked: Collection[str]) -> str | None:
 
 
 def _by_hash(address: str) -> bool:
-    if "#sha256=" in address or "@sha256:" in address:
-        return True
-    return next(_commits(address), None) is not None
-
-
-def _commits(address: str) -> Iterator[str]:
-    yield from re.findall(r"@([0-9a-f]{40})(?![0-9a-f])", address)
+    return re.search(r"#sha256=|@sha256:|@[0-9a-f]{40}(?![0-9a-f])", address) is not None
