@@ -15,7 +15,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 from lockgate.references.reference import LookUp, unasked
-from lockgate.text import cut
+from lockgate.text import cut, listed
 
 if TYPE_CHECKING:
     from lockgate.evaluation.provenance.complete import Provenance
@@ -179,5 +179,4 @@ def _explained(finding: Finding, line: Requirement, fact: Fact | None, facts: Ve
 def _listed(finding: Finding, fact: Fact | None) -> str:
     if fact is None:
         return f"{finding.observed:g}"
-    more = len(fact.entries) - _MOST_NAMED
-    return ", ".join(fact.entries[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "") or "none required"
+    return listed(fact.entries, _MOST_NAMED) or "none required"

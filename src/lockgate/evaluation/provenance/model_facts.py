@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from lockgate.errors import RegistryError
 from lockgate.evaluation.provenance.fact import Fact
 from lockgate.evaluation.provenance.serving import declared_serving
-from lockgate.evaluation.provenance.sources import Records, mapping_of
+from lockgate.evaluation.provenance.sources import NAMES, Records, mapping_of
+from lockgate.text import listed
 
 _NUMERIC = ("integer", "long", "float", "double")
 _TEXT = ("string",)
@@ -33,7 +35,7 @@ def feature_schema(records: Records) -> Fact:
     columns = [(str(column.get("name", "")), _type_of(column)) for column in inputs]
     entries = [f"{name or 'input'}: {_feature_words(kind, features.get(name))}" for name, kind in columns]
     bare = [name or "input" for name, kind in columns if not _bounded(kind, name, features)]
-    fault = f"types without ranges or values: {_listed(bare)}"
+    fault = f"types without ranges or values: {listed(bare, _MOST_NAMED)}"
     return Fact(subject, tuple(entries), (fault,) if bare else ())
 
 
@@ -58,7 +60,7 @@ def logged_metrics(records: Records) -> Fact:
 def slice_metrics(records: Records) -> Fact:
     """Metrics of parts of the data: `auc/country/BR` beside `auc`, or under the names that say so."""
     names = _measured(records)
-    patterns = (*records.names.get("slice_metrics", ()), *_slice_patterns())
+    patterns = (*records.names.get("slice_metrics", ()), *NAMES["slice_metrics"])
     return Fact("slice_metrics", tuple(name for name in names if _of_slice(name, names, patterns)))
 
 
@@ -97,15 +99,7 @@ def _measured(records: Records) -> list[str]:
     return sorted(name for name in records.facts.metrics if not name.startswith(_SYSTEM))
 
 
-def _slice_patterns() -> tuple[str, ...]:
-    from lockgate.evaluation.provenance.sources import NAMES
-
-    return NAMES["slice_metrics"]
-
-
 def _of_slice(name: str, names: list[str], patterns: tuple[str, ...]) -> bool:
-    from fnmatch import fnmatchcase
-
     if any(fnmatchcase(name, pattern) for pattern in patterns):
         return True
     return any(name != whole and re.match(rf"{re.escape(whole)}[/: .@]", name) for whole in names)
@@ -143,8 +137,3 @@ def _feature_words(kind: str, declared: Any) -> str:
         return kind
     bounds = [f"{key} {value}" for key, value in declared.items() if key != "type"]
     return f"{kind}, {'; '.join(bounds)[:80]}" if bounds else kind
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return ", ".join(names[:_MOST_NAMED]) + more
