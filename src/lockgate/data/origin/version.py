@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from glob import has_magic
 from typing import Any
 
 from lockgate.references.address import address_of
@@ -33,7 +34,7 @@ def problem_of(version: str, path: str, *, remote: bool) -> str | None:
                 f"`version` is {version!r}; write the number of a Delta table's version, or the whole hash of the Git commit "
                 "at which DVC or Git kept the data: git rev-parse HEAD"
             )
-        return "`version` is a commit, and `path` is a glob; name the folder" if re.search(r"[*?\[]", path) else None
+        return "`version` is a commit, and `path` is a glob; name the folder" if has_magic(path) else None
     if address is None or address.scheme not in _S3:
         return f"`version` is {version!r}, and {path.partition(':')[0]}:// has no versions that are read here; write `digest`"
     if address.query or address.path.endswith("/") or not _VERSION_ID.fullmatch(version):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from glob import has_magic
 
 from lockgate.references.address import Address, redacted
 from lockgate.references.reference import Reference, day_of, moving, moving_word, pinned
-
-_GLOB = re.compile(r"[*?\[]")
 
 
 def by_digest_or_day(
@@ -21,14 +19,14 @@ def by_digest_or_day(
     parts = {**parts, "address": text}
     if address.digest is not None:
         return pinned(scheme, visible, f"it has the digest {address.digest[:19]}…", digest=address.digest, **parts)
-    word = moving_word(f"{address.path}")
+    word = moving_word(address.path)
     if word is not None:
         reason = f"{word} is a name for whatever is newest"
         return moving(scheme, visible, reason, f"name the object itself, and pin it: {remedy}", **parts)
     day = day_of(address.path)
     if day is not None and dated:
         return pinned(scheme, visible, f"it is of {day}, and the policy takes a dated path for a pin", day=day, **parts)
-    folder = address.path.endswith("/") or not address.path or _GLOB.search(address.path) is not None
+    folder = address.path.endswith("/") or not address.path or has_magic(address.path)
     if folder:
         reason = (
             f"it is a folder, whose objects may change{'; the policy takes no dated path for a pin' if day else ''}"
