@@ -16,7 +16,7 @@ from lockgate.reports.html import curve_charts, decision_figures, latency_charts
 from lockgate.reports.html.confusions import confusions
 from lockgate.reports.html.figures import Figure, Table
 from lockgate.reports.html.source import MODELS, Source
-from lockgate.reports.run_facts import cells
+from lockgate.reports.run_facts import Cells, cells
 
 # What a context says in a word of its own.
 _MEANT = {
@@ -98,17 +98,24 @@ def _nothing(_: GateResult) -> Iterator[Figure]:
     yield from ()
 
 
+def _judged(gate: GateResult) -> Iterator[tuple[Finding, Cells, str]]:
+    """Each finding, its cells, and its verdict behind a mark."""
+    for finding in gate.findings:
+        cell = cells(finding)
+        yield finding, cell, f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}"
+
+
 def _checklist(gate: GateResult) -> Iterator[Figure]:
     """Each line and what was counted for it."""
     lines = {requirement.id: requirement.text for requirement in gate.requirements}
     rows = [
         (
             finding.subject.replace("_", " "),
-            f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}",
+            verdict,
             lines.get(finding.requirement, cell.limit),
             _listed([*_entries(finding.detail, "found"), *_entries(finding.detail, "fine")]),
         )
-        for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
+        for finding, cell, verdict in _judged(gate)
     ]
     origin = gate.context.get("provenance")
     held = f": {origin.get('held')} of {origin.get('of')} facts" if isinstance(origin, Mapping) else ""
@@ -121,12 +128,12 @@ def _command(gate: GateResult) -> Iterator[Figure]:
     rows = [
         (
             " & ".join(finding.slice.values()),
-            f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}",
+            verdict,
             cell.value,
-            f"{finding.limit.op} {finding.limit.text}",
+            cell.limit,
             finding.reason,
         )
-        for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
+        for finding, cell, verdict in _judged(gate)
     ]
     if rows:
         yield Table("Findings of the command", ("checked", "verdict", "value", "limit", "in words"), tuple(rows))
@@ -207,7 +214,7 @@ def _expectations(gate: GateResult) -> Iterator[Figure]:
         (
             finding.slice.get("column", "all rows"),
             _expectation(finding),
-            f"{'✓' if finding.verdict is Verdict.PASS else '✗'} {cell.verdict}",
+            verdict,
             cell.value,
             cell.rows,
             cell.limit,
@@ -215,7 +222,7 @@ def _expectations(gate: GateResult) -> Iterator[Figure]:
                 [*_entries(finding.detail, "rows_named"), *(each[:12] for each in _entries(finding.detail, "ids"))]
             ),
         )
-        for finding, cell in zip(gate.findings, map(cells, gate.findings), strict=True)
+        for finding, cell, verdict in _judged(gate)
     ]
     if rows:
         yield Table("Expectations", ("column", "expected", "verdict", "offend", "of", "may", "first"), tuple(rows))
