@@ -13,7 +13,7 @@ from lockgate.data.contract.feature_spec import Features, FeatureSpec
 from lockgate.data.contract.pandera_schema import NotRead, features_of
 from lockgate.errors import DataError
 from lockgate.hashing import sha256
-from lockgate.text import cut, one_line
+from lockgate.text import cut
 
 _REMEDY = "write it with pandera's schema.to_yaml(), or write features: into the pipeline"
 
@@ -46,7 +46,7 @@ def contract_in_metadata(metadata: Mapping[str, Any]) -> FeatureContract:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataError(f"the model's metadata has features.{where}: {cut(one_line(first['msg']), 200)}") from error
+        raise DataError(f"the model's metadata has features.{where}: {cut(first['msg'], 200)}") from error
     except ValueError as error:
         raise DataError(f"the model's metadata has features that are no contract: {error}", remedy=_REMEDY) from error
     return FeatureContract.from_source(features, "the model's metadata")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lockgate.text import cut, one_line
+from lockgate.text import cut
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -151,4 +151,4 @@ def _listed(versions: Iterable[str]) -> str:
 
 def _short(version: str) -> str:
     """A version that a stranger wrote, which may be any text."""
-    return cut(one_line(version), _LONGEST)
+    return cut(version, _LONGEST)

@@ -19,7 +19,7 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion
 
-from lockgate.text import cut, one_line
+from lockgate.text import cut
 
 _OPTION = re.compile(r"(-r|-c|-e|--requirement|--constraint|--editable)(?:\s*=\s*|\s+|(?<=-[rce]))(.+)")
 _INCLUDES = ("-r", "--requirement")
@@ -198,4 +198,4 @@ def _unread(line: str, file: str) -> PackageLine:
 
 def _short(line: str) -> str:
     """A line without user and password of an address."""
-    return cut(one_line(re.sub(r"://[^/\s@]*@", "://", line)), _SHOWN)
+    return cut(re.sub(r"://[^/\s@]*@", "://", line), _SHOWN)

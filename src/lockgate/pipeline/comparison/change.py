@@ -40,7 +40,7 @@ class Change:
 def value_text(value: Any) -> str:
     """A value as a sentence shows it, in one line and not too long; secrets and who signs in at an address stay hidden."""
     text = NOTHING if value is None else value if isinstance(value, str) and value else _json(value)
-    return cut(one_line(without_secrets(text)), _LONGEST)
+    return cut(without_secrets(text), _LONGEST)
 
 
 def _json(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from lockgate.errors import RegistryError
 from lockgate.foreign import yaml as foreign_yaml
 from lockgate.registries.ports import ModelVersion, VersionFacts
-from lockgate.text import cut, one_line
+from lockgate.text import cut
 
 MODEL_FILE = "MLmodel"
 
@@ -49,10 +49,10 @@ def _leading_outside(model: Mapping[str, Any], files: Path) -> Iterator[str]:
     home = files.resolve()
     for name, value in _texts(model.get("flavors"), ()):
         if _lies_outside(value.removeprefix("file://"), home):
-            yield cut(one_line(f"{name}: {value}"), 200)
+            yield cut(f"{name}: {value}", 200)
     for path in files.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(home):
-            yield cut(one_line(f"{path.relative_to(files)} is a link"), 200)
+            yield cut(f"{path.relative_to(files)} is a link", 200)
 
 
 def _lies_outside(name: str, home: Path) -> bool:

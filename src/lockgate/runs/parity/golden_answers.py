@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import DataError, ModelFault
 from lockgate.models.input_check import selected
-from lockgate.text import cut, one_line
+from lockgate.text import cut
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +117,7 @@ class _Answers:
             if not fault.alive:
                 raise
             self.replies.append(None)
-            self.refusals[len(self.replies)] = cut(one_line(fault.message), _REASON)
+            self.refusals[len(self.replies)] = cut(fault.message, _REASON)
 
     def recorded(self, outputs: Sequence[Any]) -> Array:
         """Recorded answers read as those that came: a number, a list or a map a row. Raises DataError for others."""
