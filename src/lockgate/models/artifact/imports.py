@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from packaging.utils import canonicalize_name
-
 from lockgate.models.artifact.pickle_values import JOBLIB_ARRAY, Import, Importer, Made
 
 # Data alone, whatever they are called with.
@@ -146,7 +144,7 @@ class ImportRules:
         """Of a model that requires these distributions; None where nothing says what it requires."""
         if distributions is None:
             return cls(allowed)
-        required = {canonicalize_name(name) for name in distributions}
+        required = {re.sub(r"[-_.]+", "-", name).lower() for name in distributions}
         return cls(
             allowed, tuple(each for each in _PACKAGES if not each.distributions or required & {*each.distributions})
         )
