@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -307,8 +307,11 @@ def test_the_facts_of_a_version_are_held_against_what_is_there(checkout: Path, t
     for source, commit, counts in [(kept, SECOND, (1, 1)), (lost, "1" * 40, (0, 0))]:
         logged = ({"name": "train", "source_type": "local", "source": json.dumps({"uri": source})},)
         version = facts(ModelVersion("fraud", "7"), tmp_path, commit=commit, datasets=logged)
-        provenance = Provenance(version, look_up=partial(look_up, root=checkout))
-        collected = provenance.collect(["training_data", "code_commit"], needed=())
-        assert (collected["training_data"].count, collected["code_commit"].count) == counts
+        look_up_once = cache(partial(look_up, root=checkout))
+        for _ in ("of one gate", "of another"):
+            subjects = ["training_data", "code_commit"]
+            collected = Provenance(version, look_up=look_up_once).collect(subjects, needed=subjects)
+            assert (collected["training_data"].count, collected["code_commit"].count) == counts
+        assert look_up_once.cache_info().misses == len(subjects)
     assert "git fetch origin 1111" in collected["code_commit"].remedy
     assert "dvc add data/none.csv" in collected["training_data"].remedy

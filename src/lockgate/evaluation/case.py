@@ -137,7 +137,7 @@ class Case:
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
     three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
-    look_up(reference): the same with whether it exists; it may ask over the network.
+    look_up(reference): the same with whether it exists; it may ask over the network, once of each.
     packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
     file whose function was run beside the models. contract(): what the pipeline says of features; raises DataError. programs: runs programs of the project; None where there is no project.

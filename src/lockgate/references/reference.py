@@ -49,7 +49,7 @@ class Reference:
     pinned: bool
     why: str
     remedy: str = ""
-    parts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    parts: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     exists: bool | None = None
 
     @property

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class CaseBuilder:
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
             ),
-            look_up=partial(look_up, root=self.pipeline.root),
+            look_up=cache(partial(look_up, root=self.pipeline.root)),
             packages=partial(serving_packages, self.pipeline, environ=self.environ, cancelled=self.cancelled),
             golden=lambda name: golden_rows(self.case, self.inputs, name),
             threshold=lambda role: self.inputs.threshold(
