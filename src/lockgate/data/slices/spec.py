@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, mod
 from lockgate.config import Config
 from lockgate.data.slices.names import number_text, value_text
 from lockgate.errors import guess
+from lockgate.text import enumerated
 
 _KINDS = ("values", "bins", "quantiles", "where", "cross")
 FIXED_COLUMNS = ("id", "label", "weight", "cluster", "query", "candidate", "champion")
@@ -143,9 +144,7 @@ class SliceSpec(Config):
     def _one_kind(self) -> SliceSpec:
         kinds = [key for key in _KINDS if getattr(self, key) is not None]
         if len(kinds) > 1:
-            raise ValueError(
-                f"a slice is declared by one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}, not by {' and '.join(kinds)}"
-            )
+            raise ValueError(f"a slice is declared by one of {enumerated(_KINDS)}, not by {' and '.join(kinds)}")
         if self.find is not None:
             others = sorted(self.model_fields_set - {"find"})
             if others:
