@@ -46,9 +46,7 @@ def look_up(reference: Reference, root: Path) -> Reference:
         return unclear(
             reference, f"the registry {host} answers {status}; the job must be logged in to it, and skopeo be there"
         )
-    if reference.pinned:
-        return there(reference)
-    if resolved_digest is None:
+    if reference.pinned or resolved_digest is None:
         return there(reference)
     return resolved(reference, f"{parts['name']}@{resolved_digest}", f"which {tag} stands for now")
 
