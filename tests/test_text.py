@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from lockgate.text import (
+    clauses,
     colon,
     command_message,
     command_property,
@@ -153,6 +154,7 @@ def test_of_many_names_the_first_are_listed_and_the_others_counted() -> None:
     """A number of five signs has its comma."""
     assert [listed(["a", "b", "c"], most) for most in (3, 1)] == ["a, b, c", "a and 2 more"]
     assert listed(["a"] * 12_001, 1) == "a and 12,000 more"
+    assert [clauses(["a", "b", "c"], most) for most in (3, 1)] == ["a; b; c", "a; and 2 more"]
 
 
 @given(st.text(min_size=6, max_size=12).filter(lambda text: len(text.splitlines()) == 1 and "*" not in text), hostile)

@@ -113,6 +113,12 @@ def listed(names: Sequence[str], most: int) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
+def clauses(sentences: Sequence[object], most: int) -> str:
+    """`a; b; and 3 more`: the same for sentences."""
+    more = [f"and {len(sentences) - most:,} more"] if len(sentences) > most else []
+    return "; ".join([*map(str, sentences[:most]), *more])
+
+
 def cut(value: str, length: int) -> str:
     """At most `length` signs of a line, the last one an ellipsis where it went on. To be called before escaping."""
     line = one_line(value)

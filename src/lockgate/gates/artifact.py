@@ -138,6 +138,7 @@ def _value(inspection: Inspection, subject: str) -> float:
 def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Problem]) -> Finding:
     """The finding with the first problems in its reason, and what to do about them."""
     from lockgate.models.artifact.imports import OWN_CODE, RUNS
+    from lockgate.text import clauses
     from lockgate.text import counted as number_of
 
     if finding.subject == "size_mb" or finding.verdict is Verdict.INCONCLUSIVE:
@@ -147,7 +148,7 @@ def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Prob
     if not problems:
         formats = ", ".join(f"{count} {kind}" for kind, count in inspection.formats.items())
         return replace(finding, reason=f"{subject}: none among {number_of(inspection.files, 'file')} ({formats})")
-    sentences = "; ".join(map(str, problems[:3])) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    sentences = clauses(problems, 3)
     if finding.verdict is Verdict.PASS:
         return replace(finding, reason=f"{subject}: {sentences}; {finding.limit.text} allowed")
     allow: dict[str, list[str]] = {}

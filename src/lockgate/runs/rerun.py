@@ -25,6 +25,7 @@ from lockgate.registries.selectors import ChampionSelector
 from lockgate.registries.spec import RegistrySpec
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.run import PipelineRun
+from lockgate.text import clauses
 from lockgate.units import utc
 
 # Another processor rounds the same model's float32 differently; a number forged by less than this gains nothing.
@@ -188,9 +189,8 @@ def _refuse(sentences: Iterator[str] | Sequence[str], *, remedy: str | None = No
 
 
 def _mismatch(sentences: Sequence[str], *, remedy: str | None = None) -> Refused:
-    more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
     return Refused(
-        "the evidence is not what a re-run of its gates comes to: " + "; ".join(sentences[:_LISTED]) + more,
+        f"the evidence is not what a re-run of its gates comes to: {clauses(sentences, _LISTED)}",
         code="evidence_mismatch",
         remedy=remedy
         or "bring code, data and requirements that the candidate needs to the default branch, evaluate again, and find "

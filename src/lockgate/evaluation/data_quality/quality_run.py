@@ -19,6 +19,7 @@ from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_folder import salt
 from lockgate.models.program.program_runner import Program, ProgramRunner
 from lockgate.models.safe_text import RowText
+from lockgate.text import clauses
 
 QUALITY_HOST = Path(__file__).parent / "hosts" / "quality_host.py"
 _VARIABLES = {"GX_ANALYTICS_ENABLED": "false", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -102,18 +103,16 @@ class QualityRun:
         )
 
     def _refuse_raised(self, checks: Sequence[CheckResult]) -> None:
-        raised = [check for check in checks if check.raised is not None]
         silent = [check for check in checks if check.success is None and check.raised is None and check.problem is None]
         sentences = [
             f"{expectation_text(check)} raised {self._shown(*check.raised, column=check.column)}"
-            for check in raised
+            for check in checks
             if check.raised is not None
         ]
         sentences += [f"{expectation_text(check)} has no result" for check in silent]
         if sentences:
-            more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
             raise GateBroken(
-                "; ".join(sentences[:_LISTED]) + more,
+                clauses(sentences, _LISTED),
                 remedy=f"mend the expectation in {self.file.text}, or the column that it reads",
             )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lockgate.evaluation.provenance import sklearn_names
 from lockgate.evaluation.provenance.fact import Fact
 from lockgate.evaluation.provenance.sources import NAMES, Kept, Records, last_part, leaves, mapping_of
+from lockgate.text import clauses
 
 # What each flavor cannot be trained again without; names that mean the same are joined by `|`.
 RULES: Mapping[str, tuple[str, ...]] = {
@@ -96,7 +97,7 @@ def hyperparameters(records: Records, required: Iterable[str] = ()) -> Fact:
         faults = [unknown]
     if not entries:
         return Fact(subject, variant=variant)
-    return Fact(subject, tuple(entries[:_MOST]), (_joined(faults),) if faults else (), variant=variant)
+    return Fact(subject, tuple(entries[:_MOST]), (clauses(faults, _MOST_NAMED),) if faults else (), variant=variant)
 
 
 def seeds(records: Records) -> Fact:
@@ -113,7 +114,7 @@ def seeds(records: Records) -> Fact:
     drawn = [
         f"{name} is {kept.public[:_MOST_SIGNS]}, so another one is drawn each time" for name, kept in kept_seeds.items()
     ]
-    return Fact("seeds", tuple(kept_seeds), (_joined(drawn),), variant=variant)
+    return Fact("seeds", tuple(kept_seeds), (clauses(drawn, _MOST_NAMED),), variant=variant)
 
 
 def _flavor(flavors: Iterable[str]) -> str:
@@ -145,8 +146,3 @@ def _is_other(name: str, kept: Kept) -> bool:
     return (
         name in listed or kept.is_nothing or _SEED.search(name) is not None or _NO_PARAMETERS.search(name) is not None
     )
-
-
-def _joined(faults: list[str]) -> str:
-    more = f"; and {len(faults) - _MOST_NAMED} more" if len(faults) > _MOST_NAMED else ""
-    return "; ".join(faults[:_MOST_NAMED]) + more
