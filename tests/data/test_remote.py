@@ -18,7 +18,9 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 from lockgate.hashing import sha256
+from references.conftest import s3, s3_server
 
+__all__ = ["s3", "s3_server"]
 MORE = b"id,label\n4,0\n"
 
 
@@ -253,31 +255,18 @@ def test_an_address_of_nothing_is_refused_before_anything_is_read(address: str) 
     assert SECRET not in caught.value.errors()[0]["msg"]  # type: ignore[attr-defined]
 
 
-def test_data_in_a_bucket_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_in_a_bucket_is_read(tmp_path: Path, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file, a folder and a glob; the credentials are those of the environment, and a wrong bucket is said."""
-    import boto3
-    from moto.server import ThreadedMotoServer
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    s3.create_bucket(Bucket="data")
+    for name, data in {"part/a.csv": ROWS, "part/b.csv": MORE, "part/_SUCCESS": b""}.items():
+        s3.put_object(Bucket="data", Key=name, Body=data)
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="data")
-        for name, data in {"part/a.csv": ROWS, "part/b.csv": MORE, "part/_SUCCESS": b""}.items():
-            s3.put_object(Bucket="data", Key=name, Body=data)
-
-        alone = opened("s3://data/part/a.csv", tmp_path)
-        assert (alone.digest, ids(alone)) == (sha256(ROWS), [1, 2, 3])
-        for end in ("part", "part/*.csv"):
-            many = opened(f"s3://data/{end}", tmp_path)
-            assert ids(many) == [1, 2, 3, 4]
-            assert [Path(file).name.partition("-")[2] for file in many.files] == ["a.csv", "b.csv"]
-        for path in ("s3://data/none.csv", "s3://none/a.csv"):
-            assert "does not exist" in refused(opened(path, tmp_path)).message
-    finally:
-        server.stop()
+    alone = opened("s3://data/part/a.csv", tmp_path)
+    assert (alone.digest, ids(alone)) == (sha256(ROWS), [1, 2, 3])
+    for end in ("part", "part/*.csv"):
+        many = opened(f"s3://data/{end}", tmp_path)
+        assert ids(many) == [1, 2, 3, 4]
+        assert [Path(file).name.partition("-")[2] for file in many.files] == ["a.csv", "b.csv"]
+    for path in ("s3://data/none.csv", "s3://none/a.csv"):
+        assert "does not exist" in refused(opened(path, tmp_path)).message
