@@ -82,7 +82,7 @@ def zip_entries(file: Any, budget: Budget) -> Iterator[tuple[Entry, ByteStream]]
             with archive.open(info) as opened:
                 link = printable(opened.read(200).decode("utf-8", "replace")) if stat.S_ISLNK(mode) else None
                 entry = Entry(name, info.file_size, link, kind, stored=info.compress_type == zipfile.ZIP_STORED)
-                yield entry, ByteStream(_Metered(opened, budget))  # type: ignore[arg-type]
+                yield entry, ByteStream(_Metered(opened, budget))
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
             raise Broken(f"its entry {printable(name, 80)} cannot be read: {printable(str(error))}") from error
 

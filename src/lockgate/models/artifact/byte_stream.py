@@ -6,8 +6,8 @@ import bz2
 import io
 import lzma
 import zlib
-from collections.abc import Callable
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from lockgate.models.artifact.problem import Broken, TooMuch, Unclear
 
@@ -28,11 +28,17 @@ class Budget:
             raise TooMuch(f"it unpacks to more than {self._most >> 20:,} MiB, many times what is stored")
 
 
+class Readable(Protocol):
+    """Whatever bytes can be read from, at most `size` at a time and none at its end: a file, or a stream."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class ByteStream:
     """Bytes in their order. `offset` is how many were taken. Raises Broken where they end before they should."""
 
-    def __init__(self, file: IO[bytes], *, offset: int = 0) -> None:
-        self._file = file
+    def __init__(self, file: Readable, *, offset: int = 0) -> None:
+        self._file: Any = file
         self._buffer, self._at = b"", 0
         self._before = offset
 
@@ -56,6 +62,12 @@ class ByteStream:
         if len(self._buffer) - self._at < size:
             self._fill(size)
         return self._buffer[self._at : self._at + size]
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer where there are fewer, as a file has them."""
+        part = self.peek(size)
+        self._at += len(part)
+        return part
 
     def window(self, size: int) -> tuple[bytes, int]:
         """The buffer and where it stands, with `size` bytes from there on if there are as many; to be followed by `advance`."""
@@ -126,7 +138,7 @@ class ByteStream:
         """The same bytes from here on, to be read beside this stream; None where they are unpacked."""
         if not _is_plain(self._file):
             return None
-        fork = ByteStream(_Elsewhere(self._file), offset=self._before)  # type: ignore[arg-type]
+        fork = ByteStream(_Elsewhere(self._file), offset=self._before)
         fork._buffer, fork._at = self._buffer, self._at
         return fork
 
@@ -137,10 +149,9 @@ class ByteStream:
             self._at = len(self._buffer)
         return self.offset - begin
 
-    def parts(self) -> Any:
+    def parts(self) -> Iterator[bytes]:
         """The rest, part by part."""
-        while part := self.peek(PART):
-            self._at += len(part)
+        while part := self.read(PART):
             yield part
 
 
@@ -175,20 +186,16 @@ class _Elsewhere:
         return int(self._here)
 
 
-class Unpacked(io.RawIOBase):
+class Unpacked:
     """The bytes in a compressed file, one stream behind the other. maker: makes what unpacks one. Raises Broken."""
 
-    def __init__(self, file: IO[bytes], maker: Callable[[], Any], budget: Budget) -> None:
+    def __init__(self, file: Readable, maker: Callable[[], Any], budget: Budget) -> None:
         self._file, self._maker, self._budget = file, maker, budget
         self._unpacker, self._waiting = maker(), b""
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        size = PART if size < 0 else min(size, PART)
+    def read(self, size: int) -> bytes:
         try:
-            part = self._next(size)
+            part = self._next(min(size, PART))
         except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError, RuntimeError, MemoryError) as error:
             raise error if isinstance(error, Broken) else Broken(f"it cannot be unpacked: {error}") from error
         self._budget.spend(len(part))

@@ -187,8 +187,11 @@ class _Inspector:
         except Exception as error:  # a reader that breaks at a file has not shown that it is whole
             report("broken_files", f"it cannot be read: {type(error).__name__} {printable(str(error), 80)}")
 
-    def look(self, file: IO[bytes], name: str, report: Report, *, strict: bool = False, depth: int = 0) -> None:
-        """A file, or an entry of an archive. strict: whether it is unpickled, whatever it is. Raises Broken."""
+    def look(self, file: Any, name: str, report: Report, *, strict: bool = False, depth: int = 0) -> None:
+        """A file, or an entry of an archive. strict: whether it is unpickled, whatever it is. Raises Broken.
+
+        file: that can be wound back at depth 0, to be read on elsewhere.
+        """
         if depth > _DEEPEST:
             raise Broken("archives are nested too deep in it")
         stream = ByteStream(file)
@@ -236,8 +239,7 @@ class _Inspector:
             self._tar(stream, name, depth)
         elif kind in formats.COMPRESSED and (maker := unpacker(kind)) is not None:
             inner = name.rpartition(".")[0] if "." in name.rpartition("/")[2] else name
-            unpacked: Any = Unpacked(_Rest(stream), maker, self.budget)  # type: ignore[arg-type]
-            self.look(unpacked, inner, report, strict=name in self.pickles, depth=depth + 1)
+            self.look(Unpacked(stream, maker, self.budget), inner, report, strict=name in self.pickles, depth=depth + 1)
         elif kind == "npy":
             weights.npy(stream, scan)
         elif kind == "safetensors":
@@ -289,7 +291,7 @@ class _Inspector:
 
     def _tar(self, stream: ByteStream, name: str, depth: int) -> None:
         for entry, rest in archives.tar_entries(stream):
-            window = ByteStream(archives.Window(rest, entry.size))  # type: ignore[arg-type]
+            window = ByteStream(archives.Window(rest, entry.size))
             self._entry(entry, window, name, depth)
 
     def _entry(
@@ -317,7 +319,7 @@ class _Inspector:
             elif keras and entry.name in ("config.json", "metadata.json"):
                 weights.keras_config(read_json(stream), report)
             else:
-                self.look(_Rest(stream), name, report, depth=depth + 1)  # type: ignore[arg-type]
+                self.look(stream, name, report, depth=depth + 1)
         except TooMuch:  # of the whole file: what is left of it would be too much again
             raise
         except Broken as broken:
@@ -331,15 +333,3 @@ def _zip_names(file: Any) -> Iterator[str]:
         yield from zipfile.ZipFile(file).namelist()
     except (Broken, zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
         return
-
-
-class _Rest:
-    """The rest of a stream as a file."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        part = self._stream.peek(size)
-        self._stream.skip(len(part))
-        return part
