@@ -59,13 +59,17 @@ def spooled(stream: ByteStream, budget: Budget) -> IO[bytes]:
     return file  # type: ignore[no-any-return]
 
 
-def zip_entries(file: Any, budget: Budget) -> Iterator[tuple[Entry, ByteStream]]:
-    """Each entry and its bytes, unpacked as they are read. Raises Broken. file: that can be wound back."""
-    check_directory(file)
+def open_zip(file: Any) -> zipfile.ZipFile:
+    """The archive, its list of entries read. Raises Broken. file: that can be wound back."""
+    _check_directory(file)
     try:
-        archive = zipfile.ZipFile(file)
+        return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError) as error:
         raise Broken(f"it is no whole zip: {printable(str(error))}") from error
+
+
+def zip_entries(archive: zipfile.ZipFile, budget: Budget) -> Iterator[tuple[Entry, ByteStream]]:
+    """Each entry and its bytes, unpacked as they are read. Raises Broken."""
     names = set[str]()
     for info in archive.infolist():
         name = info.orig_filename
@@ -104,7 +108,7 @@ class _Metered:
         return part
 
 
-def check_directory(file: Any) -> None:
+def _check_directory(file: Any) -> None:
     """Refuse a list of entries that would fill the memory, before zipfile reads it whole."""
     length = file.seek(0, 2)
     begin = max(0, length - (1 << 16) - _END_SIZE - 20)

@@ -6,9 +6,8 @@ import glob
 import os
 import re
 import unicodedata
-import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
@@ -219,7 +218,7 @@ class _Inspector:
 
     def _again(self, kind: str, file: IO[bytes], name: str, report: Report) -> None:
         """A file that begins as something else, as somebody reads it who does not look at its beginning."""
-        if kind == "zip" and not list(_zip_names(file)):
+        if kind == "zip" and not _holds_entries(file):
             return  # only some bytes of a zip, which nobody reads as one
         file.seek(0)
         self._read(kind, ByteStream(file), file, name, report, 0)
@@ -278,11 +277,12 @@ class _Inspector:
         report("unknown_files", f"is {words}", allow=("files", glob.escape(printable(name))))
 
     def _zip(self, file: Any, name: str, depth: int) -> None:
-        names = set(_zip_names(file))
+        opened = archives.open_zip(file)
+        names = set(opened.namelist())
         storages = {
             each[: -len("data.pkl")] + "data/" for each in names if each == "data.pkl" or each.endswith("/data.pkl")
         }
-        for entry, stream in archives.zip_entries(file, self.budget):
+        for entry, stream in archives.zip_entries(opened, self.budget):
             raw = entry.stored and any(
                 entry.name.startswith(each) and entry.name[len(each) :].isdecimal() for each in storages
             )
@@ -326,10 +326,9 @@ class _Inspector:
             report("broken_files", printable(str(broken)), broken.offset)
 
 
-def _zip_names(file: Any) -> Iterator[str]:
-    """The names of a zip's entries; none where it is broken, as is said when it is read."""
+def _holds_entries(file: Any) -> bool:
+    """Whether a file is a zip of something, to who looks at its end."""
     try:
-        archives.check_directory(file)
-        yield from zipfile.ZipFile(file).namelist()
-    except (Broken, zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError):
-        return
+        return bool(archives.open_zip(file).namelist())
+    except (ValueError, OSError):
+        return False
