@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from helpers.fakes import COMMIT, TRAINED_ON, ask, case_of, pipeline_of
-from lockgate.evaluation.provenance.subjects import COMPLETE, QUERYABLE
+from lockgate.evaluation.provenance.subjects import BARE, COMPLETE, QUERYABLE
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
-from lockgate.gates.metadata import SUBJECTS, Metadata
+from lockgate.gates.metadata import Metadata
 from lockgate.references import Reference
 
 
@@ -42,7 +42,7 @@ LACKING = {
 }
 
 
-@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("subject", BARE)
 def test_what_is_missing_comes_with_the_line_that_adds_it(tmp_path: Path, subject: str) -> None:
     """Each on its own; the others hold."""
     result = told(tmp_path, **LACKING[subject])

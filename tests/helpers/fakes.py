@@ -18,10 +18,10 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import ModelFault
 from lockgate.evaluation.case import Case, Contender
+from lockgate.evaluation.provenance.subjects import BARE
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
-from lockgate.gates.metadata import SUBJECTS
 from lockgate.models.input_plan import InputPlan, InputPlanner, InputSource
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.pipeline.pipeline import Pipeline
@@ -108,7 +108,7 @@ def facts(version: ModelVersion, folder: Path, **known: Any) -> VersionFacts:
         "metrics": {"auc": 0.9},
         "datasets": ({"name": "train", "source_type": "s3", "source": json.dumps({"uri": TRAINED_ON})},),
         "tags": {},
-        "remedies": {subject: f"how to add {subject}" for subject in SUBJECTS},
+        "remedies": {subject: f"how to add {subject}" for subject in BARE},
     }
     return VersionFacts(version, folder, **(given | known))
 

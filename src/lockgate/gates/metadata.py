@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lockgate.evaluation.requirements.requirement import Requirement
     from lockgate.registries.ports import VersionFacts
 
-SUBJECTS = BARE
 _MOST_NAMED = 5  # entries of a finding's sentence; all stand in its detail
 _MOST_KEPT, _MOST_SIGNS = (
     200,
