@@ -53,8 +53,7 @@ def _estimators(node: Any, depth: int) -> Iterator[str]:
         return
     content = node.get("content")
     state = content.get("content") if isinstance(content, Mapping) else None
-    is_estimator = str(node.get("__module__", "")).startswith("sklearn.") and isinstance(state, Mapping)
-    if is_estimator and isinstance(state, Mapping):
+    if isinstance(state, Mapping) and str(node.get("__module__", "")).startswith("sklearn."):
         for name, value in state.items():
             if not name.endswith("_") and not name.startswith("_"):
                 yield name
