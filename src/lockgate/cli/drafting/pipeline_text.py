@@ -229,8 +229,13 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
         lines.append(f"{subject} {op} {limit:.12g}  # version {draft.version} reaches {overall.reached}")
     elif (baseline := _baseline(draft.task, counts)) is not None:
         lines.append(f"{baseline}  # a first version too, which has no champion: more than guessing reaches")
-    together = len(draft.lines) + len(held_classes(counts.classes))
-    return lines + slice_lines(draft, weakest) + class_lines(counts.classes, draft.measured, together=together)
+    by_class = class_lines(counts.classes, draft.measured, together=_together(draft, counts))
+    return lines + slice_lines(draft, weakest) + by_class
+
+
+def _together(draft: Draft, counts: _RowCounts) -> int:
+    """The lines that an equal candidate is to pass all of: those overall, and those of classes."""
+    return len(draft.lines) + len(held_classes(counts.classes))
 
 
 def _beside_chance(reached: Limit, op: str, chance: float | None) -> float | None:
@@ -328,8 +333,7 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
     see = "see `gate plan`"
     if any(declared(subject).approximate for subject in draft.lines):
         see += "; confidence bounds of an error that has no largest value are approximate"
-    lines, decided = [], counts.rows > 0
-    together = len(draft.lines) + len(held_classes(counts.classes))  # an equal candidate is to pass all of them
+    lines, decided, together = [], counts.rows > 0, _together(draft, counts)
     for subject, (line, default) in draft.lines.items():
         smallest = None
         if counts.rows:
