@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from lockgate.models.artifact.byte_stream import ByteStream
@@ -25,17 +26,23 @@ def read_json(stream: ByteStream) -> Any:
         raise Broken("its description is no JSON") from error
 
 
-def skops_schema(schema: Any, rules: ImportRules, report: Report) -> None:
-    """Report each type that a model may not hold."""
-    waiting, named = [schema], set[str]()
+def json_objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON value, however deep."""
+    waiting = [value]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
-        if not isinstance(value, dict):
-            continue
-        waiting += value.values()
-        objection = _objection(value, rules)
+        elif isinstance(value, dict):
+            waiting += value.values()
+            yield value
+
+
+def skops_schema(schema: Any, rules: ImportRules, report: Report) -> None:
+    """Report each type that a model may not hold."""
+    named = set[str]()
+    for node in json_objects(schema):
+        objection = _objection(node, rules)
         if objection is not None and objection[0] not in named:
             named.add(objection[0])
             report("unsafe_files", objection[0], allow=objection[1] and ("imports", objection[1]))

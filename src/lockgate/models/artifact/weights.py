@@ -14,6 +14,7 @@ from lockgate.models.artifact.archives import name_fault
 from lockgate.models.artifact.byte_stream import ByteStream
 from lockgate.models.artifact.pickles import Report
 from lockgate.models.artifact.problem import Broken, printable
+from lockgate.models.artifact.skops_schema import json_objects
 
 _LONGEST_HEADER = 1 << 20
 _LONGEST_LIST = 1 << 25  # bytes of the list of a safetensors' tensors
@@ -157,18 +158,12 @@ def _keras_objection(key: str, value: str) -> str | None:
 
 def keras_config(config: Any, report: Report) -> None:
     """The description in an archive of Keras, as JSON."""
-    waiting = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting += value
-        elif isinstance(value, dict):
-            waiting += value.values()
-            for key in ("class_name", "module"):
-                text = value.get(key)
-                sentence = _keras_objection(key, text) if isinstance(text, str) else None
-                if sentence is not None:
-                    report("unsafe_files", sentence)
+    for part in json_objects(config):
+        for key in ("class_name", "module"):
+            text = part.get(key)
+            sentence = _keras_objection(key, text) if isinstance(text, str) else None
+            if sentence is not None:
+                report("unsafe_files", sentence)
 
 
 def _overlapping(stream: ByteStream) -> Iterator[tuple[int, bytes]]:
