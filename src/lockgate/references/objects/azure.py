@@ -27,9 +27,7 @@ def parse(text: str, *, dated: bool) -> Reference | None:
     for name, words in (("versionid", "version id"), ("snapshot", "snapshot")):
         version = address.query.get(name, "")
         if _MOMENT.fullmatch(version) and blob:
-            return pinned(
-                "azure", redacted(text), f"it has the {words} {version}", version=version, address=text, **parts
-            )
+            return pinned("azure", redacted(text), f"it has the {words} {version}", version=version, **parts)
     show = f"az storage blob show --container-name {quote(container)} --name {quote(blob)} --query versionId"
     remedy = f"write ?versionId=… behind it, with what `{show}` says"
     return by_digest_or_day("azure", text, address, dated=dated, versions="version id", remedy=remedy, **parts)

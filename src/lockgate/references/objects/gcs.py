@@ -28,7 +28,7 @@ def parse(text: str, *, dated: bool) -> Reference | None:
     parts = {"bucket": bucket, "key": key}
     if _GENERATION.fullmatch(generation) and generation.strip("0") and key:
         reason = f"it has the generation {generation}"
-        return pinned("gcs", redacted(text), reason, generation=generation, address=text, **parts)
+        return pinned("gcs", redacted(text), reason, generation=generation, **parts)
     describe = f"gcloud storage objects describe {quote(f'gs://{bucket}/{key}')} --format='value(generation)'"
     remedy = f"write gs://{bucket}/{key}#…, with what `{describe}` says"
     return by_digest_or_day("gcs", text, address, dated=dated, versions="generation", remedy=remedy, **parts)

@@ -38,7 +38,7 @@ def parse(text: str, *, dated: bool) -> Reference | None:
         )
     is_version = _VERSION_ID.fullmatch(version) and version.lower() not in _NO_VERSIONS and not moving_word(version)
     if is_version and key:
-        return pinned("s3", redacted(text), f"it has the version id {version}", version=version, address=text, **parts)
+        return pinned("s3", redacted(text), f"it has the version id {version}", version=version, **parts)
     return by_digest_or_day("s3", text, address, dated=dated, versions="version id", remedy=remedy, **parts)
 
 

@@ -16,7 +16,6 @@ def by_digest_or_day(
     remedy: how one object is pinned. dated: whether a folder or a name with a day in it is taken for a pin.
     """
     visible = redacted(text)
-    parts = {**parts, "address": text}
     if address.digest is not None:
         return pinned(scheme, visible, f"it has the digest {address.digest[:19]}…", digest=address.digest, **parts)
     word = moving_word(address.path)
