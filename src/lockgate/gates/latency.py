@@ -228,13 +228,13 @@ class Latency(Gate):
     ) -> Iterator[Finding]:
         from lockgate.evaluation.judging.judge import judge
 
+        subjects = {name: line.subject for name, line in lines}
         for finding in judge(self.title, lines, list(estimates.values()), self.subjects):
-            line = dict(lines)[finding.requirement]
-            example = f"{line.subject}=50" if line.subject.endswith("_ms") else f"{line.subject}=1"
-            name, _, value = example.partition("=")
+            name = subjects[finding.requirement]
+            value = 50 if name.endswith("_ms") else 1
             remedies = {
                 NOT_DECLARED: f"log the model with metadata={{'serving': {{'{name}': {value}}}}}, or tag the version "
-                f"serving.{example}; or write a number",
+                f"serving.{name}={value}; or write a number",
                 NO_GPU: "run the gate where the model is to be served: on a machine with a graphics processor (nvidia-smi)",
             }
             yield replace(finding, remedy=remedies[finding.code])

@@ -58,8 +58,7 @@ def _with_number(line: Requirement, declared: Declared, subject: Subject, batch:
     if not line.limit.declared or line.subject not in declared or _of_another_batch(line, subject, batch):
         return line
     number = float(declared[line.subject].number)
-    sized = batch is not None and "batch" in subject.args
-    args = (("batch", batch),) if sized and batch is not None else line.args
+    args = (("batch", batch),) if batch is not None and "batch" in subject.args else line.args
     return replace(line, limit=RequirementLimit(relative=False, number=number), args=args)
 
 
