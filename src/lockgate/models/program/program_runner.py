@@ -51,7 +51,6 @@ class ProgramEnd:
 
     code: int
     output: str
-    seconds: float
     isolation: Mapping[str, Any]
 
 
@@ -108,7 +107,7 @@ class ProgramRunner:
         if code < 0:
             attempt = Attempt(program.name, "running", program.python, program.timeout_s)
             raise killed_by_signal(attempt, -code, RowText().output(child.stderr), limit=child.limit)
-        return ProgramEnd(code, child.stderr, time.monotonic() - began, {} if box is None else box.facts)
+        return ProgramEnd(code, child.stderr, {} if box is None else box.facts)
 
     def _await(self, child: ChildProcess, program: Program, began: float) -> int:
         """The exit code of a process that ends by itself, negative for a signal. Raises ModelFault."""
