@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ class GoldenRows:
     answered: Array
     refusals: Mapping[int, str] = field(default_factory=dict)
 
+    @cached_property
     def distances(self) -> Array:
         """(n,) how far each answer is from the recorded one, of values above 1 as a share of them; NaN of a refused row.
 
@@ -36,9 +38,8 @@ class GoldenRows:
 
     def differing(self, tolerance: float) -> list[int]:
         """The rows, from 0 on, whose answers are further apart than that, the furthest first."""
-        distances = self.distances()
-        rows = np.flatnonzero(distances > tolerance)
-        return [int(row) for row in rows[np.argsort(-distances[rows], kind="stable")]]
+        rows = np.flatnonzero(self.distances > tolerance)
+        return [int(row) for row in rows[np.argsort(-self.distances[rows], kind="stable")]]
 
 
 def differing(name: str, line: Requirement, golden: Mapping[str, GoldenRows], tolerance: float) -> Estimate:
@@ -71,7 +72,7 @@ def _counted(name: str, line: Requirement, counts: Mapping[str, int], units: int
 def _difference(golden: GoldenRows, row: int) -> str:
     """`row 3 answers 0.68, recorded 0.71 (0.03 apart)`."""
     recorded, answered = (texts(values, row) for values in (golden.recorded, golden.answered))
-    return f"row {row + 1} answers {answered}, recorded {recorded} ({short(float(golden.distances()[row]))} apart)"
+    return f"row {row + 1} answers {answered}, recorded {recorded} ({short(float(golden.distances[row]))} apart)"
 
 
 def texts(values: Array, row: int) -> str:

@@ -44,7 +44,7 @@ def golden_table(gate: str, golden: Mapping[str, GoldenRows], tolerance: float) 
 def _golden_points(role: str, rows: GoldenRows, tolerance: float) -> list[tuple[int, str, str, str, float | str, str]]:
     from lockgate.evaluation.parity.golden_rows import texts
 
-    distances, differing = rows.distances(), rows.differing(tolerance)
+    differing = rows.differing(tolerance)
     outcomes = dict.fromkeys([row - 1 for row in sorted(rows.refusals)], "refused") | dict.fromkeys(
         differing, "differs"
     )
@@ -52,6 +52,6 @@ def _golden_points(role: str, rows: GoldenRows, tolerance: float) -> list[tuple[
     return [
         (row + 1, role, texts(rows.recorded, row), "", "", outcome)
         if outcome == "refused"
-        else (row + 1, role, texts(rows.recorded, row), texts(rows.answered, row), float(distances[row]), outcome)
+        else (row + 1, role, texts(rows.recorded, row), texts(rows.answered, row), float(rows.distances[row]), outcome)
         for row, outcome in outcomes.items()
     ]
