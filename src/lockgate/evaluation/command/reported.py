@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 from lockgate.data.slices.names import SliceKey, finding_id
@@ -60,7 +61,7 @@ class Reported:
     def counted_in(self) -> str:
         return "rows" if self.rows is not None else "tests" if self.kind == "test" else "checks"
 
-    @property
+    @cached_property
     def key(self) -> SliceKey:
         """What tells it from all others of its command."""
         return ((self.kind, _short(self.name)), *self.slice)
