@@ -77,6 +77,11 @@ def content(commit: str, path: str, root: Path) -> bytes | None:
     return rest[: int(kind[2])] if len(kind) == 3 and kind[1] == b"blob" and kind[2].isdigit() else None
 
 
+def holds(commit: str, path: str, root: Path) -> bool:
+    """Whether a commit has a file or a folder at a path below the root. Raises LockgateError where git refuses the checkout."""
+    return ask(["cat-file", "-e", f"{commit}:./{path}"], root) is not None
+
+
 def checkout_state(root: Path) -> dict[str, str | bool | None]:
     """The commit that is checked out, and whether tracked files differ from it (`dirty`); None for each outside a checkout.
 

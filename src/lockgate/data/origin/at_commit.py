@@ -37,7 +37,7 @@ def _held(path: str, commit: str, root: Path) -> dict[str, str]:
                 remedy=f"bring it: git checkout {commit} -- {quote(kept.file)} && dvc pull {quote(target)}",
             )
         return {"version": commit, "kept_by": "DVC"}
-    if git.ask(["cat-file", "-e", f"{commit}:./{path}"], root) is None:
+    if not git.holds(commit, path, root):
         raise DataError(
             f"is kept by neither DVC nor Git at the commit {short}",
             remedy="name a commit that has it, or write `digest`",

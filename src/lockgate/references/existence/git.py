@@ -59,7 +59,7 @@ def _dvc_kept(reference: Reference, root: Path) -> bool:
 def _holds(commit: str, path: str, root: Path) -> bool:
     if path.startswith("/") or ".." in path.split("/") or "\n" in path:
         return False
-    return git.ask(["cat-file", "-e", f"{commit}:./{path}"], root) is not None
+    return git.holds(commit, path, root)
 
 
 def _with(reference: Reference, commit: str) -> str:
