@@ -95,11 +95,9 @@ def _account(login: str, number: int) -> str:
 
 def local_keys(home: Path, root: Path) -> Iterator[LocalKey]:
     """The key that git signs with, then those of ~/.ssh, the one that ssh-keygen would make today before others."""
-    email = _git("user.email", root)
-    signing = _git("user.signingkey", root) if _git("gpg.format", root) == "ssh" else None
-    paths = (
-        [] if signing is None else [Path(signing.replace("~", str(home), 1) if signing.startswith("~/") else signing)]
-    )
+    email = git.configured("user.email", root) or None
+    signing = git.configured("user.signingkey", root) if git.configured("gpg.format", root) == "ssh" else ""
+    paths = [Path(signing.replace("~", str(home), 1) if signing.startswith("~/") else signing)] if signing else []
     for path in [*paths, *sorted((home / ".ssh").glob("*.pub"), key=_rank)]:
         private = path.with_suffix("") if path.suffix == ".pub" else path
         try:
@@ -118,10 +116,3 @@ def _rank(path: Path) -> tuple[bool, int, str]:
     """Keys whose private half lies beside them first; others may be held by an agent, or be somebody else's."""
     kind = next((rank for rank, kind in enumerate(_KINDS) if kind in path.name), len(_KINDS))
     return not path.with_suffix("").is_file(), kind, path.name
-
-
-def _git(name: str, root: Path) -> str | None:
-    try:
-        return (git.ask(["config", name], root) or "").strip() or None
-    except LockgateError:  # no git here, or a checkout that it refuses
-        return None
