@@ -14,7 +14,6 @@ from lockgate import hashing as digests
 from lockgate.data import arrow_arrays as arrays
 from lockgate.errors import DataError
 
-LOG = "_delta_log"
 _FEATURES = frozenset(
     ["deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint", "vacuumProtocolCheck"]
 )  # fmt: skip
