@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -110,7 +110,12 @@ class _Inspector:
 
     def exists(self, name: str) -> bool:
         path = name.removeprefix("./").rstrip("/")
-        return path in ("", ".") or path in self.paths or any(each.startswith(f"{path}/") for each in self.paths)
+        return path in ("", ".") or path in self.paths or path in self._folders
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        """Folders that hold files, at any depth."""
+        return frozenset(name[:at] for name in self.paths for at, sign in enumerate(name) if sign == "/")
 
     def _list(self) -> None:
         """The regular files below the folder, sorted; whatever else lies there is reported."""
