@@ -18,6 +18,8 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate
 from lockgate.models.artifact.scanners import Scanner
+from lockgate.text import clauses
+from lockgate.text import counted as number_of
 
 if TYPE_CHECKING:
     from lockgate.models.artifact.inspection import Inspection, InspectionPolicy
@@ -103,9 +105,10 @@ class Artifact(Gate):
         for problem in inspection.problems:
             by_kind.setdefault(problem.kind, []).append(problem)
         for name, line in self.requirements_for(case):
-            estimate = self._estimate(case, inspection, name, line, by_kind.get(line.subject, []))
+            problems = by_kind.get(line.subject, [])
+            estimate = self._estimate(case, inspection, name, line, problems)
             for finding in judge(self.title, [(name, line)], [estimate], self.subjects):
-                yield _explained(finding, inspection, by_kind.get(line.subject, []))
+                yield _explained(finding, inspection, problems)
         yield Context({"files": inspection.files, "formats": dict(inspection.formats)})
         if inspection.problems:
             yield _table(self.title, inspection.problems[:_TABLE])
@@ -138,8 +141,6 @@ def _value(inspection: Inspection, subject: str) -> float:
 def _explained(finding: Finding, inspection: Inspection, problems: Sequence[Problem]) -> Finding:
     """The finding with the first problems in its reason, and what to do about them."""
     from lockgate.models.artifact.imports import OWN_CODE, RUNS
-    from lockgate.text import clauses
-    from lockgate.text import counted as number_of
 
     if finding.subject == "size_mb" or finding.verdict is Verdict.INCONCLUSIVE:
         remedy = _REMEDIES[finding.subject] if finding.verdict is Verdict.FAIL else finding.remedy
