@@ -21,7 +21,7 @@ from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
 from lockgate.signoff.unclear_words import UnclearWords
-from lockgate.text import colon, cut, fit, html, markdown, utf16
+from lockgate.text import colon, cut, fit, html, listed, markdown, utf16
 from lockgate.units import minute_text
 
 LIMIT = 60_000
@@ -328,14 +328,13 @@ def _approvers(signoff: SignoffStatus) -> str:
     for group, count in sorted(policy.require.items()):
         if count:
             people = [person for person in eligible if group in person.groups]
-            mentions = ", ".join(map(_mention, people[:_MENTIONED])) or "nobody who may"
-            more = f" and {len(people) - _MENTIONED} more" if len(people) > _MENTIONED else ""
+            mentions = listed([_mention(person) for person in people], _MENTIONED) or "nobody who may"
             missing = {} if signoff.decision is None else signoff.decision.missing
             needed = missing.get(group, 0) if missing else count
             if not needed:
                 continue
             still = f"{needed} more" if needed < count else str(needed)
-            groups.append(f"{still} of {_text(group, 80)} ({mentions}{more})")
+            groups.append(f"{still} of {_text(group, 80)} ({mentions})")
     return " and ".join(groups)
 
 
@@ -347,9 +346,8 @@ def _mention(person: Person) -> str:
 def _undecided(evidence: Evidence) -> list[str]:
     if evidence.opens != "by_owner":
         return []
-    ids = ", ".join(_text(id_words(finding_id), 120) for finding_id in evidence.asks[:_ROWS])
-    more = f" and {len(evidence.asks) - _ROWS} more" if len(evidence.asks) > _ROWS else ""
-    return [f"Undecided, and accepted with that line: {ids}{more}.", ""]
+    ids = listed([_text(id_words(finding_id), 120) for finding_id in evidence.asks], _ROWS)
+    return [f"Undecided, and accepted with that line: {ids}.", ""]
 
 
 def _expiry(evidence: Evidence, signoff: SignoffStatus) -> list[str]:

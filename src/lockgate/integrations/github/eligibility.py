@@ -11,6 +11,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
 from lockgate.signoff.decision import SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
+from lockgate.text import listed
 
 WORKFLOW = "gate.yml"
 # What only people may change, by review: files, and folders that end in a slash.
@@ -51,7 +52,7 @@ def obstacles(
         )
     named = tuple(file["path"] for file in evidence.document["policy"]["files"])
     if changed := _protected_changes(files, [*PROTECTED, *named, *policy.code, *(f"{path}/" for path in policy.code)]):
-        paths = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        paths = listed(changed, 5)
         yield SignoffDecision(
             "refused",
             "needs_policy_review",
