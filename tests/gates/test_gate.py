@@ -13,9 +13,10 @@ import lockgate
 from helpers.fakes import case_of
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.case import Case, Contender
+from lockgate.evaluation.provenance.subjects import BARE
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.gates.gate import Gate
-from lockgate.gates.metadata import SUBJECTS, Metadata
+from lockgate.gates.metadata import Metadata
 from lockgate.gates.shadow import Shadow
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Target
@@ -30,7 +31,7 @@ def test_lines_are_numbered_and_default_to_the_gates_own() -> None:
         ("r1", "code_commit >= 1"),
         ("r2", "requirements >= 2"),
     ]
-    assert [str(line) for line in Metadata().lines] == [f"{name} >= 1" for name in SUBJECTS]
+    assert [str(line) for line in Metadata().lines] == [f"{name} >= 1" for name in BARE]
 
 
 @pytest.mark.parametrize(
