@@ -107,11 +107,15 @@ class ModelFault(LockgateError):
 
 
 class GateBroken(LockgateError):
-    """A gate could not do its work, for a reason that its message gives. stderr: the last lines of a process of its own."""
+    """A gate could not do its work, for a reason that its message gives.
 
-    def __init__(self, message: str, *, remedy: str | None = None, stderr: str = "") -> None:
+    stderr: the last lines of a process of its own. code: the reason in a word, for machines; None where nobody groups by it.
+    """
+
+    def __init__(self, message: str, *, remedy: str | None = None, stderr: str = "", code: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.stderr = stderr
+        self.code = code
 
 
 class RegistryError(LockgateError):

@@ -96,10 +96,10 @@ class Metrics(Gate):
         return custom.origins(self.functions, root)
 
     def check(self, case: Case) -> Findings:
-        from lockgate.evaluation.class_direction import wrong_direction
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.pictures.confusions import worst_class
         from lockgate.evaluation.pictures.of_labelled import pictures
+        from lockgate.evaluation.score_direction import wrong_direction
         from lockgate.evaluation.threshold_range import thresholds_outside
         from lockgate.evaluation.weak_slices import find_weak_slices
 
@@ -108,7 +108,7 @@ class Metrics(Gate):
             return
         lines = [line for _, line in requirements]
         subjects = {line.subject for line in lines}
-        scored = case.scored(self.data)
+        scored = of_rows = case.scored(self.data)
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
@@ -136,8 +136,9 @@ class Metrics(Gate):
         findings = list(
             evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
         )
-        ranks = case.task == "binary" and any(self._ranks(name) for name in subjects)
-        turned = wrong_direction(scored) if ranks else None
+        ranks = any(self._ranks(name) for name in subjects)
+        compared = any(self.needs_champion(line) for line in lines)
+        turned = wrong_direction(of_rows, compared=compared) if ranks else None
         failed = any(finding.verdict is Verdict.FAIL for finding in findings)
         yield from findings if turned is None else self._with_direction(findings, turned)
         if turned is not None and not failed:  # a fail stands as it is

@@ -231,6 +231,7 @@ class PipelineRun:
             more: dict[str, Any] = {"remedy": error.remedy}
             if isinstance(error, ModelFault) or (isinstance(error, GateBroken) and error.stderr):
                 more["stderr"] = error.stderr
+            more |= {"code": error.code} if isinstance(error, GateBroken) and error.code else {}
             return findings, context, (error.message, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
             if (fault := machine_fault(error)) is not None:
