@@ -123,7 +123,7 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def measure() -> list[dict[str, Any]]:
-    """Every finding of every case, floats to the last digit."""
+    """Every finding of every case."""
     from lockgate.testing import run_gate
 
     records = []
