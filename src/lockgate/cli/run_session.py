@@ -237,6 +237,7 @@ class _RunSession:
                 progress=progress,
                 resumed=record is not None,
                 measuring=self.measuring,
+                published=self.registry.evidence(self.pipeline.model).all,
             ) as builder,
         ):
             try:

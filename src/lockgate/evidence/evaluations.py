@@ -17,7 +17,7 @@ from lockgate.hashing import canonical
 
 Versions = tuple[str, str | None]
 _MOST = 64  # evaluations of one text, or of one run
-_LONGEST = 4_000  # characters of a fact: databases behind registries keep no more than 5,000
+LONGEST_FACT = 4_000  # characters of a fact: databases behind registries keep no more than 5,000
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Evaluation:
 def written(evaluations: Iterable[Evaluation]) -> str:
     """Evaluations as one short text; of more than fit the last ones."""
     entries = [evaluation.to_json() for evaluation in dict.fromkeys(evaluations)][-_MOST:]
-    while len(text := canonical(entries).decode()) > _LONGEST:
+    while len(text := canonical(entries).decode()) > LONGEST_FACT:
         entries = entries[1:]
     return text
 

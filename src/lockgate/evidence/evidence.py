@@ -18,6 +18,8 @@ from lockgate.text import counted
 from lockgate.units import utc
 
 SCHEMA = "lockgate/evidence/v1"
+SCORE_FACT = "scores"
+"""The published fact that says what the candidate's scores of each data set were, in a few numbers."""
 
 Opens = Literal["yes", "by_owner", "no"]
 

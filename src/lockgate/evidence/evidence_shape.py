@@ -25,6 +25,10 @@ def check_shape(document: Mapping[str, Any]) -> None:
         _check_gate(gate)
     _check_entries(document, "exhibits", texts=("name", "sha256"))
     _check_entries(document, "data", texts=("name", "digest"), counts=("rows",))
+    for entry in _objects(document, "scored") if document.get("scored") is not None else ():
+        if entry.get("scores") is not None:
+            stored_json.text(entry, "data")
+            stored_json.mapping(stored_json.mapping(entry, "scores"), "candidate")
     _check_entries(document, "waivers", texts=("finding", "reason", "owner", "until"))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from lockgate import hashing
 from lockgate.errors import Edited, LockgateError, Refused
 from lockgate.evaluation.judging.number_format import slice_words
-from lockgate.evidence.evaluations import Evaluation, evaluations_of, written
-from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.evaluations import LONGEST_FACT, Evaluation, evaluations_of, written
+from lockgate.evidence.evidence import SCORE_FACT, Evidence
 from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.promotion.ledger.entry import Entry
@@ -75,6 +75,7 @@ def published_facts(evidence: Evidence, evaluations: Sequence[Evaluation] = ()) 
         "run_id": evidence.run_id,
         "data": data_fact(evidence),
         **evaluations_facts(evidence, evaluations),
+        **score_facts(evidence),
         "at": utc_text(finished_at(evidence)),
     }
 
@@ -93,6 +94,22 @@ def evaluations_facts(evidence: Evidence, earlier: Sequence[Evaluation]) -> dict
     others = [evaluation for evaluation in earlier if evaluation not in own]
     facts = {"evaluations": written(own)} if "evaluations" in evidence.document["run"] else {}
     return facts | ({"earlier_evaluations": written(others)} if others else {})
+
+
+def score_facts(evidence: Evidence) -> dict[str, str]:
+    """What the candidate's scores of each data set were, by the digest of its rows, as far as evidence says so and it fits.
+
+    Rows of a moving window are other rows under the same digest, and are left out.
+    """
+    digests = {entry["name"]: entry["digest"] for entry in evidence.document.get("data") or () if "window" not in entry}
+    records = [
+        {"rows": digests[entry["data"]], **entry["scores"]["candidate"]}
+        for entry in evidence.document.get("scored") or ()
+        if entry.get("data") in digests and entry.get("scores")
+    ]
+    while records and len(text := json.dumps(records, separators=(",", ":"))) > LONGEST_FACT:
+        records.pop()
+    return {SCORE_FACT: text} if records else {}
 
 
 def registry_moment(registry: Registry, model: str, *, production_model: str) -> dict[str, int] | None:

@@ -30,6 +30,7 @@ from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import loading_guard, program_runner, start_model
 from lockgate.runs.parity.golden_answers import golden_rows
+from lockgate.runs.parity.recorded_answers import as_recorded, score_entry
 from lockgate.runs.parity.serving_packages import serving_packages
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.scratch_folder import scratch_folder
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.gates.gate import Gate
     from lockgate.models.answers.answer_reader import AnswerReader
+    from lockgate.runs.evaluation_count import Published
 Progress = Callable[[str, int, int | None], None]
 _SCORED = "scored.json"
 
@@ -60,6 +62,7 @@ def open_case(
     resumed: bool = False,
     measuring: Sequence[Gate] = (),
     started: Mapping[str, Model] | None = None,
+    published: Published | None = None,
 ) -> Iterator[CaseBuilder]:
     """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
 
@@ -67,12 +70,13 @@ def open_case(
     began: the moment of the run, from which `last` of data counts back, the same where it is resumed; now where None.
     resumed: take up what the folder has sealed. measuring: gates whose data behind addresses are looked at before anything
     else; raises DataMisfits where these cannot serve them. started: role → a model that runs already, and is closed by others.
+    published: facts of what is published of the model, which say what the champion answered when it was evaluated.
     """
     with ExitStack() as stack:
         parent = own_folder(pipeline.root, "tmp")
         builder = CaseBuilder(
             pipeline, registry, folder, stack.enter_context(scratch_folder("run-", parent)), environ, stack, cancelled, progress,
-            began or datetime.now(UTC), resumed, started or {},
+            began or datetime.now(UTC), resumed, started or {}, published,
         )  # fmt: skip
         require_data(pipeline, measuring, builder.dataset, remote_ones=True)
         builder.choose(candidate)
@@ -118,6 +122,7 @@ class CaseBuilder:
     began: datetime | None = None
     resumed: bool = False
     started: Mapping[str, Model] = field(default_factory=dict)
+    published: Published | None = None
     case: Case = field(init=False)
     _made: dict[str, Dataset] = field(default_factory=dict, init=False)
     _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
@@ -143,7 +148,7 @@ class CaseBuilder:
             datasets=tuple(self.pipeline.data),
             input_plan=self.inputs.plan,
             dataset=self._open_dataset,
-            scored=lambda name: self._score(name, replayed=False),
+            scored=lambda name: as_recorded(self, name, self._score(name, replayed=False)),
             replayed=lambda name: self._score(name, replayed=True),
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
@@ -243,11 +248,11 @@ class CaseBuilder:
                 return scored
         classes = self.inputs.classes(dataset)
         readers = self._readers(dataset, classes, replayed=replayed)
-        ask, columns, checks = self._scorers(dataset, readers, replayed=replayed)
+        scorers, columns, checks = self._scorers(dataset, readers, replayed=replayed)
         progress = self.progress
         scored = build_scored(
             dataset,
-            scorers=ask,
+            scorers=scorers,
             task=self.pipeline.task,
             positive=self.pipeline.positive,
             salt=salt(self.pipeline.root),
@@ -261,6 +266,7 @@ class CaseBuilder:
         scored.unrepeatable = self._unrepeatable(scored, readers, checks)
         more: dict[str, Any] = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
         more |= {"repeated": dataset.repeated} if dataset.repeated else {}
+        more |= score_entry(scored) if scorers and not replayed else {}
         self._score_entries[key] = {"sha256": scored.sha256, "rows": scored.rows, **more}
         self.folder.keep_sealed(_SCORED, self._score_entries)
         return scored
