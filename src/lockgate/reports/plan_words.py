@@ -20,6 +20,7 @@ _UNFORETOLD = {
     "text": "this gate's lines are read when it runs",
     "varies": "how much it varies shows in the run",
 }
+_RATES = {"flips": ("differ", "differs on"), "breaks": ("are broken", "breaks"), "fixes": ("are fixed", "fixes")}
 
 Outlook = Mapping[str, Any]
 """One outlook of the document of `gate plan --json`."""
@@ -95,11 +96,11 @@ def _too_few(outlook: Outlook) -> Foretold:
         return Foretold("hopeless", f"{where}no {rows}", "")
     if basis == "too_few_slices":
         return Foretold("hopeless", f"too few {rows}: ", "fewer than two slices have any, and a gap lies between two")
-    if basis == "flips":
-        share = short(100 * float(outlook["figures"]["assumed"]))
-        text = f"{_counted(outlook)}; a candidate that decides {share} % of them differently would mostly be left undecided"
-        return Foretold("hopeless", f"{where}too few {rows}: ", text)
     needed = f", about {rounded(outlook['rows_enough'])} needed" if outlook["rows_enough"] else ""
+    if basis in _RATES:
+        share = short(100 * float(outlook["figures"]["assumed"]))
+        fate = f"a candidate that {_RATES[basis][1]} {share} % of them would mostly be left undecided"
+        return Foretold("hopeless", f"{where}too few {rows}: ", f"{_counted(outlook)}{needed}; {fate}")
     slices = f" for {' and '.join(outlook['figures']['slices'])}" if outlook["figures"].get("slices") else ""
     return Foretold(
         outlook["status"], f"{where}too few {rows}{slices}: ", f"{_counted(outlook)}{needed}{_instead(outlook)}"
@@ -180,9 +181,10 @@ def _passes(outlook: Outlook, operator: str) -> str:
         fate = "take longer" if figures["beyond_limit"] else "fail"
         allowed = f"at most {figures['most']:,}" if figures["most"] else "none"
         return f"it passes while {allowed} of them {fate}{_stalls(figures)}"
-    if basis == "flips":
+    if basis in _RATES:
+        (happen, does), fate = _RATES[basis], figures["fate"]
         observed, assumed = (short(100 * float(share)) for share in (outlook["observed_to_pass"], figures["assumed"]))
-        return f"it passes when {observed} % or {more} differ; a candidate that differs on {assumed} % would {figures['fate']}"
+        return f"it passes when {observed} % or {more} {happen}; a candidate that {does} {assumed} % would {fate}"
     if basis == "value":
         return f"it passes when {short(float(outlook['observed_to_pass']))} or {more} is measured"
     limit, needed = float(outlook["tolerance"]), float(outlook["smallest_tolerance"])

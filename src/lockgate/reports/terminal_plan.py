@@ -145,7 +145,7 @@ def _foundations(plan: Mapping[str, Any], medium: Medium) -> Lines:
                 "how much worse than the champion a line lets the candidate be, such as 0.03 in auc >= champion - 0.03",
             )
         )
-    if plan["assumptions"] is not None and bases & {"tolerance", "gain", "flips", "value", "gap"}:
+    if plan["assumptions"] is not None and bases & {"tolerance", "gain", "flips", "breaks", "fixes", "value", "gap"}:
         sentences.append(("assumed", _assumed(plan["assumptions"])))
     numbers: dict[Any, list[str]] = {}
     for name, number in plan["looks"].items():

@@ -28,7 +28,8 @@ from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.planning.expected_error import CORRELATION
 from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
 from lockgate.evaluation.planning.outlook import Outlook, as_absolute, assumptions, outlooks
-from lockgate.evaluation.planning.request_outlook import counted_outlook, flip_rate_outlook, timed_outlook
+from lockgate.evaluation.planning.rate_outlook import rate_outlook
+from lockgate.evaluation.planning.request_outlook import counted_outlook, timed_outlook
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.row_columns import checked_rows
@@ -210,30 +211,29 @@ class _Plan:
         gaps = [requirement.gap for _, requirement in planned if requirement.gap]
         counts = _estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)
         own: dict[str, list[Estimate]] = {}
-        labelled = [pair for pair, (_, line) in zip(absolute, planned, strict=True) if _needs_labels(gate, line)]
+        labelled = [pair for pair, (_, line) in zip(absolute, planned, strict=True) if _is_of_labels(gate, line)]
         if self.scored is not None and labelled:
             table, threshold = self._scored_tables[data]
             own = _estimates(table, labelled, small, threshold=threshold, gaps=gaps)
         if planned:
             earlier = {name: values[()] for name, values in self._earlier.get(gate.title, {}).items() if () in values}
             compared = [line.subject for _, line in planned if line.limit.relative]
-            self._assume(data, compared, scored=bool(own), earlier=earlier)
+            self._assume(data, compared, scored=len(own) == len(planned), earlier=earlier)
         listed: dict[str, list[Outlook]] = {}
         for name, requirement in planned:
             by_slice = {estimate.slice: estimate for estimate in own.get(name, ())}
             if requirement.gap is not None:
-                listed[name] = [gap_outlook(name, requirement, counts.get(name, []), small=small, own=by_slice)]
+                listed[name] = [
+                    gap_outlook(name, requirement, counts.get(name, []), small=small, own=by_slice, disagreement=self.disagreement)
+                ]  # fmt: skip
                 continue
-            listed[name] = outlooks(
+            of_slices = outlooks(
                 name, requirement, gate.subjects[requirement.subject], counts.get(name, []), small=small, own=by_slice,
                 earlier=self._earlier.get(gate.title, {}).get(requirement.subject_text, {}),
                 disagreement=self.disagreement,
                 judged=self.champion is not None,  # how a candidate does is for a run to say, which counts as an evaluation
             )  # fmt: skip
-            if requirement.subject == "flip_rate":
-                listed[name] = [
-                    flip_rate_outlook(outlook, requirement, disagreement=self.disagreement) for outlook in listed[name]
-                ]
+            listed[name] = [rate_outlook(each, requirement, disagreement=self.disagreement) for each in of_slices]
         return listed
 
     def _assume(self, data: str, compared: Sequence[str], *, scored: bool, earlier: Mapping[str, float]) -> None:
@@ -288,7 +288,7 @@ class _Plan:
         alone = self.pipeline.model_copy(update={"champion": "none", "output": output, "per_row": {}})
         if self.champion is not None:
             alone = unguarded(alone)
-        gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
+        gates = [gate for gate in alone.gates if any(_is_of_labels(gate, line) for line in gate.lines)]
         tables = {}
         with (
             tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
@@ -349,9 +349,10 @@ def _metrics(lines: Iterable[Requirement]) -> dict[str, Any]:
     return {**catalog.of_lines(lines), FLIP_RATE.name: FLIP_RATE}
 
 
-def _needs_labels(gate: Gate, requirement: Requirement) -> bool:
+def _is_of_labels(gate: Gate, requirement: Requirement) -> bool:
+    """Whether one model alone has a value of it, on labelled rows."""
     subject = gate.subjects.get(requirement.subject)
-    return subject is not None and "label" in subject.needs
+    return subject is not None and "label" in subject.needs and "no champion" not in subject.needs
 
 
 def _estimates(

@@ -321,6 +321,10 @@ gates:
       - auc gap over geo <= 0.2
       - log_loss gap over geo <= 0.2
       - {{metric: accuracy, at_least: 0.5, claim: point}}
+      - broken_rate <= 4%
+      - broken_rate <= 2% on each geo
+      - fixed_rate >= 1%
+      - broken_rate gap over geo <= 0.02
   - gate: shadow
     data: traffic
     require: [flip_rate <= 2%, flip_rate <= 8% on each slice, new_errors <= 0]
@@ -366,6 +370,21 @@ metrics r4 log_loss gap over geo <= 0.2
   overall: not planned from counts: gate plan --score measures the champion
 metrics r5 accuracy >= 0.5
   overall: not planned: a point has no error rate
+metrics r6 broken_rate <= 4%
+  overall: has power: passes from a value of 0.034 down, with 90 % power where the truth is at most 0.03; \
+an equal candidate that differs on 5 % of rows breaks 2.5 %, and would pass
+metrics r7 broken_rate <= 2% on each geo
+  geo=AT: underpowered at 2.5 %: passes from a value of 0.01351 down, with 90 % power where the truth is at most 0.01; \
+an equal candidate that differs on 5 % of rows breaks 2.5 %, and would mostly be left undecided
+  geo=BR: underpowered at 2.5 %: passes from a value of 0.01351 down, with 90 % power where the truth is at most 0.01; \
+an equal candidate that differs on 5 % of rows breaks 2.5 %, and would mostly be left undecided
+  geo=LU: no-harm check: 40 rows; 100 are required
+metrics r8 fixed_rate >= 1%
+  overall: has power: passes from a value of 0.01333 up, with 90 % power where the truth is at least 0.017; \
+an equal candidate that differs on 5 % of rows fixes 2.5 %, and would pass
+metrics r9 broken_rate gap over geo <= 0.02
+  overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.019 with 90 % power, where \
+the slices do not differ; 1 smaller slice is only under the no-harm check
 shadow r1 flip_rate <= 2%
   overall: has power: passes from a value of 0.0145 down, with 90 % power where the truth is at most 0.011; \
 models that disagree on 5 % of requests are found to differ too much
@@ -418,6 +437,20 @@ for harm
     cannot be foretold: row counts alone do not tell how much it varies; with --score a model answers the rows first
   accuracy >= 0.5
     cannot be foretold: measured numbers are compared as they are, without allowing for chance
+  broken_rate <= 4%
+    enough rows (3,000): it passes when 3.4 % or less are broken; a candidate that breaks 2.5 % would pass
+  broken_rate <= 2% on each geo
+    geo=AT: too few rows: 1,480, 319 of them positive, about 7,700 needed; a candidate that breaks 2.5 % of them would \
+mostly be left undecided
+    geo=BR: too few rows: 1,480, 295 of them positive, about 7,700 needed; a candidate that breaks 2.5 % of them would \
+mostly be left undecided
+    geo=LU: too few rows: 40, 8 of them positive, about 7,900 needed. Until then only a loss that shows plainly fails \
+it
+  fixed_rate >= 1%
+    enough rows (3,000): it passes when 1.333 % or more are fixed; a candidate that fixes 2.5 % would pass
+  broken_rate gap over geo <= 0.02
+    enough rows (3,000): for geo=AT and geo=BR a gap of 0.019 would do, yours is 0.02; 1 smaller slice only watched \
+for harm
 
 shadow
   flip_rate <= 2%

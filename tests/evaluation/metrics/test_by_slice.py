@@ -103,7 +103,7 @@ def test_a_gate_measures_what_scikit_learn_measures(task: str, data: st.DataObje
 
 def test_no_metric_is_left_out() -> None:
     """What scikit-learn has not is held to a definition of its own, beside its family."""
-    own = {"calibration_error", "quantile_loss", "recall_at_precision"}
+    own = {"broken_rate", "calibration_error", "fixed_rate", "quantile_loss", "recall_at_precision"}
 
     assert set(names("binary")) | set(names("regression")) | own == {
         name for name, subject in SUBJECTS.items() if set(subject.tasks) & {"binary", "regression"}

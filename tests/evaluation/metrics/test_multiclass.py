@@ -108,8 +108,9 @@ def defined(asked: str, labels: NDArray[Any], scores: Floats) -> bool:
 
 
 def test_every_metric_of_several_classes_has_an_oracle() -> None:
-    """Calibration aside, which is the binary one on the scores of a class."""
-    assert {asked.partition("(")[0] for asked in ORACLES} | {"calibration_error"} == set(SUBJECTS)
+    """Calibration aside, which is the binary one on the scores of a class, and what is of two models."""
+    others = {"calibration_error", "broken_rate", "fixed_rate"}
+    assert {asked.partition("(")[0] for asked in ORACLES} | others == set(SUBJECTS)
 
 
 @settings(max_examples=80, deadline=None)

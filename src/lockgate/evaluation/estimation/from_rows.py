@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.from_sums import NO_SPREAD, SummedMetrics
-from lockgate.evaluation.estimation.sum_request import SliceCode
-from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.estimation.sum_request import ROLES, SliceCode
+from lockgate.evaluation.metrics.declaration import Metric, OneRight
+from lockgate.evaluation.metrics.fixes_and_breaks import one_right
 from lockgate.evaluation.metrics.multiclass import worst_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
-from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Rare, Summary, clipped_beside
+from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Rare, Summary, Undefined, clipped_beside
+from lockgate.models.class_scores import predicted_class
 from lockgate.stats.effective_size import Weighing, effective_rows
 from lockgate.stats.influence import spread
 
@@ -172,20 +174,37 @@ class SliceRows:
 
     def _value(self, role: str, requirement: Requirement) -> MetricValue:
         metric = requirement.pick(self.metrics)
-        argument = None if metric.argument is None else requirement.argument(metric.argument)
-        threshold = self.threshold.get(role) if argument is None else float(argument)
-        if metric.argument == "threshold":
-            threshold = self.scored.cut(role, threshold)
-        key = (role, metric, threshold)
+        argument = self._argument(role, requirement)
+        key = (role, metric, argument)
         if key not in self.values:
-            if metric.measure_rows is not None:
+            if isinstance(metric.sums, OneRight):
+                candidate, champion = (self._decided_rightly(each, requirement) for each in ROLES)
+                self.values[key] = one_right(metric.sums, candidate, champion, self.weights)
+            elif metric.measure_rows is not None:
                 rows = np.arange(self.scored.rows) if self.members is None else self.members
                 self.values[key] = metric.measure_rows(role, rows, self.weights)
             else:
                 assert metric.measure is not None  # noqa: S101  # one of both is there
                 scores: Any = self.scores[role]
-                self.values[key] = metric.measure(self.labels, scores, self.weights, threshold)
+                self.values[key] = metric.measure(self.labels, scores, self.weights, argument)
         return self.values[key]
+
+    def _argument(self, role: str, requirement: Requirement) -> float | None:
+        """What the metric of a line is given: its argument there, else the role's threshold."""
+        name = requirement.pick(self.metrics).argument
+        written = None if name is None else requirement.argument(name)
+        argument = self.threshold.get(role) if written is None else float(written)
+        return self.scored.cut(role, argument) if name == "threshold" else argument
+
+    def _decided_rightly(self, role: str, requirement: Requirement) -> Bools:
+        """(n,) whether a role decides a row for its label. Raises Undefined without a threshold, ValueError without its answers."""
+        scores, cut = self.scores[role], self._argument(role, requirement)
+        if scores is None:
+            raise ValueError(f"{requirement.subject} needs the answers of two models")
+        if not self.scored.classes and cut is None:
+            raise Undefined("no_threshold", "no threshold says which scores are positive")
+        right: Bools = (predicted_class(scores) if self.scored.classes else scores >= cut) == self.labels
+        return right
 
     def compare(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> Comparison | None:
         """By the metric's own rule, None where it has none."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lockgate.evaluation.estimation.engine import SliceSums, SumEngine
 from lockgate.evaluation.estimation.sum_request import ROLES, Cuts, SliceCode, request_sums
 from lockgate.evaluation.metrics.calibration import BinSums
-from lockgate.evaluation.metrics.declaration import Metric, RowLoss, Share
+from lockgate.evaluation.metrics.declaration import Metric, OneRight, RowLoss, Share
+from lockgate.evaluation.metrics.fixes_and_breaks import one_right_detail
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Rare, Summary, Undefined, clipped_beside, small_sample
 from lockgate.stats.influence import Spread, Sums
@@ -54,14 +55,14 @@ class SummedMetrics:
         metric = line.pick(self._metrics)
         if metric.sums is None or (metric.sums == "bins" and line.limit.relative):
             return False
-        for role in ROLES if line.limit.relative else ROLES[:1]:
+        for role in ROLES if line.limit.relative or metric.of_both else ROLES[:1]:
             low, high = self._ranges[role] or (math.nan, math.nan)
             if not (math.isfinite(low) and math.isfinite(high)):
                 return False
             # Losses and bins are of probabilities; other scores are left to the metric, which refuses them.
             if (metric.sums == "bins" or isinstance(metric.sums, RowLoss)) and not (low >= 0 and high <= 1):
                 return False
-            if isinstance(metric.sums, Share) and self._cut(line, role) is None:
+            if isinstance(metric.sums, Share | OneRight) and self._cut(line, role) is None:
                 return False
         return True
 
@@ -72,7 +73,8 @@ class SummedMetrics:
 
     def cuts(self, line: Requirement) -> Cuts:
         """Of both roles; None for a champion that is not compared."""
-        return self._cut(line, "candidate"), self._cut(line, "champion") if line.limit.relative else None
+        both = line.limit.relative or line.pick(self._metrics).of_both
+        return self._cut(line, "candidate"), self._cut(line, "champion") if both else None
 
     def measure(self, slice_code: SliceCode, role: str, line: Requirement) -> Summary:
         """One model's metric on a slice. Raises Undefined."""
@@ -87,6 +89,8 @@ class SummedMetrics:
         rows, positives = self.size(slice_code) or (0, 0)
         if isinstance(metric.sums, Share):
             return _share(metric.sums, self._decisions(slice_code, line, role), rows)
+        if isinstance(metric.sums, OneRight):
+            return _one_right(metric.sums, self._sums.counts[slicing, self.cuts(line)][code])
         if isinstance(metric.sums, RowLoss):
             moments = self._sums.moments[slicing, metric.name, role]
             sums, detail = moments.sums(code).scaled(small_sample(rows)), dict[str, Any]()
@@ -195,6 +199,14 @@ def _ratio_influence(share: Share, counts: Ints, value: float, rows: int) -> Flo
     above, below = np.array(share.above), np.array(share.below)
     scale = rows / float((below * counts).sum()) * small_sample(rows)
     return (above - value * below) * scale
+
+
+def _one_right(sums: OneRight, table: Ints) -> Summary:
+    """table: [label, decided by the candidate, by the champion] rows."""
+    rows, kinds = int(table.sum()), {"candidate": int(table[0, 0, 1] + table[1, 1, 0])}
+    kinds["champion"] = int(table[0, 1, 0] + table[1, 0, 1])
+    hits = kinds[sums.right]
+    return Summary(hits / rows, NO_SPREAD, 0.0, rows, counts=(hits, rows), detail=one_right_detail(*kinds.values()))
 
 
 def _disagreement(share: Share, table: Ints, value: float) -> Summary:

@@ -24,7 +24,7 @@ class SumRequest:
 
     ordered: the slices whose rows must be in the order of scores; ranks, bins: whether for ranks, for calibration. tested:
     the metrics of which more than a value is needed. factors: by metric, of requirements that compare two models. losses: the
-    loss of a row, by metric. paired: whether any requirement compares two models.
+    loss of a row, by metric. paired: whether any requirement takes both models.
     """
 
     ordered: frozenset[SliceCode]
@@ -55,7 +55,7 @@ def request_sums(
             losses[metric.name] = metric.sums
         else:
             cuts[cuts_of(line)] = None
-        paired |= line.limit.relative
+        paired |= line.limit.relative or metric.of_both
         if line.claim != "point":
             tested.add(metric.name)
             if line.limit.relative:

@@ -110,7 +110,7 @@ class Explanation:
             among = f" among {estimate.rows:,}" if estimate.rows > 1 else ""
             few = f": {self.detail['too_few']}" if verdict is Verdict.INCONCLUSIVE and "too_few" in self.detail else ""
             return f"{text}{among}{few}; {self._allowed()}"
-        text += self._clip() + self._contrast()
+        text += self._clip() + self._one_right() + self._contrast()
         if self.code == "watched":
             return f"{text}: checked for harm alone ({self.smallness}); {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
@@ -141,6 +141,13 @@ class Explanation:
             return ""
         counted = f" in {counted_words(rows)}" if rows else ""
         return f" (clip {float(clip):g}{counted}{f', in {counted_words(beside)} of the champion' if beside else ''})"
+
+    def _one_right(self) -> str:
+        """The rows behind a rate of those that one model decides rightly and the other does not; nothing of other values."""
+        if self.estimate.on != "value" or "only_champion" not in self.detail:
+            return ""
+        broken, fixed = self.detail["only_champion"], self.detail["only_candidate"]
+        return f" ({counted_words(broken)} broken, {fixed:,} fixed)"
 
     def _ends(self, low: float | None, high: float | None) -> str:
         """The interval of a contrast, in brackets; an end of a difference says its side where the ends are on two."""
@@ -274,6 +281,8 @@ class Explanation:
         bound = self.estimate.low if self.requirement.op == ">=" else self.estimate.high
         if bound is None or not math.isfinite(bound) or self.code == "too_small" or not self._met:
             return None
+        if self.subject is not None and bound == self.subject.bounds[0 if self.requirement.op == ">=" else 1]:
+            return None  # a limit there would say nothing
         if value == self.estimate.required[1] or (self.needed or 0) > _AT_LIMIT * self.estimate.rows:
             rows = f"its value is at the limit, which hardly any number of {self.estimate.counted_in} decides"
             return f"{rows}; a limit of {self._value(loosened(bound, value))} would be met"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from lockgate.evaluation.metrics import classification, ranking_subjects, regression
 from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.metrics.fixes_and_breaks import OF_BOTH_MODELS
 from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.requirements.requirement import Requirement, Value
 from lockgate.evaluation.requirements.subject import Subject
@@ -19,10 +20,13 @@ DECLARED: Mapping[str, Metric] = {
         *classification.ON_SCORES,
         *regression.ON_PREDICTIONS,
         *classification.OF_CLASSES_ONLY,
+        *OF_BOTH_MODELS,
         *regression.ON_QUANTILES,
     )
 }
-METRICS: Mapping[str, Metric] = {name: metric for name, metric in DECLARED.items() if metric.measure is not None}
+METRICS: Mapping[str, Metric] = {
+    name: metric for name, metric in DECLARED.items() if metric.measure is not None or metric.of_both
+}
 """Those that are measured of labels and scores as they are, not of several classes or by query only."""
 SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
 

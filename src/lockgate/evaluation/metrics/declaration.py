@@ -99,8 +99,16 @@ class RowLoss:
     clip: Clip | None = None
 
 
-Sums = Share | RowLoss | Literal["ranks", "bins"]
-"""How an engine sums a metric up without its rows: by cell, by loss, by rank (auc, average_precision), by bin of scores."""
+@dataclass(frozen=True)
+class OneRight:
+    """Rows that one model decides rightly and the other does not, which takes both models. right: the one that does."""
+
+    right: Literal["candidate", "champion"]
+
+
+Sums = Share | RowLoss | OneRight | Literal["ranks", "bins"]
+"""How an engine sums a metric up without its rows: by cell, by loss, by who is right, by rank (auc, average_precision), by
+bin of scores."""
 
 
 Counted = Literal["rows", "positives", "negatives"]
@@ -131,7 +139,7 @@ class Metric:
     """One metric: all that is known of it.
 
     scale: on which one model's value is bounded. Either `measure` or `measure_rows` is there, the latter where a metric
-    reads more than labels and scores; neither where it is measured of several classes only.
+    reads more than labels and scores; neither where it is measured of several classes only, or of both models together.
     argument: of the line, given to `measure`, by default the threshold; None where it takes none.
     decide: a rule in place of counts and influence values, which then are zero.
     minority: whether the smaller class must be large enough before anything is decided. paired_share: whether two models
@@ -163,6 +171,11 @@ class Metric:
     clipped: Callable[[float], Metric] | None = None
     plan: Plan = Plan()
     curve: Literal["roc", "precision_recall"] | None = None
+
+    @property
+    def of_both(self) -> bool:
+        """Whether its value is of the decisions of both models together, so that neither has one of its own."""
+        return isinstance(self.sums, OneRight)
 
     @property
     def approximate(self) -> bool:

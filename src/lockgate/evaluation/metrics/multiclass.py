@@ -19,7 +19,7 @@ from lockgate.evaluation.metrics import multiclass_arguments
 from lockgate.evaluation.metrics.catalog import DECLARED, clipped
 from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric_value import Bools, Cells, Floats, MetricValue, Undefined, mean_of, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import Bools, Cells, Floats, MetricValue, Undefined, mean_of, share_of
 from lockgate.hashing import number
 from lockgate.models.class_scores import predicted_class
 from lockgate.stats.effective_size import carriers, effective_number
@@ -93,6 +93,8 @@ def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, M
 def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
     args = multiclass_arguments.arguments(line)
     declared = clipped(DECLARED[line.subject], args.get("clip"))
+    if declared.of_both:
+        return replace(declared, classes=classes, argument=None)
     # An engine sums up binary rows; the argument that a binary metric takes is none of a metric of classes.
     metric = replace(declared, classes=classes, argument=None, sums=None)
     if "class" in args:
@@ -210,10 +212,7 @@ def _mean_loss(name: str, loss: RowLoss) -> Measure:
 
 def _share_of_rows(hits: Callable[[Array, Array], Bools]) -> Measure:
     def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
-        right = hits(labels, scores)
-        every = np.ones(labels.size, dtype=bool)
-        share = ratio_of(right, every, weights, among="rows")
-        return MetricValue(share.value, share.psi, right, every)
+        return share_of(hits(labels, scores), weights)
 
     return measure
 

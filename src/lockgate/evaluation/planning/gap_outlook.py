@@ -14,13 +14,14 @@ from lockgate.evaluation.judging.judge import is_no_harm_check, smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
-from lockgate.evaluation.planning.expected_error import rows_of_share
+from lockgate.evaluation.planning.expected_error import DISAGREEMENT, rows_of_share
 from lockgate.evaluation.planning.outlook import Outlook, enough_rows, measured_times, times, with_minority
+from lockgate.evaluation.planning.rate_outlook import assumed_rate
 from lockgate.evaluation.requirements.requirement import Requirement, Scope
 from lockgate.stats.auc_variance import placements
 from lockgate.stats.power import margin_by_t
 
-WORST_SHARE = 0.5  # p(1 − p) is largest there
+_WORST_SHARE = 0.5  # p(1 − p) is largest there
 
 
 def slice_value_requirement(line: Requirement) -> Requirement:
@@ -35,12 +36,16 @@ def gap_outlook(
     *,
     small: SmallSlices,
     own: Mapping[SliceKey, Estimate] | None = None,
+    disagreement: float = DISAGREEMENT,
 ) -> Outlook:
     """The outlook of a gap. counts: rows and positives of its slices. own: the champion's estimates of them.
 
-    Without measurements, shares are taken to be 0.5, where they vary most, and slices to be equal.
+    disagreement: the share of rows on which the two models are assumed to decide differently. Without measurements, shares are
+    taken to be 0.5, where they vary most, those of both models to be as assumed, and slices to be equal.
     """
-    outlook = _gap_outlook(name, line, counts, small=small, own=own)
+    assumed = assumed_rate(line.subject, disagreement)
+    share = _WORST_SHARE if assumed is None else assumed
+    outlook = _gap_outlook(name, line, counts, small=small, own=own, share=share)
     if outlook.status != "hopeless":
         return outlook
 
@@ -50,7 +55,7 @@ def gap_outlook(
     def at(factor: float) -> Outlook:
         more = [estimate if estimate.slice in kept else times(estimate, factor, line) for estimate in counts]
         measured = {key: measured_times(estimate, factor) for key, estimate in (own or {}).items()}
-        return _gap_outlook(name, line, more, small=small, own=measured)
+        return _gap_outlook(name, line, more, small=small, own=measured, share=share)
 
     return replace(outlook, enough=enough_rows(outlook.rows, at))
 
@@ -62,6 +67,7 @@ def _gap_outlook(
     *,
     small: SmallSlices,
     own: Mapping[SliceKey, Estimate] | None,
+    share: float,
 ) -> Outlook:
     counts = [with_minority(estimate, line) for estimate in counts if estimate.rows]
     rows = sum(estimate.rows for estimate in counts)
@@ -79,7 +85,7 @@ def _gap_outlook(
     if few and (small.below != "watch" or len(held) < 2):
         key, reason = next(iter(few.items()))
         return replace(blank.underpowered(f"{slice_words(key)} has {reason}"), figures={"slices": [slice_words(key)]})
-    spreads = [_spread(line, estimate, (own or {}).get(estimate.slice)) for estimate in held]
+    spreads = [_spread(line, estimate, (own or {}).get(estimate.slice), share) for estimate in held]
     measured = [spread for spread in spreads if spread is not None]
     if len(measured) < len(spreads):
         return blank.not_planned_from_counts()
@@ -105,7 +111,9 @@ def _gap_outlook(
     )
 
 
-def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) -> tuple[float, float, float] | None:
+def _spread(
+    line: Requirement, estimate: Estimate, champion: Estimate | None, share: float
+) -> tuple[float, float, float] | None:
     """(value, standard error, effective rows) of a slice; None where they are not known."""
     if champion is not None and champion.candidate is not None and champion.se is not None and champion.n_eff:
         return champion.candidate, champion.se, champion.n_eff
@@ -113,7 +121,7 @@ def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) ->
         return None
     rows = rows_of_share(line, estimate)
     if rows:
-        return WORST_SHARE, WORST_SHARE / math.sqrt(rows), float(rows)
+        return share, math.sqrt(share * (1 - share) / rows), float(rows)
     positives = estimate.positives or 0
     plan = declared(line.subject).plan
     if plan.champion is None or not plan.placements or not 0 < positives < estimate.rows:

@@ -36,7 +36,7 @@ _PRECISION = 0.8  # assumed, as an average precision is
 Status = Literal["decidable", "watched", "hopeless", "unknown"]
 # What an outlook rests on, or why there is none.
 Basis = Literal[
-    "tolerance", "value", "gap", "flips", "requests", "blocks", "counted", "no_rows", "too_small", "too_few_slices",
+    "tolerance", "value", "gap", "flips", "breaks", "fixes", "requests", "blocks", "counted", "no_rows", "too_small", "too_few_slices",
     "gain", "point", "counts_only", "closed_loop", "text", "varies",
 ]  # fmt: skip
 _NEAR = 1.05  # rows are said to two figures

@@ -1,23 +1,21 @@
-"""Power of requirements on requests before a run: latency, failures, flips, and counts."""
+"""Power of requirements on requests before a run: latency, failures, and counts."""
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
-from lockgate.evaluation.judging.number_format import percent, safely_rounded, short
+from lockgate.evaluation.judging.number_format import safely_rounded, short
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
-from lockgate.evaluation.planning.outlook import Outlook, enough_rows
-from lockgate.evaluation.planning.value_needed import share_to_pass
+from lockgate.evaluation.planning.outlook import Outlook
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.hashing import number
 from lockgate.models.load_spec import Load
-from lockgate.stats.proportions import binomial_at_least, binomial_at_most
+from lockgate.stats.proportions import binomial_at_most
 
 _MOST_REQUESTS = 10**8  # more than anybody sends
 
@@ -63,7 +61,7 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load)
         )
     most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE), stall=stall)
     outcome = "take longer" if line.subject in PERCENTILES else "fail"
-    rate = _true_rate(requests / stall, most / stall)
+    rate = true_rate(requests / stall, most / stall)
     words = (
         f"has power: passes while at most {most:,} of {requests:,} requests {outcome}, with 90 % power where at most "
         f"{safely_rounded(100 * rate, up=False, figures=2):.6g} % truly do; fewer count where requests resemble each other{unseen}"
@@ -79,48 +77,12 @@ def _unseen(stall: int | None, longest: int) -> str:
     return f"a rare stall of over {longest:,} requests in a row would go unseen: see load.stall"
 
 
-def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
-    """The outlook of a requirement on flips, with the fate of models that disagree as assumed."""
-    foretold = _flips(outlook, line, disagreement=disagreement)
-    if foretold.status not in ("hopeless", "watched") or line.op != "<=":
-        return foretold
-
-    def at(factor: float) -> Outlook:
-        rows = round(outlook.rows * factor)
-        most = share_to_pass(line.limit.value, rows, alpha=1 - (line.confidence or CONFIDENCE), up=False)
-        resized = replace(outlook, rows=rows, status="hopeless" if math.isnan(most) else "decidable")
-        return _flips(replace(resized, observed=None if math.isnan(most) else most), line, disagreement=disagreement)
-
-    enough = enough_rows(outlook.rows, at)
-    return replace(foretold, enough=None if enough is None else max(enough, outlook.enough or 0))
-
-
-def _flips(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
-    if outlook.observed is None or line.op != "<=":
-        return outlook
-    most = round(outlook.observed * outlook.rows)
-    rate, limit, alpha = _true_rate(outlook.rows, most), line.limit.value, 1 - (line.confidence or CONFIDENCE)
-    fails = _edge(outlook.rows, lambda hits: binomial_at_least(hits, outlook.rows, limit) <= alpha)
-    passes = binomial_at_most(most, outlook.rows, disagreement) >= POWER
-    refuted = disagreement > limit and binomial_at_least(fails, outlook.rows, disagreement) >= POWER
-    assumed = f"models that disagree on {percent(disagreement)} of requests "
-    result = "pass" if passes else "are found to differ too much" if refuted else "are mostly left undecided"
-    decidable = passes or refuted
-    words = (
-        f"{'has power' if decidable else f'underpowered at {percent(disagreement)}'}: passes from a value of "
-        f"{short(outlook.observed)} down, with 90 % power where the truth is at most {safely_rounded(rate, up=False, figures=2):.6g}; {assumed}{result}"
-    )
-    figures = {"assumed": number(disagreement), "fate": "pass" if passes else "fail" if refuted else "undecided"}
-    status = outlook.status if decidable else "hopeless"
-    return replace(outlook, status=status, words=words, basis="flips", figures=figures)
-
-
 def most_beyond(requests: int, share: float, *, alpha: float, stall: float = 1) -> int:
     """The most requests beyond a limit with which the share beyond it is still shown to be small enough; −1 where none is.
 
     stall: how many of them count as one. Source: the order-statistic bound, as MLPerf LoadGen stops early.
     """
-    return _edge(requests, lambda beyond: binomial_at_most(beyond / stall, requests / stall, share) > alpha) - 1
+    return edge(requests, lambda beyond: binomial_at_most(beyond / stall, requests / stall, share) > alpha) - 1
 
 
 def requests_to_pass(requests: int, over: int, share: float, *, alpha: float, effect: float) -> int | None:
@@ -142,12 +104,12 @@ def requests_to_pass(requests: int, over: int, share: float, *, alpha: float, ef
     return bisect_left(range(high + 1), x=True, lo=high // 2, key=passes) if high > requests else requests
 
 
-def _edge(top: int, holds: Callable[[int], bool]) -> int:
+def edge(top: int, holds: Callable[[int], bool]) -> int:
     """The smallest number from 0 to top + 1 from which on it holds."""
     return bisect_left(range(top + 1), x=True, key=holds)
 
 
-def _true_rate(units: float, most: float) -> float:
+def true_rate(units: float, most: float) -> float:
     """The largest true rate with which at most so many of the units occur with 90 % power."""
     low, high = 0.0, 1.0
     while high - low > 1e-9:

@@ -44,9 +44,10 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
             reasons += _without_room(requirement, text, confidence) if estimated and not wrong_way else []
         return reasons
     if requirement.claim in ("superior", "not_worse", "no_harm"):
+        itself = "no champion" in subject.needs  # then no limit may name it
         reasons.append(
             f"{text!r}: claim {requirement.claim} compares with a champion; "
-            "write champion in the limit, or leave claim out"
+            f"{'' if itself else 'write champion in the limit, or '}leave claim out"
         )
     if requirement.gap:
         return reasons + _gap(requirement, text)

@@ -139,6 +139,13 @@ def ratio_of(above: Array, below: Array, weights: Floats | None, *, among: str) 
     return MetricValue(ratio, psi)
 
 
+def share_of(hits: Bools, weights: Floats | None, detail: Mapping[str, Any] | None = None) -> MetricValue:
+    """The (weighted) share of rows that are hits, of all rows."""
+    every = hits | ~hits
+    share = ratio_of(hits, every, weights, among="rows")
+    return MetricValue(share.value, share.psi, hits, every, detail=detail or {})
+
+
 def small_sample(n: int) -> float:
     """√(n/(n−1)): the factor that makes the variance of n influence values the unbiased one."""
     return math.sqrt(n / (n - 1)) if n > 1 else 1.0
