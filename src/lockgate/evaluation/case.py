@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.dataset import Dataset
+    from lockgate.evaluation.behaviour.alteration import Alteration
     from lockgate.evaluation.parity.golden_rows import GoldenRows
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.input_plan import InputPlan
@@ -135,8 +136,8 @@ class Case:
     champion: None where no version holds Production; relative requirements are then left out. folder: of the run; what a
     gate writes there stays. datasets: the names of the data, in order. input_plan(contender, data): what the model is
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
-    data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
-    three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. altered(name,
+    alteration, with_champion): likewise, of rows that were altered. Each of these four is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
     look_up(reference): the same with whether it exists; it may ask over the network, once of each.
     packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
@@ -160,6 +161,7 @@ class Case:
     packages: Callable[[Contender, Serving | None, str | None], PackageList] = lambda *_: _absent(
         "list of the packages that serve"
     )
+    altered: Callable[[str, Alteration, bool], Scored] = lambda *_: _absent("model to answer altered rows")
     golden: Callable[[str | None], Mapping[str, GoldenRows]] = lambda _: _absent("model to ask for golden rows")
     row_functions: Callable[[], Mapping[str, str]] = dict
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -169,7 +171,7 @@ class Case:
     contract: Callable[[], FeatureContract] = FeatureContract
 
     def __post_init__(self) -> None:
-        for name in ("dataset", "scored", "replayed"):
+        for name in ("dataset", "scored", "replayed", "altered"):
             object.__setattr__(self, name, _once(getattr(self, name)))
 
     @property

@@ -27,6 +27,8 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.references.existence import look_up
 from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
+from lockgate.runs.answers.altered_answers import altered_answers
+from lockgate.runs.answers.scored_files import ScoredFiles
 from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import loading_guard, program_runner, start_model
 from lockgate.runs.parity.golden_answers import golden_rows
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from lockgate.models.answers.answer_reader import AnswerReader
     from lockgate.runs.evaluation_count import Published
 Progress = Callable[[str, int, int | None], None]
-_SCORED = "scored.json"
 
 
 @contextmanager
@@ -129,6 +130,10 @@ class CaseBuilder:
     _models: list[Model] = field(default_factory=list, init=False)
 
     @cached_property
+    def scored_files(self) -> ScoredFiles:
+        return ScoredFiles(self.folder, self.resumed)
+
+    @cached_property
     def inputs(self) -> ScoringInputs:
         return ScoringInputs(self.pipeline, lambda: self.case.contenders)
 
@@ -150,6 +155,7 @@ class CaseBuilder:
             dataset=self._open_dataset,
             scored=lambda name: as_recorded(self, name, self._score(name, replayed=False)),
             replayed=lambda name: self._score(name, replayed=True),
+            altered=partial(altered_answers, self),
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
             ),
@@ -217,7 +223,7 @@ class CaseBuilder:
             return
         edited = [one for one in self.case.contenders if folder_digest(one.files) != one.version.digest]
         changed = [f"files of the {contender.role}" for contender in edited]
-        changed += [f"scored rows of {name}" for name in self.folder.altered_scores(self._score_entries)]
+        changed += [f"scored rows of {name}" for name in self.folder.altered_scores(self.scored_files.entries)]
         if changed:
             raise RegistryError(
                 f"the {changed[0]} changed while models ran, so nobody knows what was evaluated",
@@ -236,18 +242,14 @@ class CaseBuilder:
         return self._made[name]
 
     def _score(self, name: str, *, replayed: bool) -> Scored:
-        from lockgate.evaluation.scoring.scored_table import Scored, build_scored
+        from lockgate.evaluation.scoring.scored_table import build_scored
 
         key = f"{name}-replayed" if replayed else name
-        path = self.folder.path / "scored" / f"{key}.parquet"
         dataset = self.case.dataset(name)
-        if (entry := self._score_entries.get(key)) is not None and path.is_file():
-            scored = Scored.open(path, slices=dataset.slices)
-            if scored.sha256 == entry["sha256"]:
-                scored.unrepeatable = entry.get("unrepeatable", {})
-                return scored
+        if (stored := self.scored_files.stored(key, dataset.slices)) is not None:
+            return stored
         classes = self.inputs.classes(dataset)
-        readers = self._readers(dataset, classes, replayed=replayed)
+        readers = self.readers(dataset, classes, replayed=replayed)
         scorers, columns, checks = self._scorers(dataset, readers, replayed=replayed)
         progress = self.progress
         scored = build_scored(
@@ -256,7 +258,7 @@ class CaseBuilder:
             task=self.pipeline.task,
             positive=self.pipeline.positive,
             salt=salt(self.pipeline.root),
-            path=path,
+            path=self.scored_files.path(key),
             classes=classes,
             readers=readers,
             columns=columns,
@@ -267,11 +269,10 @@ class CaseBuilder:
         more: dict[str, Any] = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
         more |= {"repeated": dataset.repeated} if dataset.repeated else {}
         more |= score_entry(scored) if scorers and not replayed else {}
-        self._score_entries[key] = {"sha256": scored.sha256, "rows": scored.rows, **more}
-        self.folder.keep_sealed(_SCORED, self._score_entries)
+        self.scored_files.keep(key, scored, more)
         return scored
 
-    def _readers(self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool) -> dict[str, AnswerReader]:
+    def readers(self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool) -> dict[str, AnswerReader]:
         """Role → what makes scores of its answers, or of its column in the data where a column of two classes is there."""
         from lockgate.models.answers.answer_reader import AnswerReader
 
@@ -337,11 +338,6 @@ class CaseBuilder:
             scorers[contender.role] = check.around(fed)
         return scorers, columns, checks
 
-    @cached_property
-    def _score_entries(self) -> dict[str, dict[str, Any]]:
-        """What was scored in this run, also before it was resumed: key → sha256 and rows."""
-        return (self.folder.sealed(_SCORED) if self.resumed else None) or {}
-
     def data_entries(self) -> list[dict[str, Any]]:
         """The entries of `data` in the evidence: what was opened and could be read."""
         entries = []
@@ -356,7 +352,7 @@ class CaseBuilder:
 
     def _repeats(self) -> tuple[str, ...]:
         """How many rows of data that was scored repeat an earlier one, a sentence for each."""
-        scored = {key: entry for key, entry in self._score_entries.items() if entry.get("repeated")}
+        scored = {key: entry for key, entry in self.scored_files.entries.items() if entry.get("repeated")}
         return tuple(
             f"{entry['repeated']:,} of {entry['rows']:,} rows of {key.removesuffix('-replayed')} repeat an earlier one"
             for key, entry in sorted(scored.items())
@@ -364,7 +360,7 @@ class CaseBuilder:
 
     def scored_entries(self) -> list[dict[str, Any]]:
         """The entries of `scored` in the evidence."""
-        return [{"data": name, **entry} for name, entry in sorted(self._score_entries.items())]
+        return [{"data": name, **entry} for name, entry in sorted(self.scored_files.entries.items())]
 
     def digests(self) -> dict[str, Any]:
         """What a resumed run must find as it was: policy, models, the data that gates name, and functions of one's own."""

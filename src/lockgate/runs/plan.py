@@ -23,7 +23,6 @@ from lockgate.evaluation.evaluate import both_sides
 from lockgate.evaluation.metrics import catalog, multiclass
 from lockgate.evaluation.metrics.by_query import ByQuery
 from lockgate.evaluation.metrics.catalog import SUBJECTS, declared
-from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.planning.expected_error import CORRELATION
 from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
@@ -346,7 +345,7 @@ def _probed(
 
 
 def _metrics(lines: Iterable[Requirement]) -> dict[str, Any]:
-    return {**catalog.of_lines(lines), FLIP_RATE.name: FLIP_RATE}
+    return {**catalog.of_lines(lines), **catalog.OF_ANSWERS}
 
 
 def _is_of_labels(gate: Gate, requirement: Requirement) -> bool:

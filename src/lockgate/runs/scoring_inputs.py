@@ -198,8 +198,7 @@ class ScoringInputs:
         return any(
             subject is not None
             and subject.name not in self.pipeline.per_row
-            and {"label", "score"} <= (needs := set(subject.in_task(self.pipeline.task).needs))
-            and "threshold" not in needs
+            and subject.in_task(self.pipeline.task).ranks
             for gate in self.pipeline.gates
             if self.pipeline.data_of(gate) == data
             for line in gate.lines

@@ -17,7 +17,10 @@ from lockgate.data.class_labels import class_text
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import UsageError
+from lockgate.evaluation.behaviour.alteration import WAYS, Alteration, alteration_of, problems
+from lockgate.evaluation.behaviour.answers import ALTERED
 from lockgate.evaluation.case import Case, Contender
+from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.evidence import GateResult
@@ -49,6 +52,7 @@ def run_gate(
     weight: str | None = None,
     query: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
+    altered: Mapping[str, Mapping[str, str]] | None = None,
     **fields: Any,
 ) -> GateResult:
     """The result of one gate of `kind` on a table.
@@ -57,19 +61,24 @@ def run_gate(
     are for slices. scores: {candidate: column, champion: column} where they are called otherwise, or
     {candidate: {class: column, …}}. slices: entries as in `data.*.slices`. task: binary, multiclass, regression or ranking;
     where it is left out, that of the requirements, else of the scores and the label. classes: of task multiclass, else
-    those of the label. query: the column that says which rows of a ranking belong to one query. fields: of the gate. For a
-    gate that replays requests, a missing score is a request that was not answered.
+    those of the label. query: the column that says which rows of a ranking belong to one query. altered: for gate behaviour, how
+    rows are altered → {candidate: column, champion: column} of the scores of the altered rows, or of their classes, as
+    {"swap=sex": {"candidate": "swapped"}}. fields: of the gate. For a gate that replays requests, or alters rows, a missing
+    score is one that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
     """
     gate, arrow = _gate(kind, require, fields), _arrow(table)
+    answers = {_alteration(text): columns for text, columns in (altered or {}).items()}
     columns = {"label": label, "cluster": cluster, "weight": weight, "query": query}
     more = {"slices": tuple(slices), "small_slices": dict(small_slices or {})}
     spec = _spec(arrow, scores, columns, more)
     class_names = tuple(class_text(name) for name in classes)
     task = _fit(gate, spec, arrow, task=task, several=bool(classes), label=label)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        run = _TableRun(arrow, spec, task, positive, class_names, threshold, _needs_scores(gate), Path(scratch))
+        run = _TableRun(
+            arrow, spec, task, positive, class_names, threshold, _needs_scores(gate), Path(scratch), answers
+        )
         return run.run(gate)
 
 
@@ -140,8 +149,8 @@ def _fit(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, task: str | None, se
 
 def _needs_scores(gate: Gate) -> bool:
     """Whether a line of the gate ranks or weighs scores, so that class labels will not do."""
-    needs = [set(subject.needs) for line in gate.lines if (subject := gate.subjects.get(line.subject)) is not None]
-    return any({"label", "score"} <= need and "threshold" not in need for need in needs)
+    subjects = (gate.subjects.get(line.subject) for line in gate.lines)
+    return any(subject is not None and subject.ranks for subject in subjects)
 
 
 @dataclass(frozen=True)
@@ -156,6 +165,7 @@ class _TableRun:
     threshold: float | None
     need_scores: bool
     folder: Path
+    altered: Mapping[Alteration, Mapping[str, str]]
 
     def run(self, gate: Gate) -> GateResult:
         fields: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
@@ -189,6 +199,7 @@ class _TableRun:
             scored=score,
             notes=lambda: tuple(note for table in scored for note in _copied(table)),
             replayed=lambda _: self._replayed(),
+            altered=lambda _, alteration, with_champion: self._altered(alteration, score("").classes),
             sample=_no_model,
             threshold=lambda _: self.threshold,
         )
@@ -208,6 +219,27 @@ class _TableRun:
             for role in self.spec.scores or {}
         }
         return {role: AnswerReader(reading, may_fail=True, recorded=role) for role, reading in readings.items()}
+
+    def _altered(self, alteration: Alteration, classes: tuple[str, ...]) -> Scored:
+        """The scores of altered rows, as the columns of the table hold them; of several classes the predicted one."""
+        if alteration not in self.altered:
+            known = ", ".join(map(str, self.altered)) or "none"
+            raise UsageError(
+                f"the table has no scores of rows altered by {alteration}; given with altered=: {known}",
+                remedy=f"give altered={{{str(alteration)!r}: {{'candidate': column}}}}",
+            )
+        columns = {f"candidate:{ALTERED}": from_numpy(np.ones(self.arrow.num_rows))}
+        for role, name in self.altered[alteration].items():
+            if name not in self.arrow.column_names:
+                raise UsageError(f"the table has no column {name!r}; it has {', '.join(self.arrow.column_names)}")
+            column = whole(self.arrow.column(name))
+            if classes:
+                codes = {text: float(code) for code, text in enumerate(classes)}
+                texts = [None if value is None else class_text(value) for value in column.to_pylist()]
+                columns[role] = from_numpy(np.array([codes.get(text or "", np.nan) for text in texts]))
+            else:
+                columns[role] = from_numpy(to_floats(column))
+        return Scored(columns.get, rows=self.arrow.num_rows, sha256=lambda: "", slices=())
 
     def _replayed(self) -> Scored:
         """The same, where a missing score is a request that was not answered; of several classes each must be there."""
@@ -244,6 +276,17 @@ def _arrow(table: Any) -> pa.Table:
     if isinstance(table, Mapping):
         return pa.table(dict(table))
     raise UsageError(f"table is {type(table).__name__}", remedy="give a pandas or Arrow table, or a dict of columns")
+
+
+def _alteration(text: str) -> Alteration:
+    """Of the text between the parentheses of a line: `swap=sex`. Raises UsageError."""
+    try:
+        line = parse(f"changed_rate({text}) <= 0.5")
+    except RequirementError as error:
+        raise UsageError(f"altered: {error}") from error
+    for problem in problems(line, WAYS):
+        raise UsageError(f"altered: {problem}")
+    return alteration_of(line)
 
 
 def _task(table: pa.Table, label: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from lockgate.evaluation.behaviour.rates import RATES
 from lockgate.evaluation.metrics import classification, ranking_subjects, regression
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.fixes_and_breaks import OF_BOTH_MODELS
@@ -29,6 +30,8 @@ METRICS: Mapping[str, Metric] = {
 }
 """Those that are measured of labels and scores as they are, not of several classes or by query only."""
 SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
+OF_ANSWERS: Mapping[str, Metric] = {FLIP_RATE.name: FLIP_RATE, **RATES}
+"""Those that compare answers with each other, and need no label."""
 
 
 def of_lines(lines: Iterable[Requirement]) -> dict[str, Metric]:
@@ -51,4 +54,4 @@ def clipped(metric: Metric, clip: Value | None) -> Metric:
 
 def declared(subject: str) -> Metric:
     """The metric of that name; one of which nothing is known where a project brings it."""
-    return FLIP_RATE if subject == FLIP_RATE.name else DECLARED.get(subject, Metric(subject, "plain"))
+    return OF_ANSWERS.get(subject) or DECLARED.get(subject, Metric(subject, "plain"))

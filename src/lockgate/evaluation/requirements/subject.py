@@ -17,7 +17,7 @@ class Subject:
     better: the direction in which the value improves, None where neither is. counted: a fact of this run, decided
     exactly; otherwise estimated, decided on a confidence bound. unit: shown behind values. bounds: smallest and largest
     possible value. args: names of the arguments it takes. tasks: where it makes sense, empty for every one. needs: of
-    score, label, threshold, query, champion, what must be there; `no champion` says that the champion has no such value of its
+    score, label, threshold, query, champion, what must be there; `graded` says that a class label will not do for a score; `no champion` says that the champion has no such value of its
     own. rewrite: shown when a rate of this subject is to be zero. proportion: whether a value between 0 and 1 is a
     share of units, so that the units needed are known. instead: the subject to write where models or slices are to be compared,
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
@@ -51,6 +51,11 @@ class Subject:
     def of_rows(self) -> bool:
         """Whether it is measured on the rows of a data set, and so by slice too."""
         return bool({"label", "score"} & set(self.needs))
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it ranks scores, or weighs them, so that class labels will not do."""
+        return "graded" in self.needs or ({"label", "score"} <= set(self.needs) and "threshold" not in self.needs)
 
     def arguments(self, line: Requirement) -> dict[str, Value]:
         """The arguments of a line by name; a single one without a name is the first that the subject takes."""

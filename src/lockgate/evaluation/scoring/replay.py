@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 ROWS = 1024  # a failing request costs about 2 log2(ROWS) calls
 
 
+def answer(model: Model, reader: AnswerReader, batch: pa.RecordBatch) -> Array | None:
+    """What `reader` reads of the answer to a batch, of several classes the predicted one; None where the model raised.
+
+    Raises ModelFault where the process itself broke.
+    """
+    from lockgate.models.class_scores import predicted_class
+
+    try:
+        columns = next(iter(model.predict([batch], method=reader.reading.output.method)))
+    except ModelFault as fault:
+        if not fault.alive:
+            raise
+        return None
+    values = reader.read(columns)
+    return predicted_class(values) if reader.reading.task == "multiclass" else values
+
+
 def replay(
     model: Model, reader: AnswerReader, *, failed_once: Callable[[], None]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
@@ -29,31 +46,20 @@ def replay(
     """
     import numpy as np
 
-    from lockgate.models.class_scores import predicted_class
-
-    several = reader.reading.task == "multiclass"
     failures = 0
-
-    def answer(batch: pa.RecordBatch) -> Array | None:
-        try:
-            columns = next(iter(model.predict([batch], method=reader.reading.output.method)))
-        except ModelFault as fault:
-            if not fault.alive:
-                raise
-            return None
-        values = reader.read(columns)
-        return predicted_class(values) if several else values
 
     def answers(batch: pa.RecordBatch) -> Array:
         nonlocal failures
-        if (values := answer(batch)) is not None:
+        if (values := answer(model, reader, batch)) is not None:
             return values
         failures += 1
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)
         before, half = failures, batch.num_rows // 2
         halves = np.concatenate([answers(batch.slice(0, half)), answers(batch.slice(half))])
-        if failures == before and answer(batch) is not None:  # else it is too large, or its rows fail together
+        if (
+            failures == before and answer(model, reader, batch) is not None
+        ):  # else it is too large, or its rows fail together
             failed_once()
         return halves
 

@@ -137,7 +137,7 @@ class Scored:
             classes = label_classes(dataset)
         readers = readers or {}
         checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers)
-        stored, answers = checked.table, _answers(readers)
+        stored, answers = checked.table, answer_forms(readers)
 
         def sha256() -> str:
             sink = pa.BufferOutputStream()
@@ -150,6 +150,12 @@ class Scored:
         )  # fmt: skip
         scored.copies = dataset.copies
         return scored
+
+    @cached_property
+    def ids(self) -> pa.Array | None:
+        """(n,) texts: hashes, unless the data keep their ids; None where they have none."""
+        column = self._column("id")
+        return None if column is None else arrays.whole(column)
 
     @cached_property
     def sha256(self) -> str:
@@ -249,11 +255,11 @@ def build_scored(
     if not dataset.spec.scores:
         for reader in readers.values():
             reader.expect(checked.label_values)
-        values = _score_rows(dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, progress=progress)
+        values = score_rows(dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, progress=progress)
         for name in list(values):
             scores = readers[name].finish(values.pop(name)) if name in readers else values.pop(name)
             checked.columns[name] = _column(scores, whole=bool(classes) and not may_fail and name in scorers)
-    write_scored(path, batches_of(checked.table), classes=checked.classes, answers=_answers(readers))
+    write_scored(path, batches_of(checked.table), classes=checked.classes, answers=answer_forms(readers))
     return Scored.open(path, slices=dataset.slices)
 
 
@@ -291,7 +297,7 @@ def _check_rows(
     return _CheckedRows(rows, columns, dataset.slices, classes, label_values)
 
 
-def _score_rows(
+def score_rows(
     dataset: Dataset,
     scorers: Mapping[str, Scorer],
     rows: int,
@@ -375,7 +381,7 @@ def _checked_scores(role: str, scores: Array, rows: int, before: int, *, may_fai
     )
 
 
-def _answers(readers: Mapping[str, AnswerReader]) -> dict[str, str]:
+def answer_forms(readers: Mapping[str, AnswerReader]) -> dict[str, str]:
     """Role → `labels`, or the precision of its scores where it is less than that of a float64."""
     forms = {role: "labels" if reader.holds_labels else reader.precision for role, reader in readers.items()}
     return {role: form for role, form in sorted(forms.items()) if form is not None}

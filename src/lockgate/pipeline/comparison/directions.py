@@ -188,7 +188,10 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Gate.waive": _WAIVERS,
     **{f"Waiver.{key}": neutral for key in ("finding", "owner", "reason")},
     "Waiver.until": higher,
-    **{f"{gate}.data": either for gate in ("DataQuality", "Environment", "Latency", "Metrics", "Shadow", "Signature")},
+    **{
+        f"{gate}.data": either
+        for gate in ("Behaviour", "DataQuality", "Environment", "Latency", "Metrics", "Shadow", "Signature")
+    },
     "Environment.serving": Section(either),
     **{f"Environment.{key}": either for key in ("python", "same_minor", "same_major")},
     "Environment.exact": fewer_members,

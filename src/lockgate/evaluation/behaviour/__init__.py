@@ -1,0 +1,1 @@
+"""What models answer about altered rows: how rows are altered, who is asked, and what came of it."""

@@ -1,0 +1,1 @@
+"""What models of a run answer to altered rows, and the files in which answers are kept."""
