@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import DataFile
+from lockgate.data.formats import Contents, DataFile, widened
 from lockgate.data.locate import CODECS, ENDINGS, partitions
 from lockgate.errors import DataError
 
@@ -62,4 +62,41 @@ def _refuse_mixed_partitions(files: list[DataFile]) -> None:
             raise DataError(
                 f"mixes files of different folders: {with_it.name} has {column}= in its path, {without.name} has not",
                 remedy="put all files at one depth under the same keys, or name by a glob those that belong together",
+            )
+
+
+def common_types(scanned: Sequence[tuple[DataFile, Contents]]) -> dict[str, pa.DataType]:
+    """Column → its type over all files. Raises DataError where they have no columns, or no types, in common."""
+    _refuse_other_columns(scanned)
+    types: dict[str, pa.DataType] = {}
+    for file, contents in scanned:
+        for field in contents.schema:
+            types[field.name] = _common_type(file, field, types.get(field.name, field.type))
+    return types
+
+
+def _common_type(file: DataFile, field: pa.Field, before: pa.DataType) -> pa.DataType:
+    kind = widened(before, field.type)
+    if kind is None and file.format == "csv":
+        return pa.string()
+    if kind is None:
+        raise DataError(
+            f"mixes types: column {field.name!r} is {field.type} in {file.name} and {before} in files before it",
+            remedy="write all files with the same types",
+        )
+    return kind
+
+
+def _refuse_other_columns(scanned: Sequence[tuple[DataFile, Contents]]) -> None:
+    """Raise DataError where a file has no row with a column that all, or most, rows of another file have."""
+    usual: dict[str, DataFile] = {}
+    for file, contents in scanned:
+        names = contents.schema.names if contents.usual is None else contents.usual
+        usual = dict.fromkeys(names, file) | usual
+    for file, contents in scanned:
+        lacking = min(usual.keys() - set(contents.schema.names), default=None)
+        if lacking is not None and (contents.rows or contents.usual is None):
+            raise DataError(
+                f"mixes files of different columns: {usual[lacking].name} has {lacking!r}, {file.name} has not",
+                remedy="give all files the same columns, or name by a glob those that belong together",
             )

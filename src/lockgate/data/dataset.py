@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lockgate.data.formats import Contents, DataFile
     from lockgate.data.lakehouse.delta import TableState
+    from lockgate.data.overlap.seen_rows import SeenRows
 
 
 INDEX_COLUMN = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the first is that of to_csv, read back as the second
@@ -38,17 +39,26 @@ class Dataset:
     """The rows of one entry of `data:`. Everything is read at first use; what is remote is copied then, once.
 
     root: where relative paths start. scratch: where copies go, a folder of our own where None. now: the moment of the run,
-    from which `last` counts back; that of the first reading where None.
+    from which `last` counts back; that of the first reading where None. find_seen: which rows the candidate was trained on,
+    where `not_in` says so; those are never yielded, so that nothing is judged by them. Nobody looks for them where None.
     """
 
     def __init__(
-        self, name: str, spec: DatasetSpec, root: Path, *, scratch: Path | None = None, now: datetime | None = None
+        self,
+        name: str,
+        spec: DatasetSpec,
+        root: Path,
+        *,
+        scratch: Path | None = None,
+        now: datetime | None = None,
+        find_seen: Callable[[Dataset], SeenRows] | None = None,
     ) -> None:
         self.name = name
         self.spec = spec
         self.root = root
         self._scratch = scratch
         self._now = now
+        self._find_seen = find_seen
         self._failed: DataError | None = None
         self._held: tempfile.TemporaryDirectory[str] | None = None
         self._unchanged = UnchangedFiles()
@@ -146,17 +156,38 @@ class Dataset:
 
         return {name: looks(file.constants[name][0].as_py() for file in self._files) for name in self.partition_columns}
 
+    @cached_property
+    def seen_rows(self) -> SeenRows | None:
+        """Which rows the candidate was trained on; None where nobody looks for them. Raises LockgateError."""
+        return self._find_seen(self) if self._find_seen is not None and self.spec.not_in else None
+
     def count(self) -> int:
         """How many rows `batches` yields."""
+        return self.count_all() if self.seen_rows is None else self.seen_rows.kept
+
+    def count_all(self) -> int:
+        """How many rows `all_batches` yields."""
         return self._rows if self.window is None else self.window.kept
 
     def batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """All rows, or those columns of them, at most `rows` at a time, always in the same order.
 
         columns: names, or `stored(name)` for a column as it is stored, whose type may differ from batch to batch.
-        With `last: 7d`, only rows of the seven days before the moment of the run, or before `until`, both ends included.
-        Raises DataError.
+        With `last: 7d`, only rows of the seven days before the moment of the run, or before `until`, both ends included;
+        with `not_in`, none that the candidate was trained on. Raises DataError.
         """
+        if self.seen_rows is None:
+            yield from self.all_batches(columns, rows)
+            return
+        first = 0
+        for batch in self.all_batches(columns, rows):
+            unseen = batch.filter(self.seen_rows.mask(first, batch.num_rows))
+            first += batch.num_rows
+            if unseen.num_rows:
+                yield unseen
+
+    def all_batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """As `batches`, with the rows that the candidate was trained on."""
         import pyarrow as pa
 
         from lockgate.data import arrow_arrays as arrays
@@ -200,6 +231,8 @@ class Dataset:
 
     def row(self, number: int) -> str:
         """`row 17` (from 1, in the order of `batches`), with the file's name where there are several files."""
+        if self.seen_rows is not None:
+            number = self.seen_rows.number_of(number)
         if self.spec.last is not None:
             return f"row {number:,} of those that `last` keeps"
         return self._place(number)
@@ -247,6 +280,7 @@ class Dataset:
         import pyarrow as pa
 
         from lockgate.data.constant_columns import refuse_same_values
+        from lockgate.data.data_files import common_types
         from lockgate.data.formats import source_of
 
         if self.spec.required_digest is not None:
@@ -258,12 +292,8 @@ class Dataset:
         scanned = tuple(looked_at)
         if self._log_state is not None:
             return self._log_state.schema, scanned
-        self._refuse_schemas(scanned)
-        types: dict[str, pa.DataType] = {}
-        for file, contents in scanned:
-            for field in contents.schema:
-                types[field.name] = self._common_type(file, field, types.get(field.name, field.type))
         with self._naming():
+            types = common_types(scanned)
             refuse_same_values(self._files, pa.schema(list(types.items())))
         for file in self._files:
             for name, constant in file.constants.items():
@@ -273,35 +303,6 @@ class Dataset:
         if scanned[0][0].format == "csv":  # a column without any value holds texts
             types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
         return pa.schema(list(types.items())), scanned
-
-    def _refuse_schemas(self, scanned: Sequence[tuple[DataFile, Contents]]) -> None:
-        """Raise DataError where a file has no row with a column that all, or most, rows of another file have."""
-        usual: dict[str, DataFile] = {}
-        for file, contents in scanned:
-            names = contents.schema.names if contents.usual is None else contents.usual
-            usual = dict.fromkeys(names, file) | usual
-        for file, contents in scanned:
-            lacking = min(usual.keys() - set(contents.schema.names), default=None)
-            if lacking is not None and (contents.rows or contents.usual is None):
-                raise self._wrong(
-                    f"mixes files of different columns: {usual[lacking].name} has {lacking!r}, {file.name} has not",
-                    remedy="give all files the same columns, or name by a glob those that belong together",
-                )
-
-    def _common_type(self, file: DataFile, field: pa.Field, before: pa.DataType) -> pa.DataType:
-        import pyarrow as pa
-
-        from lockgate.data.formats import widened
-
-        kind = widened(before, field.type)
-        if kind is None and file.format == "csv":
-            return pa.string()
-        if kind is None:
-            raise self._wrong(
-                f"mixes types: column {field.name!r} is {field.type} in {file.name} and {before} in files before it",
-                remedy="write all files with the same types",
-            )
-        return kind
 
     def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa

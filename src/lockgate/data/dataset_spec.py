@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from lockgate.config import Config, Duration, Share
 from lockgate.data import remote
 from lockgate.data.origin.version import problem_of, read_version, required_digest
+from lockgate.data.overlap.not_in import NotInEntries
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.hashing import is_digest
 from lockgate.references import parse
@@ -109,6 +110,16 @@ class DatasetSpec(Config):
     max_repeated: Share | None = Field(
         default=None, description="Share of rows that may repeat an earlier one, such as `1%`; no limit by default."
     )
+    not_in: NotInEntries = Field(
+        default=(),
+        description="Training data, of which no row may count here: `{path: data/train.parquet}`, `training` for what the "
+        "candidate's run logged, or a list of these.",
+    )
+    max_seen: Share = Field(
+        default=0.01,
+        description="Share of rows that may be in the data of `not_in`; the rest is judged up to it, and nothing passes "
+        "above.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetSpec:
@@ -124,6 +135,8 @@ class DatasetSpec(Config):
             raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
         if "${" not in self.path:  # else a variable is not set here, and a run that has it looks again
             self._refuse_unpinned()
+        if "max_seen" in self.model_fields_set and not self.not_in:
+            raise ValueError("`max_seen` needs `not_in`, the training data whose rows are looked for")
         if self.scores is not None and "candidate" not in self.scores:
             raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
         return self

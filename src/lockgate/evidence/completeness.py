@@ -11,8 +11,9 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.units import utc
 
-# Codes of undecided findings that no owner may accept: beyond the limit as it stands, or a holdout that is used up.
-NEVER_ACCEPTED = ("beyond_unadjusted", "budget_spent")
+# Codes of undecided findings that no owner may accept: beyond the limit as it stands, on a holdout that is used up, or on rows
+# that the candidate was trained on or may have been.
+NEVER_ACCEPTED = ("beyond_unadjusted", "budget_spent", "seen_rows", "seen_unknown")
 _LISTED = 5
 
 

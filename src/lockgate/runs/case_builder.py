@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.data.dataset import Dataset
-from lockgate.errors import LockgateError, ModelFault, RegistryError, UsageError
+from lockgate.errors import LockgateError, ModelFault, RegistryError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.replay import replay
@@ -29,6 +29,7 @@ from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.answers.altered_answers import altered_answers
 from lockgate.runs.answers.scored_files import ScoredFiles
+from lockgate.runs.circumstances import input_digests
 from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import loading_guard, program_runner, start_model
 from lockgate.runs.parity.golden_answers import golden_rows
@@ -36,6 +37,7 @@ from lockgate.runs.parity.recorded_answers import as_recorded, score_entry
 from lockgate.runs.parity.serving_packages import serving_packages
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.scratch_folder import scratch_folder
+from lockgate.runs.training.seen_rows import TrainingRows
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 if TYPE_CHECKING:
@@ -236,9 +238,11 @@ class CaseBuilder:
     def dataset(self, name: str) -> Dataset:
         """The data of that name, made once and not yet read."""
         if name not in self._made:
+            rows = TrainingRows(self.pipeline, self.inputs, lambda: self.case.candidate, self.scratch / "training")
             self._made[name] = Dataset(
-                name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data", now=self.began
-            )
+                name, self.pipeline.data[name], self.pipeline.root,
+                scratch=self.scratch / "data", now=self.began, find_seen=rows.find,
+            )  # fmt: skip
         return self._made[name]
 
     def _score(self, name: str, *, replayed: bool) -> Scored:
@@ -268,7 +272,7 @@ class CaseBuilder:
         scored.unrepeatable = self._unrepeatable(scored, readers, checks)
         more: dict[str, Any] = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
         more |= {"repeated": dataset.repeated} if dataset.repeated else {}
-        more |= score_entry(scored) if scorers and not replayed else {}
+        more |= score_entry(scored, dataset) if scorers and not replayed else {}
         self.scored_files.keep(key, scored, more)
         return scored
 
@@ -345,6 +349,7 @@ class CaseBuilder:
             try:
                 entry = {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
                 entry |= {} if dataset.window is None else {"window": dataset.window.to_json()}
+                entry |= {} if dataset.seen_rows is None else {"seen": dataset.seen_rows.to_json()}
                 entries.append({**entry, **dataset.origin})
             except LockgateError:
                 continue
@@ -363,33 +368,5 @@ class CaseBuilder:
         return [{"data": name, **entry} for name, entry in sorted(self.scored_files.entries.items())]
 
     def digests(self) -> dict[str, Any]:
-        """What a resumed run must find as it was: policy, models, the data that gates name, and functions of one's own."""
-        case = self.case
-        data = {}
-        for name in self.pipeline.data_of_gates:
-            try:
-                data[name] = case.dataset(name).digest
-            except LockgateError as error:
-                data[name] = f"unreadable: {error.message}"
-        champion = None if case.champion is None else case.champion.version
-        return {
-            "policy": self.pipeline.policy_digest,
-            "candidate": [case.candidate.version.version, case.candidate.version.digest],
-            "champion": None if champion is None else [champion.version, champion.digest],
-            "data": data,
-            "functions": {
-                "gates": {
-                    gate.title: code
-                    for gate in self.pipeline.gates
-                    if (code := _readable(partial(gate.origins, self.pipeline.root)))
-                },
-                "per_row": _readable(lambda: self.inputs.row_function_digests),
-            },
-        }
-
-
-def _readable(origins: Callable[[], Mapping[str, str]]) -> dict[str, str]:
-    try:
-        return dict(origins())
-    except UsageError as error:
-        return {"unreadable": error.message}
+        """What a resumed run must find as it was."""
+        return input_digests(self.pipeline, self.case, self.inputs)

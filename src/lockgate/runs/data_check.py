@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data import remote
 from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError, DataMisfits, NotHere, NotPulled, guess
 from lockgate.references.address import redacted
 
 if TYPE_CHECKING:
-    from lockgate.data.dataset_spec import DatasetSpec
     from lockgate.gates.gate import Gate
     from lockgate.pipeline.pipeline import Pipeline
 
@@ -74,6 +74,7 @@ def check_data(pipeline: Pipeline, open_dataset: Open, *, ignored: Callable[[str
             elsewhere = is_remote(spec) or ignored(spec.path)
             absent = isinstance(error, NotPulled) or (isinstance(error, NotHere) and elsewhere)
             yield Misfit(name, at, error.message, error.remedy, absent=absent)
+        yield from _training_misfits(pipeline, name, ignored=ignored)
     if all_read:
         yield from _unfed_inputs(pipeline, columns)
 
@@ -104,6 +105,8 @@ def require_data(pipeline: Pipeline, gates: Sequence[Gate], open_dataset: Open, 
     """
     misfits: list[Misfit] = []
     for name, scored in _data_of(pipeline, gates).items():
+        if not remote_ones and scored:
+            misfits += _training_misfits(pipeline, name, ignored=lambda _: False)
         if is_remote(pipeline.data[name]) is not remote_ones:
             continue
         columns = _named_columns(pipeline, name) if scored else ()
@@ -113,6 +116,21 @@ def require_data(pipeline: Pipeline, gates: Sequence[Gate], open_dataset: Open, 
             misfits.append(Misfit(name, pipeline.position("data", name, "path"), error.message, error.remedy))
     if misfits:
         raise DataMisfits((misfit.where, misfit.message, misfit.remedy) for misfit in misfits)
+
+
+def _training_misfits(pipeline: Pipeline, name: str, *, ignored: Callable[[str], bool]) -> Iterator[Misfit]:
+    """Training data on this machine that `not_in` names, and that are not here, or lack a column that it names."""
+    for index, entry in enumerate(pipeline.data[name].not_in):
+        if entry.path is None or "${" in entry.path or remote.is_url(remote.local(entry.path)):
+            continue
+        training = Dataset(f"{name}.not_in", DatasetSpec(path=entry.path), pipeline.root)
+        try:
+            if sum(file.stat().st_size for file in training.files) <= _SMALL_BYTES:
+                training.need(dict.fromkeys(entry.columns, "by which rows are recognised"))
+        except DataError as error:
+            absent = isinstance(error, NotPulled) or (isinstance(error, NotHere) and ignored(entry.path))
+            at = pipeline.position("data", name, "not_in", index, "path")
+            yield Misfit(name, at, error.message, error.remedy, absent=absent)
 
 
 def _data_of(pipeline: Pipeline, gates: Sequence[Gate]) -> dict[str, bool]:

@@ -35,11 +35,12 @@ _LISTED = 3
 
 @dataclass(frozen=True)
 class EvidenceScope:
-    """The versions, the digests of data by name, and the start of the run that evidence is about."""
+    """The versions, the digests of data and of their training data by name, and the start of the run that evidence is about."""
 
     candidate: str
     champion: str | None
     data: Mapping[str, str]
+    training: Mapping[str, list[str]]
     began: datetime
 
     @classmethod
@@ -51,6 +52,11 @@ class EvidenceScope:
                 _version_text(evidence.candidate["version"], registry),
                 None if champion is None else _version_text(champion["version"], registry),
                 {str(entry["name"]): str(entry["digest"]) for entry in evidence.document["data"]},
+                {
+                    str(entry["name"]): [str(source["digest"]) for source in entry["seen"]["in"]]
+                    for entry in evidence.document["data"]
+                    if "seen" in entry
+                },
                 utc(evidence.document["run"]["started_at"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -163,17 +169,19 @@ def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceSco
     for name in gate.reads(case.datasets):
         try:
             digest = case.dataset(name).digest
+            training = [] if (overlap := case.dataset(name).seen_rows) is None else overlap.digests
         except LockgateError as error:
             return f"its data {name} cannot be opened here: {error.message}"
         recorded = scope.data.get(name)
-        if recorded in (None, digest):
-            continue
-        if remote.is_url(pipeline.data[name].path):
-            return f"its data {name} has changed since: it was {recorded} and is {digest}"
-        _refuse(
-            [f"the data {name} is {digest} here, and was {recorded} when the gates ran"],
-            remedy="bring the data to the default branch first, fetch here what the gate's job fetched, and evaluate again",
-        )
+        if recorded not in (None, digest):
+            if remote.is_url(pipeline.data[name].path):
+                return f"its data {name} has changed since: it was {recorded} and is {digest}"
+            _refuse(
+                [f"the data {name} is {digest} here, and was {recorded} when the gates ran"],
+                remedy="bring the data to the default branch first, fetch here what the gate's job fetched, and evaluate again",
+            )
+        if training != scope.training.get(name, training):
+            return f"the training data whose rows {name} may not hold have changed since"
     return None
 
 

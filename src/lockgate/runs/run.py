@@ -28,6 +28,7 @@ from lockgate.models.safe_text import RowText
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs import evaluation_count, reuse_budget
+from lockgate.runs.training import seen_rows
 from lockgate.text import hide
 from lockgate.units import utc_text
 
@@ -185,6 +186,7 @@ class PipelineRun:
         earlier = " ".join(result.reason for result in self.results)
         reason = "; ".join([reason, *(note for note in self.case.notes() if note not in earlier)])
         reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
+        reason = "; ".join([reason, *seen_rows.sentences(self.pipeline, gate, self.case)])
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
         reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))
@@ -219,7 +221,8 @@ class PipelineRun:
                     if output.id in names:
                         raise ValueError("it yields two findings of one id")
                     names.add(output.id)
-                    findings.append(reuse_budget.apply_budget(self.pipeline, gate, output, self.evaluations))
+                    finding = reuse_budget.apply_budget(self.pipeline, gate, output, self.evaluations)
+                    findings.append(seen_rows.withhold(finding, seen_rows.judged_rows(self.pipeline, gate, self.case)))
                 elif isinstance(output, Exhibit):
                     self.exhibits.append(self.folder.keep_exhibit(self._masked(output)))
                 elif isinstance(output, Context):

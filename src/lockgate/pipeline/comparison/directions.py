@@ -252,6 +252,9 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "DatasetSpec.small_slices": small_slices,
     "DatasetSpec.keep_ids": neutral,
     "DatasetSpec.max_repeated": higher,
+    "DatasetSpec.not_in": fewer_members,
+    "DatasetSpec.max_seen": higher,
+    **{f"NotIn.{key}": either for key in ("path", "digest", "training", "columns")},
     **{f"SliceSpec.{key}": either for key in ("column", "values", "bins", "quantiles", "where", "cross", "max")},
     "SliceSpec.name": neutral,
     "SliceSpec.find": neutral,  # what is searched is shown and never judged

@@ -1,0 +1,1 @@
+"""Rows that two data sets share: cells hashed so that spelling does not matter, and rows matched by them."""

@@ -1,0 +1,226 @@
+"""Which rows of a data set are in training data too, and what chance would make of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import DataError
+from lockgate.text import counted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.data.arrow_arrays import Array
+    from lockgate.data.dataset import Dataset
+    from lockgate.data.overlap.common_form import Form
+
+_LISTED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Training data, and the columns by which its rows are recognised."""
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRows:
+    """The rows of a data set that training data hold too, which no verdict may rest on.
+
+    data: name of the data set. unseen: (n,) bool, the rows that stay, in the order of the data. repeated: rows that equal
+    another row of the data set itself in the same columns, as chance lets them; None where nothing was compared. columns: by
+    which rows were recognised. sources: path, digest and rows of the training data. unread: why other training data could
+    not be looked at, a clause each. most: the share of seen rows up to which the rest may be judged.
+    """
+
+    data: str
+    unseen: Array
+    repeated: int | None
+    columns: tuple[str, ...]
+    sources: tuple[Mapping[str, Any], ...]
+    unread: tuple[str, ...]
+    most: float
+
+    @property
+    def rows(self) -> int:
+        return int(self.unseen.size)
+
+    @property
+    def kept(self) -> int:
+        return int(self.unseen.sum())
+
+    @property
+    def digests(self) -> list[str]:
+        """Those of the training data that were looked at."""
+        return [str(source["digest"]) for source in self.sources]
+
+    def mask(self, first: int, rows: int) -> pa.Array:
+        """Which of so many rows from `first` on, from 0, stay, as Arrow's bools."""
+        from lockgate.data import arrow_arrays as arrays
+
+        return arrays.from_numpy(self.unseen[first : first + rows])
+
+    def number_of(self, kept: int) -> int:
+        """The number among all rows, from 1, of a row that stays, by its number among those."""
+        import numpy as np
+
+        return int(np.flatnonzero(self.unseen)[kept - 1]) + 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Its entry `seen` in the data of the evidence."""
+        return {
+            "rows": self.rows - self.kept,
+            "of": self.rows,
+            "repeated": self.repeated,
+            "columns": list(self.columns),
+            "in": [dict(source) for source in self.sources],
+            "not_checked": list(self.unread),
+            "max_seen": f"{self.most:.6g}",
+        }
+
+
+def find_seen_rows(dataset: Dataset, references: Sequence[Reference], unread: Sequence[str] = ()) -> SeenRows:
+    """Match the rows of a data set with those of training data, by 64 bits of a hash of the columns of each reference.
+
+    Of 10^6 rows and 10^6 others that share none, one in 2 × 10^7 such pairs of data sets has a match by accident of the hash.
+    A query of a ranking that has a seen row is seen as a whole, because it is judged as a whole.
+    Raises DataError where a column is not in both, or cannot be compared.
+    """
+    import numpy as np
+
+    rows = dataset.count_all()
+    hashed: dict[tuple[tuple[str, Form], ...], tuple[Array, Array]] = {}
+    matched, repeated = np.zeros(rows, bool), list[int]()
+    for reference in references:
+        forms = _forms(dataset, reference)
+        if forms not in hashed:
+            hashed[forms] = np.unique(_all_hashes(dataset, forms), return_inverse=True)
+        distinct, index = hashed[forms]
+        if not rows:
+            continue
+        matched |= _present(distinct, _hashes(reference.dataset, forms))[index]
+        often = np.bincount(index) > 1
+        repeated.append(int(often[index].sum()))
+    if dataset.spec.query is not None and matched.any():
+        matched = _whole_queries(dataset, matched)
+    return SeenRows(
+        dataset.name,
+        ~matched,
+        max(repeated, default=0) if references else None,
+        tuple(dict.fromkeys(name for reference in references for name in reference.columns)),
+        tuple(_source(reference.dataset) for reference in references),
+        tuple(unread),
+        dataset.spec.max_seen,
+    )
+
+
+def _forms(dataset: Dataset, reference: Reference) -> tuple[tuple[str, Form], ...]:
+    """(column, form of its cells), by name, so that the order of columns does not matter."""
+    from lockgate.data.overlap.common_form import common_form
+
+    names = sorted(set(reference.columns))
+    purpose = "by which rows are recognised"
+    dataset.need(dict.fromkeys(names, purpose))
+    training = reference.dataset
+    lacking = [name for name in names if name not in training.columns]
+    if lacking:
+        raise DataError(
+            f"data {dataset.name!r}: {training.redacted_path}, which not_in names, has no "
+            f"{'column' if len(lacking) == 1 else 'columns'} {', '.join(lacking[:_LISTED])}{', …' if lacking[_LISTED:] else ''}, "
+            f"by which its rows would be recognised; its columns are {', '.join(training.columns[:40])}",
+            remedy="name the data that the model was trained on, or by columns: under not_in those that both have and that "
+            "tell rows apart",
+        )
+    if not names:
+        raise DataError(
+            f"data {dataset.name!r}: nothing says by which columns rows of {training.redacted_path} are recognised",
+            remedy="list them as columns: under not_in",
+        )
+    return tuple(
+        (name, common_form(dataset.schema.field(name).type, training.schema.field(name).type)) for name in names
+    )
+
+
+def _hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Iterator[Array]:
+    from lockgate.data.overlap.cell_hashes import row_hashes
+    from lockgate.data.overlap.common_form import hashes_in_form
+
+    for batch in dataset.all_batches([name for name, _ in forms]):
+        yield row_hashes([_cells(dataset, batch, name, form, hashes_in_form) for name, form in forms], batch.num_rows)
+
+
+def _cells(dataset: Dataset, batch: pa.RecordBatch, name: str, form: Form, hashes_in_form: Any) -> Array:
+    try:
+        cells: Array = hashes_in_form(batch.column(name), form)
+    except ValueError as error:
+        raise DataError(
+            f"data {dataset.name!r}: column {name!r} is not a time as in the data that it is compared with ({error})",
+            remedy="write it the same way in both, or leave it out of columns: under not_in",
+        ) from error
+    return cells
+
+
+def _all_hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Array:
+    import numpy as np
+
+    return np.concatenate([np.zeros(0, np.uint64), *_hashes(dataset, forms)])
+
+
+def _present(distinct: Array, parts: Iterator[Array]) -> Array:
+    """(m,) bool: which of the sorted numbers are among those of the parts. Memory does not grow with the parts."""
+    import numpy as np
+
+    present = np.zeros(distinct.size, bool)
+    for part in parts:
+        numbers = np.sort(part)  # looked up in order, the table is walked through once
+        places = np.searchsorted(distinct, numbers)
+        inside = places < distinct.size
+        places = places[inside]
+        present[places[distinct[places] == numbers[inside]]] = True
+    return present
+
+
+def _whole_queries(dataset: Dataset, matched: Array) -> Array:
+    """The rows of every query of which a row is seen."""
+    import numpy as np
+
+    from lockgate.data.overlap.cell_hashes import cell_hashes
+    from lockgate.data.stored_columns import stored
+
+    column = stored(dataset.spec.query or "")
+    queries = np.concatenate([cell_hashes(batch.column(0)) for batch in dataset.all_batches([column])])
+    whole: Array = np.isin(queries, queries[matched])
+    return whole
+
+
+def _source(dataset: Dataset) -> dict[str, Any]:
+    return {"path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count(), **dataset.origin}
+
+
+def sentence(entry: Mapping[str, Any], data: str) -> str:
+    """What was looked for and left out, from `SeenRows.to_json`: for the summary of a gate, and for reports."""
+    matched, rows, repeated = int(entry["rows"]), int(entry["of"]), entry["repeated"]
+    clauses = []
+    if entry["in"]:
+        paths = ", ".join(str(source["path"]) for source in entry["in"])
+        if matched:
+            clauses.append(
+                f"{matched:,} of {counted(rows, 'row')} of {data} {'is' if matched == 1 else 'are'} in {paths}, and left out of "
+                "every verdict"
+            )
+        else:
+            clauses.append(f"none of the {counted(rows, 'row')} of {data} is in {paths}")
+        if repeated is not None:
+            equal = f"{repeated:,} {'equals' if repeated == 1 else 'equal'}" if repeated else "none equals"
+            clauses.append(f"{equal} another row of {data} itself, as rows may by chance")
+    clauses += [f"{not_checked(data)}: {reason}" for reason in entry["not_checked"]]
+    return "; ".join(clauses)
+
+
+def not_checked(data: str) -> str:
+    """That nobody knows whether the rows are new to the candidate."""
+    return f"whether the candidate was trained on rows of {data} was not checked"

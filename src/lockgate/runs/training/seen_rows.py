@@ -1,0 +1,133 @@
+"""Rows of a run's data that the candidate was trained on: found by `not_in`, left out, and in the way of a pass above `max_seen`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.overlap.not_in import NotIn
+from lockgate.data.overlap.seen_rows import Reference, SeenRows, find_seen_rows, sentence
+from lockgate.errors import LockgateError
+from lockgate.evaluation.case import Case, Contender
+from lockgate.evaluation.judging.number_format import percent
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.gates.gate import Gate
+from lockgate.pipeline.pipeline import Pipeline
+from lockgate.runs.scoring_inputs import ScoringInputs
+from lockgate.runs.training.logged import logged_training_data
+from lockgate.text import counted
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Looks for rows of data in what `not_in` of them names. candidate: whose features and logged data are meant."""
+
+    pipeline: Pipeline
+    inputs: ScoringInputs
+    candidate: Callable[[], Contender]
+    scratch: Path
+
+    def find(self, dataset: Dataset) -> SeenRows:
+        """Raises DataError where what `not_in` names cannot be read or compared."""
+        references, unread = list[Reference](), list[str]()
+        for entry in dataset.spec.not_in:
+            columns = entry.columns or self._features(dataset)
+            for path, digest in self._files(entry, unread):
+                training = Dataset(
+                    f"{dataset.name}.not_in", DatasetSpec(path=path, digest=digest), self.pipeline.root,
+                    scratch=self.scratch / f"{dataset.name}.{len(references)}",
+                )  # fmt: skip
+                references.append(Reference(training, columns))
+        return find_seen_rows(dataset, references, unread)
+
+    def _files(self, entry: NotIn, unread: list[str]) -> Sequence[tuple[str, str | None]]:
+        """(path, digest) of the training data that an entry means; unread gets why some cannot be looked at."""
+        if entry.path is not None:
+            return ((entry.path, entry.digest),)
+        logged = logged_training_data(self.candidate().facts, self.pipeline.root)
+        unread += logged.unread
+        return logged.files
+
+    def _features(self, dataset: Dataset) -> tuple[str, ...]:
+        """Columns by which a row is recognised: what the candidate is given by its signature, else all without a role.
+
+        No model is loaded for it. What names a row, or says when it was, may be in one of the two data sets alone.
+        """
+        spec = dataset.spec
+        scores = (spec.scores or {}).values()
+        roles = {spec.label, spec.id, spec.weight, spec.cluster, spec.query, spec.time, *dataset.index_columns}
+        roles |= {name for source in scores for name in ([source] if isinstance(source, str) else source.values())}
+        contender = self.candidate()
+        if (contender.facts.signature or {}).get("inputs"):
+            plan = self.inputs.plan(contender, dataset)
+            features = tuple(column for column in plan.sources if column not in roles)
+            if features and not plan.problems:
+                return features
+        return tuple(name for name in dataset.columns if name not in roles)
+
+
+def judged_rows(pipeline: Pipeline, gate: Gate, case: Case) -> SeenRows | None:
+    """What was seen of the rows by which a gate judges the candidate; None where nobody looked, or it judges by none.
+
+    Raises LockgateError.
+    """
+    name = pipeline.data_of(gate)
+    if name is None or not judges_rows(gate):
+        return None
+    return case.dataset(name).seen_rows
+
+
+def sentences(pipeline: Pipeline, gate: Gate, case: Case) -> list[str]:
+    """What was looked for among the rows of a gate, and left out; nothing where nobody looked, or could, as the gate says."""
+    try:
+        overlap = judged_rows(pipeline, gate, case)
+    except LockgateError:
+        return []
+    return [] if overlap is None else [sentence(overlap.to_json(), overlap.data)]
+
+
+def judges_rows(gate: Gate) -> bool:
+    """Whether a gate judges the candidate by rows of its data: not by their columns, their requests, or the data alone."""
+    own = gate.own_data is not None and gate.uses_models and gate.needs_rows and gate.own_load is None
+    return gate.judges_candidate and (gate.by_group or own)
+
+
+def withhold(finding: Finding, overlap: SeenRows | None) -> Finding:
+    """The finding; one that passed, undecided where more of its rows were seen than may be, or nobody could look."""
+    if overlap is None or finding.verdict is not Verdict.PASS:
+        return finding
+    for code, reason, remedy in _obstacles(overlap):
+        return replace(
+            finding, verdict=Verdict.INCONCLUSIVE, code=code, rows_needed=None,
+            reason=f"{finding.reason}. Not decided: {reason}", remedy=remedy,
+        )  # fmt: skip
+    return finding
+
+
+def _obstacles(overlap: SeenRows) -> Iterator[tuple[str, str, str]]:
+    """(code, reason, remedy) of what stands in the way of any pass on these rows."""
+    gone, rows = overlap.rows - overlap.kept, overlap.rows
+    if gone > overlap.most * rows:
+        paths = ", ".join(str(source["path"]) for source in overlap.sources)
+        chance = ""
+        if overlap.repeated:
+            chance = (
+                f"; {counted(overlap.repeated, 'row')} of {overlap.data} also equal another one there, so where that is chance, tell rows apart "
+                f"by more columns: data.{overlap.data}.not_in.columns, or allow a larger max_seen"
+            )
+        yield (
+            "seen_rows",
+            f"{gone:,} of {counted(rows, 'row')} of {overlap.data} ({100 * gone / rows:.3g} %) are in {paths}, which the candidate was "
+            f"trained on, and max_seen allows {percent(overlap.most)}",
+            f"train without rows of {overlap.data}, or judge on rows that the candidate has not seen{chance}",
+        )
+    if overlap.unread:
+        yield (
+            "seen_unknown",
+            f"whether the candidate was trained on these rows was not checked, as data.{overlap.data}.not_in wants it: "
+            f"{'; '.join(overlap.unread)}",
+            f"log the training data with the run as a file that is read here, or name it: data.{overlap.data}.not_in: {{path: …}}",
+        )
