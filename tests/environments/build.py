@@ -17,6 +17,14 @@ HERE = Path(__file__).parent
 PROGRAMS = sorted(path.stem for path in HERE.glob("*.txt"))
 _PYTHONS = ((3, 11), (3, 12))  # that all of these can be installed under
 _PREPARED = {"airflow": ("airflow", "db", "migrate")}  # an empty database in `state`, of which each test has a copy
+# The box of a model or program lets nothing be written beside libraries, so what Python compiles of them is compiled at once.
+_COMPILED = """
+import contextlib, importlib
+for name in ("evidently.metrics", "great_expectations", "mlflow.pyfunc", "pandas", "pandera.pandas", "pandera.io",
+             "pyarrow.pandas_compat", "pyarrow.parquet"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+"""
 _BUILT = Path(os.environ.get("LOCKGATE_TEST_SERVERS") or HERE.parents[1] / ".servers")
 
 
@@ -37,12 +45,13 @@ def environment(name: str) -> Path:
             into = ["--python", str(home / "bin" / "python"), "--requirement", str(HERE / f"{name}.txt")]
             into += ["--find-links", links] if (links := os.environ.get("PIP_FIND_LINKS")) else []  # as pip itself does
             subprocess.run([*uv, "pip", "install", *into], check=True)
-            # The box of a model lets nothing be written beside libraries, so what Python compiles of them is compiled now.
-            imported = [home / "bin" / "python", "-c", "import mlflow.pyfunc, pandas, pyarrow.pandas_compat"]
-            subprocess.run(imported, stderr=subprocess.DEVNULL, check=False)
+            environ = {**os.environ, "AIRFLOW_HOME": str(home / "state")}
+            environ.pop("PYTHONDONTWRITEBYTECODE", None)
+            subprocess.run(
+                [home / "bin" / "python", "-c", _COMPILED], env=environ, stderr=subprocess.DEVNULL, check=False
+            )
             if name in _PREPARED:
                 prepared = [home / "bin" / _PREPARED[name][0], *_PREPARED[name][1:]]
-                environ = {**os.environ, "AIRFLOW_HOME": str(home / "state")}
                 subprocess.run(prepared, env=environ, stdout=subprocess.DEVNULL, check=True)
             done.touch()
     return home
