@@ -194,7 +194,9 @@ class _Plan:
             return timed_outlook(name, requirement, subject, load=load)
         if subject.counted:
             table = self._label_tables.get(self.pipeline.data_of(gate) or "") if gate.by_group else None
-            return counted_outlook(name, requirement, units=None if table is None else table.rows, unit="requests")
+            return counted_outlook(
+                name, requirement, units=None if table is None else table.rows, unit=subject.unit or "requests"
+            )
         return Outlook(
             name, (), 0, None, "unknown", "not planned: how much it varies is known after a run", basis="varies"
         )
