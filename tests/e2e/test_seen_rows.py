@@ -112,3 +112,16 @@ def test_what_would_pass_on_the_rest_is_not_decided_above_the_share_that_may_be_
         in finding["reason"]
     )
     assert "train without rows of census" in finding["remedy"]
+
+
+def test_training_data_that_the_run_did_not_log_are_not_known(checkout: Checkout, adult: Census) -> None:
+    """What was asked for and could not be looked at is no pass; where nobody asks, the report says so."""
+    asked = run(checkout, adult, "honest", adult.training, not_in="training")
+    silent = run(checkout, adult, "honest", adult.training, not_in=[])
+
+    assert (verdicts(asked), asked["gate"]["findings"][0]["code"]) == ({"metrics": "inconclusive"}, "seen_unknown")
+    assert "whether the candidate was trained on these rows was not checked" in asked["gate"]["findings"][0]["reason"]
+    assert verdicts(silent) == {"metrics": "pass"}
+    note = "whether the candidate was trained on rows of census was not checked"
+    assert f"{note}: data.census.not_in" in silent["said"]
+    assert note[1:] in (checkout.run / "report.html").read_text()

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
+from lockgate.data.overlap.seen_rows import not_checked
 from lockgate.evaluation.judging.number_format import NOTHING, slice_words
+from lockgate.evaluation.judging.run_certainty import unchecked_data
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding
 from lockgate.reports.blockers import unwaived_blockers
@@ -44,6 +46,7 @@ def run_page(evidence: Evidence, medium: Medium, *, observed: bool = False) -> T
         [line for gate in evidence.gates for line in _notes(gate, medium, waived)],
         _in_the_way(evidence, medium, waived),
         _slices(evidence, medium, waived),
+        _unchecked(evidence, medium),
         _verdict(evidence, medium, observed=observed),
     ]
     lines: Lines = []
@@ -185,6 +188,17 @@ def _legend(findings: Sequence[Finding]) -> str:
         "; watched: too small to judge, no loss was proven" if any(each.code == "watched" for each in findings) else ""
     )
     return f"● {contrast_words(findings[0])}{interval}, │ {limit_words(findings[0])}{watched}"
+
+
+def _unchecked(evidence: Evidence, medium: Medium) -> Lines:
+    """That nobody looked whether the candidate was trained on the rows it is judged by, and what makes a run look."""
+    return [
+        line
+        for name in unchecked_data(evidence)
+        for line in medium.sentence(
+            f"{not_checked(name)}: data.{name}.not_in", first=("note  ", "dim"), style="dim", hang=6
+        )
+    ]
 
 
 def _verdict(evidence: Evidence, medium: Medium, *, observed: bool) -> Lines:

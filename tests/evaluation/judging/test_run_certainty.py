@@ -10,7 +10,7 @@ import pytest
 from lockgate.evaluation.estimation.estimate import counted
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.measured_rates import measured_rate
-from lockgate.evaluation.judging.run_certainty import certainty
+from lockgate.evaluation.judging.run_certainty import certainty, unchecked_data
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
@@ -172,3 +172,21 @@ def test_facts_that_were_counted_are_named_beside_estimates_and_alone_need_no_wo
     assert certainty(run_of(gate_of(PASSED, COUNT)))[-1][0] == "Facts"
     assert certainty(run_of(gate_of(COUNT))) == []
     assert certainty(run_of()) == []
+
+
+def test_that_nobody_looked_for_rows_of_the_training_data_is_said() -> None:
+    """A model that has seen its holdout looks better than it is, and no chance of ours covers that."""
+    scored = [{"data": "holdout", "rows": 9}, {"data": "traffic-replayed", "rows": 9}]
+    run = {"looks": {"holdout": 1, "traffic": 1}}
+    unaware = run_of(gate_of(PASSED), run=run, scored=scored, data=[{"name": "holdout"}, {"name": "traffic"}])
+    seen = {"rows": 2, "of": 9, "repeated": 0, "in": [{"path": "train.csv"}], "not_checked": []}
+
+    assert unchecked_data(unaware) == ["holdout"]
+    assert certainty(unaware)[-1] == (
+        "Not checked",
+        "Whether the candidate was trained on rows of holdout was not checked; write where its training data lie: "
+        "data.holdout.not_in.",
+    )
+    aware = run_of(gate_of(PASSED), run=run, scored=scored, data=[{"name": "holdout", "seen": seen}])
+    assert unchecked_data(aware) == []
+    assert certainty(aware)[-1][1].startswith("2 of 9 rows of holdout are in train.csv, and left out of every verdict")

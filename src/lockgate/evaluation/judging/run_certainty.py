@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lockgate.data.overlap.seen_rows import not_checked, sentence
 from lockgate.evaluation.judging.measured_rates import family, measured_rate
 from lockgate.evaluation.judging.number_format import percent
 from lockgate.evaluation.latency import measured_rates as latency
@@ -76,6 +77,7 @@ def certainty(evidence: Evidence) -> list[Item]:
         return [
             ("Chance of a wrong pass: unknown", "No line that counts here was tested with a chance that is known."),
             *left_out,
+            *_training_rows(evidence),
         ]
     return [
         *_wrong_pass(covered, gates, timed=len(covered) > len(of_rows)),
@@ -90,7 +92,31 @@ def certainty(evidence: Evidence) -> list[Item]:
             ]
             * facts
         ),
+        *_training_rows(evidence),
     ]
+
+
+def unchecked_data(evidence: Evidence) -> list[str]:
+    """Names of the data that models were judged by although nobody looked for rows which the candidate was trained on."""
+    scored = {str(entry.get("data")) for entry in evidence.document.get("scored") or ()}
+    looked_at = {str(entry.get("name")) for entry in evidence.document.get("data") or () if "seen" in entry}
+    judged = (evidence.document.get("run") or {}).get("looks") or {}
+    return sorted(name for name in judged if name in scored - looked_at)
+
+
+def _training_rows(evidence: Evidence) -> list[Item]:
+    """Whether the rows are new to the candidate: a model that has seen them looks better than it is, and no chance covers that."""
+    items = [
+        ("Rows that the candidate was trained on", f"{words[0].upper()}{words[1:]}.")
+        for entry in evidence.document.get("data") or ()
+        if "seen" in entry and (words := sentence(entry["seen"], str(entry["name"])))
+    ]
+    unchecked = unchecked_data(evidence)
+    if unchecked:
+        named = " and ".join(not_checked(name) for name in unchecked)
+        remedy = f"write where its training data lie: data.{unchecked[0]}.not_in"
+        items.append(("Not checked", f"{named[0].upper()}{named[1:]}; {remedy}."))
+    return items
 
 
 def _named(lines: Mapping[str, int]) -> str:
