@@ -198,6 +198,39 @@ def moments_of(column: pa.Array, *, before: int = 0, zoned: bool | None = None) 
     return Moments(values, missing, days, zoned if here is None else here)
 
 
+class RecordedTimes(NamedTuple):
+    """moments: (n,) of the rows that have one, a day at its beginning. missing: rows without. days: whether they are days.
+    zoned: whether they have a time zone; None of days and numbers."""
+
+    moments: Any
+    missing: int
+    days: bool
+    zoned: bool | None
+
+    @property
+    def newest(self) -> int | None:
+        """The last moment, a day at its end; None without any."""
+        if not self.moments.size:
+            return None
+        return int(self.moments.max()) + (_DAY // _MICROSECOND - 1 if self.days else 0)
+
+
+def recorded_times(columns: Iterable[pa.Array]) -> RecordedTimes:
+    """When rows were recorded, of a column in parts. Raises ValueError for what is no time."""
+    import numpy as np
+    import pyarrow as pa
+
+    parts, missing, before, days = [np.zeros(0, np.int64)], 0, 0, False
+    zoned: bool | None = None
+    for column in columns:
+        times = moments_of(column, before=before, zoned=zoned)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        zoned = kind.tz is not None if pa.types.is_timestamp(kind) else times.zoned
+        parts.append(times.values[~times.missing])
+        missing, before, days = missing + int(times.missing.sum()), before + len(column), days or times.days
+    return RecordedTimes(np.concatenate(parts), missing, days, None if days else zoned)
+
+
 def microseconds(moment: datetime) -> int:
     """A moment with a zone in microseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND

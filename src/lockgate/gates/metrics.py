@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, PrivateAttr, StringConstraints
 
 from lockgate.errors import GateBroken
+from lockgate.evaluation import out_of_time
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.metrics import catalog, custom, multiclass_arguments, ranking_subjects
 from lockgate.evaluation.metrics.catalog import SUBJECTS
@@ -31,7 +32,7 @@ class _Subjects:
     """The metrics of the catalog, and those that a gate's own functions bring."""
 
     def __get__(self, gate: Metrics | None, _: type[Gate]) -> Mapping[str, Subject]:
-        return SUBJECTS if gate is None else gate.all_subjects
+        return {**SUBJECTS, out_of_time.SUBJECT.name: out_of_time.SUBJECT} if gate is None else gate.all_subjects
 
 
 class Metrics(Gate):
@@ -41,6 +42,7 @@ class Metrics(Gate):
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     by_group: ClassVar[bool] = True
+    requirement_sets: ClassVar[Mapping[str, tuple[str, ...]]] = {"after_training": ("rows_in_training_time <= 0",)}
 
     gate: Literal["metrics"] = "metrics"
     data: str = Field(description="Name of the labelled data to measure on.")
@@ -53,7 +55,8 @@ class Metrics(Gate):
     @property
     def all_subjects(self) -> Mapping[str, Subject]:
         by_row = {name: metric.subject(name) for name, metric in self._by_row.items()}
-        return {**by_row, **SUBJECTS, **custom.subjects(self.functions)}
+        timed = {out_of_time.SUBJECT.name: out_of_time.SUBJECT}
+        return {**by_row, **SUBJECTS, **timed, **custom.subjects(self.functions)}
 
     @property
     def own_functions(self) -> Mapping[str, custom.Function]:
@@ -78,6 +81,10 @@ class Metrics(Gate):
                 messages += ranking_subjects.out_of_range(line)
             if pipeline.task == "multiclass":
                 messages += multiclass_arguments.complaints(line, pipeline.classes)
+            if line.subject == out_of_time.SUBJECT.name and data is not None and data.time is None:
+                messages.append(
+                    f"{str(line)!r} compares times; name the column that says when a row was recorded: data.{self.data}.time"
+                )
             if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
                 messages += (f"per_row: {line.subject} {reason}" for reason in self._no_row_metrics(pipeline))
             yield from ((("require", number), message) for message in messages)
@@ -133,9 +140,16 @@ class Metrics(Gate):
         own_metrics, contexts = self._own_metrics(case, scored, subjects)
         metrics |= own_metrics
         yield from contexts
-        findings = list(
-            evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
+        times = [
+            out_of_time.count_rows_in_training_time(name, line, case.dataset(self.data), case)
+            for name, line in requirements
+            if line.subject == out_of_time.SUBJECT.name
+        ]
+        judged = evaluate(
+            self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small, counted=times
         )
+        timed = {estimate.requirement for estimate in times}
+        findings = [out_of_time.with_training_time(each) if each.requirement in timed else each for each in judged]
         ranks = any(self._ranks(name) for name in subjects)
         compared = any(self.needs_champion(line) for line in lines)
         turned = wrong_direction(of_rows, compared=compared) if ranks else None

@@ -31,13 +31,14 @@ class Reference:
 class SeenRows:
     """The rows of a data set that training data hold too, which no verdict may rest on.
 
-    data: name of the data set. unseen: (n,) bool, the rows that stay, in the order of the data. repeated: rows that equal
+    data: name of the data set. references: the training data that were looked at. unseen: (n,) bool, the rows that stay, in the order of the data. repeated: rows that equal
     another row of the data set itself in the same columns, as chance lets them; None where nothing was compared. columns: by
     which rows were recognised. sources: path, digest and rows of the training data. unread: why other training data could
     not be looked at, a clause each. most: the share of seen rows up to which the rest may be judged.
     """
 
     data: str
+    references: tuple[Reference, ...]
     unseen: Array
     repeated: int | None
     columns: tuple[str, ...]
@@ -109,6 +110,7 @@ def find_seen_rows(dataset: Dataset, references: Sequence[Reference], unread: Se
         matched = _whole_queries(dataset, matched)
     return SeenRows(
         dataset.name,
+        tuple(references),
         ~matched,
         max(repeated, default=0) if references else None,
         tuple(dict.fromkeys(name for reference in references for name in reference.columns)),

@@ -43,6 +43,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "data_code", "data_code_hash", "data_commit", "dataset_code", "dataset_commit", "processing_code",
         "processing_commit", "processing_code_hash", "preprocessing_commit", "etl_commit", "feature_code_commit",
     ),
+    "trained_until": (
+        "training_data_until", "train*_data_until", "train*_until", "train*_end", "train*_end_date", "train*_end_time",
+        "data_until", "data_cutoff", "train*_cutoff", "train*_max_time",
+    ),
     "features": ("metadata:features", "features", "feature_schema", "input_schema"),
     "code_commit": (
         "tag:mlflow.source.git.commit", "tag:mlflow.gitCommit", "tag:mlflow.databricks.gitRepoCommit", "git_commit", "git_sha", "git_hash", "commit", "commit_sha",
