@@ -218,6 +218,23 @@ def _of_the_schema() -> set[type[BaseModel]]:
 COMPARED_WHOLE = {"Condition", "FindSpec", "SmallSlices", "Owner", "Expect", "Notify"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("champion + 0.02", "champion + 0.05", "looser"),
+        ("champion + 0.05", "champion + 0.02", "stricter"),
+        ("champion * 1.2", "champion * 1.1", "stricter"),
+        ("0.05", "champion + 0.02", "may_be_looser"),
+        ("champion + 0.02", "0.02", "may_be_looser"),
+    ],
+)
+def test_a_gap_beside_the_champion_has_the_direction_of_any_limit(old: str, new: str, effect: str) -> None:
+    """The smaller the stricter, whatever is better of its metric; against another yardstick nobody knows."""
+    before, after = (parse(f"recall gap over sex <= {limit}") for limit in (old, new))
+
+    assert effect_of(before, after) == effect
+
+
 def test_a_limit_that_the_version_declares_may_be_looser_than_any_number() -> None:
     """And any number than that: who logs the model says what it is."""
     declared, number = parse("p99_ms <= declared"), parse("p99_ms <= 50")

@@ -120,6 +120,8 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "shadow", "shadow", {**payments, "require": SHADOW}
     yield "shadow, unanswered", "shadow", {**payments, "table": lost, "require": SHADOW}
     yield "latency of a table", "latency", {**payments, "require": ["p50_ms <= 20"]}
+    beside = ["recall gap over country <= champion + 0.05", "auc gap over country <= champion * 2"]
+    yield "gaps beside the champion", "metrics", {**payments, "require": beside}
 
 
 def measure() -> list[dict[str, Any]]:

@@ -188,6 +188,23 @@ def test_a_gap_is_judged_by_its_interval() -> None:
     assert (wide.outcome, wide.verdict) == ("blocked", None)
 
 
+def test_a_gap_beside_the_champion_is_judged_by_its_interval() -> None:
+    """At another margin; not against a number, nor by another factor."""
+    line = "recall gap over country <= champion + {}"
+    stored = evidence_of(measured([line.format(0.2)]), policy([line.format(0.2)]))
+
+    met = reevaluate(policy([line.format(0.15)]), stored)
+    wide = reevaluate(policy([line.format(0.001)]), stored)
+    number, factor = (
+        reevaluate(policy([f"recall gap over country <= {limit}"]), stored) for limit in (0.2, "champion * 1.5")
+    )
+
+    assert answers(met.gates[0].result) == answers(measured([line.format(0.15)]))
+    assert answers(wide.gates[0].result) == answers(measured([line.format(0.001)]))
+    assert "the interval of its own value is not in the evidence" in number.unknown[0]
+    assert "another factor of the champion's value needs the rows" in factor.unknown[0]
+
+
 def older(result: GateResult) -> GateResult:
     """As a lockgate before this one wrote it: what tests saw is not there."""
     findings = [

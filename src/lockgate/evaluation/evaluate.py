@@ -9,8 +9,14 @@ from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
+from lockgate.evaluation.judging.gap_findings import SliceGap
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.judging.slice_gaps import SliceGap, clusters_span_slices, estimate_gap, slice_requirements
+from lockgate.evaluation.judging.slice_gaps import (
+    champion_requirements,
+    clusters_span_slices,
+    estimate_gap,
+    slice_requirements,
+)
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
@@ -45,13 +51,16 @@ def evaluate(
     gaps = [(name, line) for name, line in requirements if line.gap is not None]
     cells = [(name, line) for name, line in requirements if line.scope.kind == "cell"]
     two_sided = both_sides(whole, [line.gap for _, line in gaps])
-    of_gaps = [
-        named
-        for name, line in gaps
-        for named in slice_requirements(
-            name, line, slices=sum(_judged(two_sided, _slice(two_sided, line.gap or "")).values())
-        )
-    ]
+    of_gaps, of_champion = (
+        [
+            named
+            for name, line in gaps
+            for named in by_slice(
+                name, line, slices=sum(_judged(two_sided, _slice(two_sided, line.gap or "")).values())
+            )
+        ]
+        for by_slice in (slice_requirements, champion_requirements)
+    )
     elsewhere = {name for name, _ in (*gaps, *cells)} | {estimate.requirement for estimate in counted}
     others = [(name, line) for name, line in requirements if name not in elsewhere]
     # One call where the slices are the same, so that what one requirement measures on a slice serves the next.
@@ -59,6 +68,10 @@ def evaluate(
         measured = estimates(whole, [*others, *of_gaps])
     else:
         measured = [*estimates(whole, others), *estimates(two_sided, of_gaps)]
+    if of_champion:
+        exchanged = {name: metric.exchanged() for name, metric in metrics.items()}
+        turned = {"candidate": threshold.get("champion"), "champion": threshold.get("candidate")}
+        measured += estimate(two_sided.exchanged(), of_champion, exchanged, threshold=turned)
     plain = [_with_slice_name(estimate, whole, pools) for estimate in measured if estimate.requirement in dict(others)]
     slice_gaps = {name: _slice_gap(name, line, measured, two_sided, small) for name, line in gaps}
     order = {name: index for index, (name, _) in enumerate(requirements)}

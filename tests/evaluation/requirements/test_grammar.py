@@ -137,6 +137,7 @@ def test_any_text_is_a_requirement_or_refused(text: str) -> None:
         ("auc >= 0.8 on band=[10,100)", "auc >= 0.8 on band=[10,100)"),
         ('auc >= 0.8 on "on" = "a & b"', 'auc >= 0.8 on on="a & b"'),
         ("recall gap over geography <= 0.05", "recall gap over geography <= 0.05"),
+        ("recall gap over geography<=champion+.02", "recall gap over geography <= champion + 0.02"),
     ],
 )
 def test_a_line_has_one_way_to_be_written(line: str, written: str) -> None:
@@ -161,7 +162,8 @@ def test_a_line_has_one_way_to_be_written(line: str, written: str) -> None:
         'auc >= 0.8 on a="b',
         "auc(a=1, a=2) >= 0.8",
         "auc(1 2, ) >= 0.8",
-        "recall gap over geography <= champion",
+        "recall gap over geography <= declared",
+        "recall gap over geography <= champion + 0.02 on each slice",
         "auc >= 0.8 and f1 >= 0.8",
         "a" * 1001,
     ],
@@ -181,6 +183,7 @@ def test_what_follows_no_grammar_is_refused(line: str) -> None:
         {"metric": "recall(threshold=0.7)", "at_least": "60%", "claim": "point", "min_rows": 50},
         {"metric": "auc", "at_least": 0.8, "on": 'country="a {b, c: d}"', "confidence": 0.9, "if_inconclusive": "ask"},
         {"metric": "f1", "gap_over": "country", "at_most": "10%", "claim": "no_harm"},
+        {"metric": "f1", "gap_over": "country", "at_most": "champion * 1.5"},
     ],
 )
 def test_a_line_is_read_back_from_what_evidence_shows_of_it(mapping: dict[str, Any]) -> None:

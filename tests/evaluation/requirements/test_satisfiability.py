@@ -61,6 +61,27 @@ def refused(line: str | dict[str, object], *, champion: bool = True, confidence:
             "'recall gap over geo <= 0%': no number of rows shows that slices are exactly equal; leave some room, "
             "'recall gap over geo <= 5%'",
         ),
+        (
+            "recall gap over geo <= champion",
+            "'recall gap over geo <= champion' leaves no margin: a candidate equal to the champion would pass 5 % of the time; "
+            "write a tolerance, 'recall gap over geo <= champion + 0.01', "
+            "or {metric: recall, gap_over: geo, at_most: champion, claim: superior} where a gain is required",
+        ),
+        (
+            "r2 gap over geo <= champion - 0.1",
+            "'r2 gap over geo <= champion - 0.1' asks for a gain over the champion, which is a claim of its own; "
+            "write {metric: r2, gap_over: geo, at_most: champion - 0.1, claim: superior}, "
+            "or a tolerance, 'r2 gap over geo <= champion + 0.01'",
+        ),
+        (
+            "recall gap over geo >= champion - 0.02",
+            "'recall gap over geo >= champion - 0.02' asks for a gap; slices are to be close: "
+            "write 'recall gap over geo <= champion + 0.02'",
+        ),
+        (
+            "flip_rate gap over geo <= champion + 0.02",
+            "'flip_rate gap over geo <= champion + 0.02': flip_rate compares with the champion already; write a number",
+        ),
         ("auc >= 1", "'auc >= 1': no number of rows shows that auc is exactly 1; leave some room"),
         ("auc >= 90", "'auc >= 90' can never be met: auc lies between 0 and 1"),
         ("r2 >= 2", "'r2 >= 2' can never be met: r2 lies between anything and 1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -181,6 +181,17 @@ class Metric:
     def approximate(self) -> bool:
         """Whether a row may bring anything to a mean: then no bound of it is valid for all data (Bahadur & Savage 1956)."""
         return self.decide is None and not all(map(math.isfinite, self.bounds))
+
+    def exchanged(self) -> Metric:
+        """The same of rows on which each model stands in the other's place."""
+        measure_rows = self.measure_rows
+        if measure_rows is None:
+            return self
+
+        def turned(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
+            return measure_rows("champion" if role == "candidate" else "candidate", rows, weights)
+
+        return replace(self, measure_rows=turned)
 
 
 def limits(bounds: DeclaredBounds) -> tuple[float, float]:

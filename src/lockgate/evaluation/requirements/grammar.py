@@ -41,17 +41,23 @@ _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _WORD = rf"(?:{_QUOTED}|{BARE.pattern})"
 _CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{BARE_VALUE.pattern})"
 _ARGUMENT = rf"(?:{NAME}\s*=\s*)?{_WORD}"
-LIMIT_PATTERN = rf"(?:declared|{NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
 SCOPE_PATTERN = rf"(?:overall|each\s+slice|(?:each|slice)\s+{_WORD}|{_CELL}(?:\s*&\s*{_CELL})*)"
 SUBJECT_PATTERN = rf"\s*{NAME}\s*(?:\(\s*(?:{_ARGUMENT}(?:\s*,\s*{_ARGUMENT})*\s*)?\))?\s*"
-GAP_PATTERN = rf"\bgap\s+over\s+(?:{NAME}|{_QUOTED})\s*[<>]=\s*{NUMBER}\s*%?\s*(?:\bon\s+overall\s*)?"
+_MARGIN = r"champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?"
+LIMIT_PATTERN = rf"(?:declared|{NUMBER}\s*%?|{_MARGIN})"
+GAP_PATTERN = rf"\bgap\s+over\s+(?:{NAME}|{_QUOTED})\s*[<>]=\s*(?:{NUMBER}\s*%?|{_MARGIN})\s*(?:\bon\s+overall\s*)?"
 JSON_SCHEMA: Mapping[str, Any] = {
     "anyOf": [
         {
             "type": "string",
             "maxLength": 1000,
             "pattern": rf"^{SUBJECT_PATTERN}(?:{GAP_PATTERN}|[<>]=\s*{LIMIT_PATTERN}\s*(?:\bon\s+{SCOPE_PATTERN}\s*)?)$",
-            "examples": ["auc >= champion - 0.01 on each slice", "errors <= 0", "recall gap over geography <= 0.05"],
+            "examples": [
+                "auc >= champion - 0.01 on each slice",
+                "errors <= 0",
+                "recall gap over geography <= 0.05",
+                "recall gap over sex <= champion + 0.02",
+            ],
         },
         {
             "type": "object",
@@ -75,7 +81,7 @@ JSON_SCHEMA: Mapping[str, Any] = {
                     "pattern": rf"^\s*{SCOPE_PATTERN}\s*$",
                 },
                 "gap_over": {
-                    "description": "Name of a slice between whose values the largest difference is bounded.",
+                    "description": "Name of a slice between whose values the largest difference is bounded, by a number or beside the champion's.",
                     "type": "string",
                     "minLength": 1,
                 },
@@ -106,7 +112,7 @@ JSON_SCHEMA: Mapping[str, Any] = {
                 "gap_over": {
                     "properties": {
                         **{
-                            key: {"anyOf": [{"type": "number"}, {"pattern": rf"^\s*{NUMBER}\s*%?\s*$"}]}
+                            key: {"anyOf": [{"type": "number"}, {"pattern": rf"^\s*(?:{NUMBER}\s*%?|{_MARGIN})\s*$"}]}
                             for key in _SIDES
                         },
                         "on": {"pattern": r"^\s*overall\s*$"},
@@ -276,10 +282,8 @@ def parse(line: str) -> Requirement:
         scope=Scope() if match["scope"] is None else parse_scope(match["scope"], line),
         gap=json.loads(gap) if gap and gap.startswith('"') else gap,
     )
-    if requirement.gap and (
-        requirement.limit.relative or requirement.limit.declared or requirement.scope.kind != "overall"
-    ):
-        raise RequirementError(f"in {line!r}: a gap is compared with a number, overall")
+    if requirement.gap and (requirement.limit.declared or requirement.scope.kind != "overall"):
+        raise RequirementError(f"in {line!r}: a gap is compared with a number or with the champion's, overall")
     return requirement
 
 

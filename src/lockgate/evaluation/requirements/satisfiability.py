@@ -19,9 +19,9 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
     reasons: list[str] = []
     limit, text = requirement.limit, str(requirement)
     confidence = requirement.confidence or confidence
-    wrong_way = (subject.better == "higher" and requirement.op == "<=") or (
-        subject.better == "lower" and requirement.op == ">="
-    )
+    # A gap is better when it is small, whatever it is of.
+    better = "lower" if requirement.gap else subject.better
+    wrong_way = (better == "higher" and requirement.op == "<=") or (better == "lower" and requirement.op == ">=")
     if wrong_way and not requirement.gap:
         op: Op = ">=" if requirement.op == "<=" else "<="
         turned = replace(requirement, op=op, limit=_turned(limit))
@@ -39,8 +39,10 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
         return [*reasons, *_declared(requirement, subject, text)]
     estimated = not subject.counted and requirement.claim != "point"
     if limit.relative:
-        reasons += _relative(requirement, subject, text, champion=champion)
-        if limit.sign != "*" or (limit.value > 0 and not _may_be_negative(subject)):
+        negative = not requirement.gap and _may_be_negative(subject)
+        reasons += _gap(requirement, text)
+        reasons += _relative(requirement, subject, text, champion=champion, negative=negative)
+        if limit.sign != "*" or (limit.value > 0 and not negative):
             reasons += _without_room(requirement, text, confidence) if estimated and not wrong_way else []
         return reasons
     if requirement.claim in ("superior", "not_worse", "no_harm"):
@@ -62,8 +64,10 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
     return reasons
 
 
-def _relative(requirement: Requirement, subject: Subject, text: str, *, champion: bool) -> Iterator[str]:
-    """Why the line cannot be compared with the champion."""
+def _relative(
+    requirement: Requirement, subject: Subject, text: str, *, champion: bool, negative: bool
+) -> Iterator[str]:
+    """Why the line cannot be compared with the champion. negative: whether what is compared can be below zero."""
     limit = requirement.limit
     if "no champion" in subject.needs:
         yield f"{text!r}: {subject.name} compares with the champion already; write a number"
@@ -72,7 +76,7 @@ def _relative(requirement: Requirement, subject: Subject, text: str, *, champion
             f"{text!r} compares with a champion, and there is none here; "
             "write a number, or give the pipeline champion: {alias: production, else: none}"
         )
-    if limit.sign == "*" and _may_be_negative(subject):
+    if limit.sign == "*" and negative:
         yield (
             f"{text!r}: {subject.name} can be negative, where a factor turns around; "
             f"write a margin, {str(_with_margin(requirement))!r}"
@@ -94,10 +98,15 @@ def _may_be_negative(subject: Subject) -> bool:
 
 
 def _gap(requirement: Requirement, text: str) -> list[str]:
+    """Why no slices can be as far apart as the line says."""
     limit = requirement.limit
+    if not requirement.gap:
+        return []
     if requirement.op == ">=":
-        return [f"{text!r} asks for a gap; slices are to be close: write {str(replace(requirement, op='<='))!r}"]
-    if limit.value <= 0 and requirement.claim != "point":
+        turned = _turned(limit) if limit.relative else limit
+        close = str(replace(requirement, op="<=", limit=turned))
+        return [f"{text!r} asks for a gap; slices are to be close: write {close!r}"]
+    if not limit.relative and limit.value <= 0 and requirement.claim != "point":
         room = replace(limit, number=5.0 if limit.percent else 0.05)
         return [
             f"{text!r}: no number of rows shows that slices are exactly equal; leave some room, "

@@ -198,6 +198,14 @@ class Scored:
         view._codes = self._codes | {name: (labels, codes) for name, (_, labels, codes) in groups.items()}
         return view
 
+    def exchanged(self) -> Scored:
+        """The same rows, each model in the other's place."""
+        view = copy(self)
+        view.candidate, view.champion = self.champion, self.candidate
+        other = dict(zip(ROLES, reversed(ROLES), strict=True))
+        view.answers = {other[role]: form for role, form in self.answers.items()}
+        return view
+
     def _coded(self, declared: Slice) -> tuple[tuple[str, ...], Array]:
         if declared.parts:
             return declared.combine([self.codes(part.name) for part in declared.parts])

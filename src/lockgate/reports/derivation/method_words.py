@@ -69,6 +69,11 @@ _BY_BEGINNING: Mapping[str, Method] = {
     "the same on every": Method(
         "the largest share that no row showed", "limit beyond 1 − alpha^(1/n): nothing varies", _UNSEEN
     ),
+    "largest gap beside": Method(
+        "the largest gap beside the champion's, every pair of slices cleared by its change or by another gap of the champion",
+        "pass: every pair, 9/10 of alpha on its own change, the rest on all others; fail: Holm over the pairs, beside every gap of the champion",
+        "docs/slices.md#gaps-beside-the-champion",
+    ),
     "largest of": Method(
         "the largest gap over all pairs of slices, each by MOVER",
         "pass: all pairs below the limit; fail: Holm over the pairs",
