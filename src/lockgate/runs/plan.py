@@ -222,16 +222,15 @@ class _Plan:
             self._assume(data, compared, scored=len(own) == len(planned), earlier=earlier)
         listed: dict[str, list[Outlook]] = {}
         for name, requirement in planned:
+            subject = gate.subjects[requirement.subject]
             by_slice = {estimate.slice: estimate for estimate in own.get(name, ())}
+            common: dict[str, Any] = {"small": small, "own": by_slice, "disagreement": self.disagreement}
             if requirement.gap is not None:
-                listed[name] = [
-                    gap_outlook(name, requirement, counts.get(name, []), small=small, own=by_slice, disagreement=self.disagreement)
-                ]  # fmt: skip
+                listed[name] = [gap_outlook(name, requirement, subject, counts.get(name, []), **common)]
                 continue
             of_slices = outlooks(
-                name, requirement, gate.subjects[requirement.subject], counts.get(name, []), small=small, own=by_slice,
+                name, requirement, subject, counts.get(name, []), **common,
                 earlier=self._earlier.get(gate.title, {}).get(requirement.subject_text, {}),
-                disagreement=self.disagreement,
                 judged=self.champion is not None,  # how a candidate does is for a run to say, which counts as an evaluation
             )  # fmt: skip
             listed[name] = [rate_outlook(each, requirement, disagreement=self.disagreement) for each in of_slices]

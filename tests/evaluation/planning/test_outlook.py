@@ -16,6 +16,7 @@ from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.metrics import multiclass, multiclass_arguments
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
+from lockgate.evaluation.planning.gap_outlook import gap_outlook
 from lockgate.evaluation.planning.outlook import Outlook, as_absolute, outlooks
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.scoring.scored_table import Scored
@@ -175,3 +176,47 @@ def test_a_champion_that_was_measured_foretells_of_a_mean_over_classes_what_its_
     assert from_counts == pytest.approx(0.0239, abs=0.0001)
     assert found.smallest == pytest.approx(from_counts, rel=0.1)
     assert (found.status, found.chance) == ("decidable", pytest.approx(0.95, abs=0.02))
+
+
+def gap_planned(line: Any, *counts: Estimate, **more: Any) -> Outlook:
+    requirement = parse(line) if isinstance(line, str) else from_mapping(line)
+    return gap_outlook("r1", requirement, SUBJECTS[requirement.subject], counts, small=SmallSlices(), **more)
+
+
+def test_a_gap_beside_the_champion_is_foretold_by_the_changes_of_its_slices() -> None:
+    """Of equal models their values cancel out, so that far less is needed than for a gap against a number."""
+    slices = [counted(1000, geo="AT"), counted(1000, geo="BR"), counted(4000, geo="CH")]
+    beside = gap_planned("accuracy gap over geo <= champion + 0.05", *slices)
+    alone = gap_planned("accuracy gap over geo <= 0.05", *slices)
+    tight = gap_planned("accuracy gap over geo <= champion + 0.01", *slices)
+    (change, *_) = planned(
+        {"metric": "accuracy", "at_least": "champion - 0.01", "on": "each geo", "confidence": 0.955}, *slices
+    )
+
+    assert (beside.status, beside.basis, tight.status) == ("decidable", "tolerance", "hopeless")
+    assert alone.smallest is not None
+    assert change.smallest is not None
+    assert beside.smallest == pytest.approx(change.smallest * 2**0.5, rel=1e-6)
+    assert beside.smallest < alone.smallest / 2
+    assert beside.words == (
+        "has power: geo=AT (1,000 rows) and geo=BR (1,000 rows) decide a gap that is 0.037 wider with 90 % power, "
+        "where the models are equal"
+    )
+    assert tight.enough is not None
+    assert 6000 * 7 < tight.enough < 6000 * 16
+
+
+def test_what_no_counts_tell_of_a_gap_beside_the_champion_is_not_foretold() -> None:
+    """A gain, a factor of a gap that was not measured, a loss of which the spread is not known."""
+    slices = [counted(1000, geo="AT"), counted(1000, geo="BR")]
+    gain, factor, loss = (
+        gap_planned(line, *slices)
+        for line in (
+            {"metric": "accuracy", "gap_over": "geo", "at_most": "champion - 0.01", "claim": "superior"},
+            "accuracy gap over geo <= champion * 1.5",
+            "log_loss gap over geo <= champion + 0.1",
+        )
+    )
+
+    assert [each.status for each in (gain, factor, loss)] == ["unknown"] * 3
+    assert [each.basis for each in (gain, factor, loss)] == ["gain", "counts_only", "counts_only"]

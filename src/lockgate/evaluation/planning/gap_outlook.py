@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 
 from lockgate.data.slices.names import SliceKey
 from lockgate.data.slices.spec import SmallSlices
-from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.judge import is_no_harm_check, smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.planning.expected_error import DISAGREEMENT, rows_of_share
-from lockgate.evaluation.planning.outlook import Outlook, enough_rows, measured_times, times, with_minority
+from lockgate.evaluation.planning.outlook import (
+    Outlook,
+    enough_rows,
+    measured_times,
+    outlooks,
+    times,
+    with_minority,
+)
 from lockgate.evaluation.planning.rate_outlook import assumed_rate
-from lockgate.evaluation.requirements.requirement import Requirement, Scope
+from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit, Scope
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.stats.auc_variance import placements
 from lockgate.stats.power import margin_by_t
 
@@ -32,6 +41,7 @@ def slice_value_requirement(line: Requirement) -> Requirement:
 def gap_outlook(
     name: str,
     line: Requirement,
+    subject: Subject,
     counts: Sequence[Estimate],
     *,
     small: SmallSlices,
@@ -41,11 +51,11 @@ def gap_outlook(
     """The outlook of a gap. counts: rows and positives of its slices. own: the champion's estimates of them.
 
     disagreement: the share of rows on which the two models are assumed to decide differently. Without measurements, shares are
-    taken to be 0.5, where they vary most, those of both models to be as assumed, and slices to be equal.
+    taken to be 0.5, where they vary most, those of both models to be as assumed, and slices to be equal; beside the champion's
+    gap the models are.
     """
-    assumed = assumed_rate(line.subject, disagreement)
-    share = _WORST_SHARE if assumed is None else assumed
-    outlook = _gap_outlook(name, line, counts, small=small, own=own, share=share)
+    plan = partial(_gap_outlook, name, line, subject, disagreement=disagreement, small=small)
+    outlook = plan(counts, own=own or {})
     if outlook.status != "hopeless":
         return outlook
 
@@ -55,7 +65,7 @@ def gap_outlook(
     def at(factor: float) -> Outlook:
         more = [estimate if estimate.slice in kept else times(estimate, factor, line) for estimate in counts]
         measured = {key: measured_times(estimate, factor) for key, estimate in (own or {}).items()}
-        return _gap_outlook(name, line, more, small=small, own=measured, share=share)
+        return plan(more, own=measured)
 
     return replace(outlook, enough=enough_rows(outlook.rows, at))
 
@@ -63,11 +73,12 @@ def gap_outlook(
 def _gap_outlook(
     name: str,
     line: Requirement,
+    subject: Subject,
     counts: Sequence[Estimate],
     *,
     small: SmallSlices,
-    own: Mapping[SliceKey, Estimate] | None,
-    share: float,
+    own: Mapping[SliceKey, Estimate],
+    disagreement: float,
 ) -> Outlook:
     counts = [with_minority(estimate, line) for estimate in counts if estimate.rows]
     rows = sum(estimate.rows for estimate in counts)
@@ -85,7 +96,14 @@ def _gap_outlook(
     if few and (small.below != "watch" or len(held) < 2):
         key, reason = next(iter(few.items()))
         return replace(blank.underpowered(f"{slice_words(key)} has {reason}"), figures={"slices": [slice_words(key)]})
-    spreads = [_spread(line, estimate, (own or {}).get(estimate.slice), share) for estimate in held]
+    if line.limit.relative:
+        changes = outlooks(
+            name, _change(line), subject, held, own=own, disagreement=disagreement, judged=False, enough=False
+        )
+        return _beside(replace(blank, tolerance=None), line, changes, champion=own, watched=len(few))
+    assumed = assumed_rate(line.subject, disagreement)
+    share = _WORST_SHARE if assumed is None else assumed
+    spreads = [_spread(line, estimate, own.get(estimate.slice), share) for estimate in held]
     measured = [spread for spread in spreads if spread is not None]
     if len(measured) < len(spreads):
         return blank.not_planned_from_counts()
@@ -98,8 +116,7 @@ def _gap_outlook(
         for index in pair
     )
     words = f"{power}: {slices} decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
-    if few:
-        words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} only under the no-harm check"
+    words += _watched_words(len(few))
     figures = {"slices": [slice_words(held[index].slice) for index in pair], "watched": len(few)}
     return replace(
         blank,
@@ -108,6 +125,60 @@ def _gap_outlook(
         smallest=smallest,
         basis="gap",
         figures=figures,
+    )
+
+
+def _change(line: Requirement) -> Requirement:
+    """The requirement on the change of each slice, at the confidence that a pair's own change is held to."""
+    from lockgate.evaluation.uncertainty.slice_pairs import matched_confidence
+
+    confidence = matched_confidence(line.confidence or CONFIDENCE)
+    limit = RequirementLimit(relative=True, number=0.01, sign="+")
+    return replace(slice_value_requirement(line), limit=limit, claim=None, confidence=confidence)
+
+
+def _beside(
+    blank: Outlook,
+    line: Requirement,
+    changes: Sequence[Outlook],
+    *,
+    champion: Mapping[SliceKey, Estimate],
+    watched: int,
+) -> Outlook:
+    """The outlook beside the champion's gap, where the models are equal. changes: what each slice can decide by itself."""
+    limit = line.limit
+    if line.claim == "superior":
+        return blank.not_planned("a gain depends on the candidate", "gain")
+    tolerance = limit.margin if limit.sign != "*" else None
+    values = [estimate.candidate for estimate in champion.values() if estimate.candidate is not None]
+    if limit.sign == "*" and values:
+        tolerance = (limit.factor - 1) * (max(values) - min(values))
+    undecided = next((change for change in changes if change.smallest is None), None)
+    if undecided is not None and undecided.status == "hopeless":
+        return replace(undecided, slice=(), rows=blank.rows, positives=None)
+    if undecided is not None or tolerance is None:
+        return blank.not_planned_from_counts()
+    widest = sorted(changes, key=lambda change: change.smallest or 0.0)[-2:]
+    # As slice_pairs bounds a pair: errors add in squares, and so do their multiples.
+    smallest = math.hypot(*(change.smallest or 0.0 for change in widest))
+    decidable = smallest <= tolerance
+    power = "has power" if decidable else f"underpowered at {limit}"
+    slices = " and ".join(f"{change.slice_name} ({counted_words(change.rows, change.counted_in)})" for change in widest)
+    words = f"{power}: {slices} decide a gap that is {short(rounded_up(smallest))} wider with 90 % power, where the models are equal"
+    return replace(
+        blank,
+        status="decidable" if decidable else "hopeless",
+        words=words + _watched_words(watched),
+        tolerance=tolerance,
+        smallest=smallest,
+        basis="tolerance",
+        figures={"slices": [change.slice_name for change in widest], "watched": watched},
+    )
+
+
+def _watched_words(count: int) -> str:
+    return (
+        f"; {count} smaller {'slice is' if count == 1 else 'slices are'} only under the no-harm check" if count else ""
     )
 
 
