@@ -157,6 +157,24 @@ def test_circumstances_are_said_in_words_with_four_figures() -> None:
     assert "<td>3.10</td>" in document
 
 
+def test_a_gap_has_a_table_of_its_groups_by_both_models() -> None:
+    """Those that are furthest apart stand out where the gap does not pass; against a number the champion has no column."""
+    detail: dict[str, Any] = {"slices": {"F": "0.6123456", "M": "0.81"}, "pair": ["M", "F"], "pairs_compared": 2}
+    beside = {**detail, "champion_slices": {"F": "0.7", "M": "0.8"}}
+    gap, alone = (finding(subject="recall gap over sex", slice={}, detail=each) for each in (beside, detail))
+    document, by_number = (
+        page(evidence(replace(METRICS, findings=(gap,)))),
+        page(evidence(replace(METRICS, findings=(alone,)))),
+    )
+    row = r"<tr[^>]*>\s*<th[^>]*>F</th>\s*<td>0.6123</td>\s*"
+
+    assert re.search(row + r"<td>0.7</td>", document)
+    assert re.search(row + r"</tr>", by_number)
+    assert "pairs_compared" not in page(
+        evidence(replace(METRICS, findings=(replace(gap, detail={**beside, "pair": 3}),)))
+    )
+
+
 def test_a_hostile_name_is_text_and_in_no_heading() -> None:
     """No tag, attribute, link or script is made of it, and no heading or title holds any of it."""
     document = page(EVIL)

@@ -61,6 +61,7 @@ _DRAWN: Mapping[str, Drawing] = {
 def figures(gate: GateResult, record: RunRecord) -> Iterator[Figure]:
     """The figures of a gate: those of its kind, its exhibits, and under which circumstances it measured."""
     yield from SECTIONS.get(gate.kind, _nothing)(gate)
+    yield from _gaps(gate)
     yield from _exhibits(gate, record)
     yield from _circumstances(gate)
 
@@ -121,6 +122,19 @@ def _checklist(gate: GateResult) -> Iterator[Figure]:
     held = f": {origin.get('held')} of {origin.get('of')} facts" if isinstance(origin, Mapping) else ""
     if rows:
         yield Table(f"Checklist{held}", ("checked", "verdict", "line", "found"), tuple(rows))
+
+
+def _gaps(gate: GateResult) -> Iterator[Figure]:
+    """What each slice of a gap has, by both models where they are compared; the two that are furthest apart stand out."""
+    for finding in gate.findings:
+        ours, theirs, pair = (finding.detail.get(name) for name in ("slices", "champion_slices", "pair"))
+        if not isinstance(ours, Mapping) or "pairs_compared" not in finding.detail:
+            continue
+        models = [ours, theirs] if isinstance(theirs, Mapping) else [ours]
+        rows = [(str(label), *(_words(values.get(label)) for values in models)) for label in ours]
+        tone = "" if finding.verdict is Verdict.PASS else "bad" if finding.verdict is Verdict.FAIL else "dim"
+        tones = tuple(tone if isinstance(pair, list) and label in pair else "" for label in ours)
+        yield Table(finding.subject, ("slice", "candidate", "champion")[: 1 + len(models)], tuple(rows), tones)
 
 
 def _command(gate: GateResult) -> Iterator[Figure]:
