@@ -193,6 +193,13 @@ pickled("a function that calls what it is handed", lambda code: b"\x80\x04cnumpy
         + text("id") + b"csklearn.utils._show_versions\nshow_versions\n\x86R.")  # fmt: skip
 pickled("a method that writes", lambda code: called("pandas.core.frame", "DataFrame.to_csv", code))
 pickled("a function that writes", lambda code: b"\x80\x04cscipy.sparse\nsave_npz\n.")
+for _module, _name in (
+    *(("sklearn.utils.fixes", "tarfile_extractall"), ("sklearn.metrics.pairwise", "config_context")),
+    *(("scipy.special._ufuncs", "seterr"), ("numpy", "set_printoptions"), ("numpy", "a_function_of_tomorrow")),
+):
+    pickled(f"a function of {_module} that is on no list, {_name}", lambda code, where=(_module, _name): b"\x80\x04"
+            b"csklearn.preprocessing._function_transformer\nFunctionTransformer\n)\x81}" + text("func")
+            + "c{}\n{}\n".format(*where).encode() + b"sb.")  # fmt: skip
 pickled("a memo that is filled up", lambda code: b"\x80\x04" + b"".join(text(f"a.{number}") + b"\x940" for number in range(300_000))
         + b"cnumpy\nlog1p\n\x94.", kind="broken_files")  # fmt: skip
 

@@ -19,15 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sparse
+import scipy.stats
 import skops.io
 import yaml
-from sklearn.compose import ColumnTransformer
+from sklearn.cluster import BisectingKMeans
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, mutual_info_classif
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler, scale
 from sklearn.tree import DecisionTreeClassifier
 
 from helpers.hostile_models import LAMBDA, keras, layer, mlmodel, saved, tarred, torch_zip, zipped
@@ -107,6 +111,29 @@ def test_estimators_pass_in_every_protocol_and_by_joblib(tmp_path: Path) -> None
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(models[0]))
 
     assert looked_at(tmp_path).problems == ()
+
+
+def test_functions_that_models_hold_pass_and_no_other_of_their_packages(tmp_path: Path) -> None:
+    """Scores, transformations, distributions and matrices, some of them classes that are spelt as functions."""
+    mlmodel(tmp_path)
+    held = [
+        *(make_pipeline(SplineTransformer(), SelectKBest(mutual_info_classif), BisectingKMeans(2)).fit(X, Y), scipy.stats.loguniform(1, 9)),
+        *(ColumnTransformer([("scale", FunctionTransformer(scale), make_column_selector(dtype_include="number"))]), scipy.stats.gaussian_kde(X.T)),
+        *(getattr(sparse, f"{form}_{kind}")(np.eye(3)) for form in ("bsr", "coo", "csc", "csr", "dia") for kind in ("matrix", "array")),
+        *map(get_scorer, get_scorer_names()),
+        *(scipy.special.expit, scipy.special.softmax, scipy.stats.zscore, np.nanmean, np.linalg.norm, np.char.lower),
+        *(pd.interval_range(0, 3), pd.to_timedelta([1]), pd.NaT),
+    ]  # fmt: skip
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(held))
+    assert looked_at(tmp_path).problems == ()
+
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps([*held, np.apply_along_axis]))
+    (problem,) = looked_at(tmp_path).problems
+    assert (problem.text, problem.allow) == (
+        "imports numpy.apply_along_axis, which is not on the list of what a model may import",
+        ("imports", "numpy.apply_along_axis"),
+    )
+    assert looked_at(tmp_path, imports=("numpy.apply_along_axis",)).problems == ()
 
 
 def tensors() -> bytes:

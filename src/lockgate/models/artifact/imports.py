@@ -54,6 +54,9 @@ _PLAIN = frozenset(
         "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
         "pandas.core.indexes.base": "_new_Index",
         "pandas.core.indexes.datetimes": "_new_DatetimeIndex",
+        "pandas.core.indexes.timedeltas": "_new_TimedeltaIndex",
+        "pandas.core.indexes.interval": "_new_IntervalIndex",
+        "pandas._libs.tslibs.nattype": "_nat_unpickle",
         "torch": "Size device Tensor float16 bfloat16 float32 float64 uint8 int8 int16 int32 int64 bool complex64 complex128 "
         "FloatStorage DoubleStorage HalfStorage BFloat16Storage LongStorage IntStorage ShortStorage CharStorage ByteStorage BoolStorage",
         "torch.storage": "UntypedStorage TypedStorage",
@@ -70,24 +73,112 @@ _NUMBER = re.compile(
     r"numpy\.(bool_?|str_|bytes_|void|object_|datetime64|timedelta64|u?int\d*|float\d*|complex\d*|[ui]ntc|u?intp|longdouble)"
 )
 
+# Functions, and classes that are spelt as such, that models of these packages hold, by their modules: what is computed of numbers
+# and texts alone. They are named, and called by whoever holds them, never by the pickle. Whatever is not here an owner allows.
+_NUMPY = "|".join(
+    word
+    for line in (
+        "abs absolute acos acosh add alltrue all allclose amax amin angle any append arange arccos arccosh arcsin arcsinh arctan",
+        "arctan2 arctanh argmax argmin argpartition argsort argwhere around array array_equal array_split asanyarray asarray",
+        "asarray_chkfinite ascontiguousarray asfortranarray asin asinh astype atan atan2 atanh atleast_1d atleast_2d atleast_3d average",
+        "bincount bitwise_and bitwise_count bitwise_not bitwise_or bitwise_xor broadcast_to cbrt ceil choose clip column_stack",
+        "compress concat concatenate conj conjugate convolve copysign corrcoef correlate cos cosh count_nonzero cov cross cumprod",
+        "cumproduct cumsum cumulative_prod cumulative_sum deg2rad degrees delete diag diagonal diff digitize divide divmod dot dstack",
+        "block dsplit ediff1d einsum empty empty_like equal exp exp2 expand_dims expm1 extract eye fabs finfo fix flatnonzero flip fliplr flipud float_power floor floor_divide",
+        "fmax fmin fmod frexp full full_like gcd geomspace gradient greater greater_equal heaviside histogram hsplit hstack hypot i0 identity imag in1d",
+        "inner insert iinfo interp intersect1d invert isclose isfinite isin isinf isnan isnat isneginf isposinf isreal kron lcm ldexp left_shift less",
+        "less_equal linspace log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logspace matmul",
+        "matrix_transpose max maximum mean median min minimum mod modf moveaxis multiply nan_to_num nanargmax nanargmin nancumprod",
+        "nancumsum nanmax nanmean nanmedian nanmin nanpercentile nanprod nanquantile nanstd nansum nanvar ndim negative nextafter nonzero",
+        "not_equal ones ones_like outer packbits pad partition percentile permute_dims poly1d polyfit polyval positive pow power prod",
+        "product ptp quantile rad2deg radians ravel real real_if_close reciprocal remainder repeat reshape resize right_shift rint roll",
+        "rollaxis rot90 round round_ searchsorted select setdiff1d shape sign signbit sin sinc sinh size sort spacing split sqrt",
+        "square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh tensordot tile trace transpose trapezoid trapz",
+        "tril triu true_divide trunc union1d unique unpackbits unwrap vander var vdot vecdot vectorize vsplit vstack where zeros",
+        "zeros_like busdaycalendar errstate generic number integer signedinteger unsignedinteger inexact floating complexfloating",
+        "flexible character clongdouble longlong ulonglong",
+    )
+    for word in line.split()
+)
+_TORCH = (
+    "celu|elu|gelu|glu|hardshrink|hardsigmoid|hardswish|hardtanh|leaky_relu|log_sigmoid|logsigmoid|log_softmax|mish|prelu|relu|relu6"
+    "|rrelu|selu|sigmoid|silu|softmax|softmin|softplus|softshrink|softsign|tanh|tanhshrink|threshold"
+)
+_SPARSE = "bsr|coo|csc|csr|dia|dok|lil"
+_FUNCTIONS = re.compile(
+    "|".join(
+        rf"(?:{module})\.(?:{names})"
+        for module, names in {
+            r"numpy(?:\._?core\.(?:_multiarray_umath|multiarray|umath|fromnumeric|numeric|function_base|shape_base))?": _NUMPY,
+            r"numpy\.(?:_?core\.)?(?:rec|records)": "recarray|record",
+            r"numpy\.(?:char|_?core\.defchararray)": "chararray",
+            r"numpy\.(?:char|strings|_?core\.(?:defchararray|strings))": "capitalize|center|lower|lstrip|replace|rstrip|strip"
+            "|swapcase|title|upper|zfill",
+            r"numpy\.matrixlib\.defmatrix": "matrix",
+            r"numpy\.ma(?:\.core)?": "masked_array|mvoid|masked_invalid",
+            r"numpy\._core\._ufunc_config": "_unspecified",
+            r"numpy\.linalg(?:\._?linalg)?": "cholesky|det|eig|eigh|eigvals|eigvalsh|inv|lstsq|matrix_norm|matrix_power|matrix_rank|norm"
+            "|pinv|qr|slogdet|solve|svd|svdvals|vector_norm",
+            r"numpy\.fft(?:\._?pocketfft)?": "i?r?fft[2n]?",
+            rf"scipy\.sparse(?:\._?(?:{_SPARSE}))?": f"(?:{_SPARSE})_(?:matrix|array)",
+            r"scipy\.spatial\._?ckdtree": "cKDTree",
+            r"scipy\.spatial\.distance": "braycurtis|canberra|chebyshev|cityblock|correlation|cosine|dice|euclidean|hamming|jaccard"
+            "|jensenshannon|mahalanobis|minkowski|rogerstanimoto|russellrao|seuclidean|sokalmichener|sokalsneath|sqeuclidean|yule",
+            r"scipy\.special\._(?:special_)?ufuncs(?:_cxx)?": r"(?!geterr|seterr|errstate)[a-z]\w*",
+            r"scipy\.special(?:\._(?:basic|logsumexp))?": "boxcox|boxcox1p|cbrt|comb|digamma|entr|erf|erfc|erfinv|exp10|exp2|expit|expm1"
+            "|factorial|gamma|gammaln|huber|inv_boxcox|inv_boxcox1p|kl_div|log1p|log_expit|log_ndtr|log_softmax|logit|logsumexp"
+            "|ndtr|ndtri|polygamma|pseudo_huber|rel_entr|softmax|softplus|xlog1py|xlogy",
+            r"scipy\.interpolate\._?interpolate": "interp1d|interp2d",
+            r"scipy\.integrate\._ode": "dop853|dopri5|lsoda|vode|zvode",
+            r"scipy\.signal\._?ltisys": "dlti|lti",
+            r"scipy\.stats\._\w+": r"\w+_(?:gen|frozen)|rv_histogram|rv_sample",
+            r"scipy\.stats\._distn_infrastructure": r"rv_\w+",
+            r"scipy\.stats\._?kde": "gaussian_kde",
+            r"scipy\.stats(?:\._?(?:stats|_stats_py|morestats|variation))?": "boxcox|gmean|gzscore|hmean|iqr|kurtosis|median_abs_deviation"
+            "|mode|moment|pearsonr|rankdata|sem|skew|spearmanr|kendalltau|trim_mean|tmean|tstd|tvar|variation|yeojohnson|zmap|zscore",
+            r"scipy\._lib\.array_api_compat\.numpy\._aliases": "asarray",
+            r"sklearn\.cluster\._kmeans": "_kmeans_single_(?:lloyd|elkan)",
+            r"sklearn\.compose\._column_transformer": "make_column_selector",
+            r"sklearn\.utils\._encode": "_nandict",
+            r"sklearn\.utils\.extmath": "density|row_norms|safe_sparse_dot|softmax|squared_norm",
+            r"sklearn\.covariance\._\w+": "empirical_covariance|ledoit_wolf|oas|shrunk_covariance",
+            r"sklearn\.feature_selection\._(?:univariate_selection|mutual_info)": "chi2|f_classif|f_oneway|f_regression|r_regression"
+            "|mutual_info_classif|mutual_info_regression",
+            r"sklearn\.feature_extraction\.text": "strip_accents_ascii|strip_accents_unicode|strip_tags",
+            r"sklearn\.preprocessing\._(?:data|label)": "add_dummy_feature|binarize|label_binarize|(?:(?:maxabs|minmax|robust)_)?scale"
+            "|normalize|power_transform|quantile_transform",
+            r"sklearn\.metrics\.pairwise": "(?:additive_chi2|chi2|laplacian|linear|polynomial|rbf|sigmoid)_kernel|cosine_similarity"
+            "|(?:cosine|euclidean|haversine|manhattan|nan_euclidean)_distances",
+            r"(?:sklearn|imblearn)\.metrics\.(?:cluster\.)?_\w+": r"(?!check_|get_)\w+_(?:score|error|loss|deviance|ratio|samples|entropy)"
+            "|(?:positive|negative)_likelihood_ratio|auc|matthews_corrcoef|confusion_matrix|r2_score",
+            r"torch\.nn\.functional": _TORCH,
+            r"torch\._C\._nn": _TORCH,
+            r"statsmodels\.genmod\.families\.links": "cauchy|cloglog|identity|inverse_power|inverse_squared|log|logc|logit|loglog|nbinom"
+            "|probit|sqrt",
+            r"statsmodels\.tsa\.statespace\._\w+": r"[sdcz][A-Z]\w+",
+            r"statsmodels\.duration\.hazard_regression": "rv_discrete_float",
+            r"statsmodels\.regression\.mixed_linear_model": "_mixedlm_distribution",
+        }.items()
+    )
+)
+
 
 @dataclass(frozen=True)
 class Package:
-    """A package whose classes and functions a model may hold. distributions: that bring it. below: where in it, anywhere where
-    empty. constructs: where in it classes are called with what was stored; those of elsewhere are only filled with it. classes_only: no functions of it."""
+    """A package whose classes a model may hold. distributions: that bring it. below: where in it, anywhere where empty.
+    constructs: where in it classes are called with what was stored; those of elsewhere are only filled with it."""
 
     root: str
     distributions: tuple[str, ...]
     below: tuple[str, ...] = ()
     constructs: tuple[str, ...] = ()
-    classes_only: bool = False
 
 
 _PACKAGES = (
     Package("numpy", ()),
     Package("scipy", ()),
     Package("sklearn", (), constructs=("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "sklearn.tree._tree")),
-    Package("pandas", (), ("pandas.core", "pandas.arrays", "pandas._libs", "pandas._typing", "pandas.tseries"), classes_only=True),
+    Package("pandas", (), ("pandas.core", "pandas.arrays", "pandas._libs", "pandas._typing", "pandas.tseries")),
     Package("xgboost", ("xgboost", "xgboost-cpu"), ("xgboost.core", "xgboost.sklearn", "xgboost.callback")),
     Package("lightgbm", ("lightgbm",), ("lightgbm.basic", "lightgbm.sklearn", "lightgbm.callback", "lightgbm.compat")),
     Package("catboost", ("catboost",), ("catboost.core", "_catboost")),
@@ -96,7 +187,7 @@ _PACKAGES = (
     Package("imblearn", ("imbalanced-learn",)),
     Package("category_encoders", ("category-encoders",)),
     Package("feature_engine", ("feature-engine",)),
-    Package("torch", ("torch",), ("torch.nn.modules", "torch.nn.functional", "torch.nn.parameter", "torch.optim")),
+    Package("torch", ("torch",), ("torch.nn.modules", "torch.nn.functional", "torch.nn.parameter", "torch.optim", "torch._C._nn")),
 )  # fmt: skip
 # Parts of those packages that open files, read pickles, or run what they are handed.
 _CLOSED = (
@@ -158,8 +249,9 @@ class ImportRules:
             return "imports what is no name"
         *path, last = imported.name.split(".")
         package = self._package(full)
-        root = full.partition(".")[0]
-        if root in _CODE:
+        if package is not None and _FUNCTIONS.fullmatch(full):
+            return None
+        if full.partition(".")[0] in _CODE:
             return f"{OWN_CODE}: {full}"
         if any(not _CLASS.fullmatch(step) for step in path) or last in _RUNS or _within(full, _CLOSED):
             return f"imports {full}, {RUNS}"
@@ -172,9 +264,10 @@ class ImportRules:
             return f"imports {full}, a function that is {package.root}'s own"
         if path and not _CLASS.fullmatch(last):
             return f"imports {full}, a method, which is handed anything"
-        if package is not None and package.classes_only and not _CLASS.fullmatch(last) and not _NUMBER.fullmatch(full):
-            package = None
-        if package is None and not _within(full, self.allowed):
+        is_listed = package is not None and (
+            _CLASS.fullmatch(last) or _UNPICKLES.fullmatch(last) or _NUMBER.fullmatch(full)
+        )
+        if not is_listed and not _within(full, self.allowed):
             return f"imports {full}, which is not on the list of what a model may import"
         return None
 
