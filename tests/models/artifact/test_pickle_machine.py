@@ -17,11 +17,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lockgate.models.artifact import pickle_machine
 from lockgate.models.artifact.byte_stream import ByteStream
 from lockgate.models.artifact.pickle_machine import Machine
 from lockgate.models.artifact.pickle_skim import LONGEST
 from lockgate.models.artifact.pickle_values import Import, Made
-from lockgate.models.artifact.problem import Broken
+from lockgate.models.artifact.problem import Broken, Unclear
 
 
 class Witness:
@@ -176,3 +177,41 @@ def test_a_long_text_is_no_name() -> None:
     witness = witnessed(b"\x80\x04X" + struct.pack("<I", 5000) + b"o" * 5000 + text("system") + b"\x93.")
 
     assert (witness.imported, witness.is_hidden) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"\x8c\xff" + b"a" * 255,
+        b"K\x01\x86",
+        b"}",
+        b"(",
+        b"\x8c\x02ab",
+        b"X\0\4\0\0" + "\U0001f600".encode() + b"a" * 1020,
+    ],
+    ids=["long texts", "nested tuples", "empty dicts", "marks", "short texts", "wide texts"],
+)
+def test_what_piles_up_is_bounded_in_memory(unit: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compressed a thousand times it is a small file, and would be read as long as the unpickler holds it."""
+    monkeypatch.setattr(pickle_machine, "_MOST_HELD", 1 << 20)
+    monkeypatch.setattr(pickle_machine, "_WEIGHED_EVERY", 1 << 14)
+    begin = b"\x80\x04(K\x01"
+    endless = io.BytesIO(begin + unit * ((4 << 20) // len(unit)) + b"1N.")
+
+    with pytest.raises(Unclear, match="piles up more than 1 MiB") as raised:
+        Machine(ByteStream(endless), Witness()).run()
+
+    assert raised.value.offset is not None
+    assert raised.value.offset < 2 << 20  # of 4 MiB
+
+
+def test_a_memo_of_long_texts_is_bounded_and_hides_no_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that was not kept is reported as hidden."""
+    monkeypatch.setattr(pickle_machine, "_MOST_HELD", 1 << 16)
+    monkeypatch.setattr(pickle_machine, "_WEIGHED_EVERY", 1 << 14)
+    texts = b"".join(text("x" * 200) + b"\x940" for _ in range(2000))
+    late = text("system") + b"\x940" + text("os") + b"h\xff0j" + struct.pack("<I", 2000) + b"\x93)R."
+
+    witness = witnessed(b"\x80\x04" + texts + late)
+
+    assert witness.is_hidden

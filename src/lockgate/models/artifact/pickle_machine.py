@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 
 from lockgate.models.artifact.byte_stream import ByteStream
 from lockgate.models.artifact.pickle_skim import ARGUMENT_BYTES, KEPT, LENGTH_BYTES, LONGEST, NAMES, UP_TO_NEWLINE, skim
-from lockgate.models.artifact.pickle_values import (  # fmt: skip
+from lockgate.models.artifact.pickle_values import (
     JOBLIB_ARRAY,
     NONE,
     TEXT,
@@ -20,20 +19,21 @@ from lockgate.models.artifact.pickle_values import (  # fmt: skip
     Made,
     Observer,
     fill,
-)
+    unquoted,
+    weight,
+)  # fmt: skip
 from lockgate.models.artifact.problem import Broken, Unclear
 
 _LONGEST_TEXT = 1 << 10  # bytes of a text that may be a name, or an argument that matters
-_LARGEST_STACK = 1 << 23
+_MOST_HELD = 1 << 28  # bytes of memory for what waits on the stack, and as many for the memo
+_WEIGHED_EVERY = 1 << 22  # bytes of the stream
+_LONGEST_NAME = 1 << 8  # of a text that stays in a full memo
 _ITEMS = 64  # of a tuple that is followed
 
 
 @dataclass
 class Machine:
-    """One pickle. beside: the pickle whose stack and memo this one begins with, and does not change.
-
-    most: bytes that are looked at, all where None.
-    """
+    """One pickle. beside: whose stack and memo this one begins with, and does not change. most: bytes that are looked at, all where None."""
 
     stream: ByteStream
     observer: Observer
@@ -51,6 +51,7 @@ class Machine:
     _arrays: int = field(default=0, init=False)  # of joblib, that were made and not read yet
     _arrays_are_read: bool = field(default=False, init=False)
     _importers: list[int] = field(default_factory=list, init=False)  # where they stand on the stack
+    _weighed_at: int = field(default=0, init=False)  # where it is next
 
     def run(self) -> None:
         """Up to the end of the pickle, the stream behind it then. Raises Broken where it breaks off, Unclear where others may go on."""
@@ -90,8 +91,8 @@ class Machine:
                 self.observer.hidden("hands on a function that imports what it is handed", self._offset)
             if ended:
                 return
-            if len(self._stack) + len(self._marks) > _LARGEST_STACK:
-                raise Unclear("it piles up more than any model does", self._offset)
+            if self._offset >= self._weighed_at:
+                self._weigh()
             if last is not None and self._offset > last:
                 raise Unclear("its arrays are opcodes again and again", self._offset)
 
@@ -104,6 +105,16 @@ class Machine:
             buffer, at, self._stack, self._marks, memo, self._without_hole, is_full=self._is_full
         )
         self.stream.advance(at)
+
+    def _weigh(self) -> None:
+        """Bound the memory, whatever a file unpacks to: of a memo that is too heavy as of one that is too long."""
+        self._is_full = self._is_full or len(self._own) >= KEPT or weight(self._own.values(), _MOST_HELD) > _MOST_HELD
+        held = weight(self._stack, _MOST_HELD, besides=set(map(id, self._own.values()))) + weight(
+            self._marks, _MOST_HELD
+        )
+        if held > _MOST_HELD:
+            raise Unclear(f"it piles up more than {_MOST_HELD >> 20} MiB of values, which no model does", self._offset)
+        self._weighed_at = self._offset + max(_WEIGHED_EVERY, held >> 4)  # so that it costs no more than reading
 
     def _counted(self, size: int) -> bytes | None:
         """A text or bytes behind their length; None where they are too long to be of interest."""
@@ -189,22 +200,14 @@ class Machine:
             self._stack.append(THING)
 
     def _text(self, code: int, argument: bytes | None) -> None:
-        if argument is None:
-            self._stack.append(TEXT)
-            return
-        self._stack.append(argument.decode("utf-8", "surrogatepass"))
+        self._stack.append(TEXT if argument is None else argument.decode("utf-8", "surrogatepass"))
 
     def _text_line(self, code: int, argument: bytes) -> None:
         self._stack.append(TEXT if len(argument) > _LONGEST_TEXT else argument.decode("raw-unicode-escape"))
 
     def _quoted_line(self, code: int, argument: bytes) -> None:
-        if len(argument) > _LONGEST_TEXT:
-            self._stack.append(TEXT)
-            return
-        try:
-            self._stack.append(ast.literal_eval("b" + argument.decode("ascii").strip()).decode("latin-1"))
-        except (ValueError, SyntaxError, UnicodeDecodeError, MemoryError, RecursionError):
-            self._stack.append(TEXT)
+        text = None if len(argument) > _LONGEST_TEXT else unquoted(argument)
+        self._stack.append(TEXT if text is None else text)
 
     def _latin_text(self, code: int, argument: bytes | None) -> None:
         self._stack.append(TEXT if argument is None else argument.decode("latin-1"))
@@ -214,8 +217,7 @@ class Machine:
         self._stack.append(tuple(items) if len(items) <= _ITEMS else THING)
 
     def _short_tuple(self, code: int, argument: bytes) -> None:
-        items = [self._pop() for _ in range(code - 0x84)]
-        self._stack.append(tuple(reversed(items)))
+        self._stack.append(tuple([self._pop() for _ in range(code - 0x84)][::-1]))
 
     def _empty_tuple(self, code: int, argument: bytes) -> None:
         self._stack.append(())
@@ -290,10 +292,8 @@ class Machine:
 
     def _made(self, called: Any, arguments: Any) -> None:
         self.observer.calls(called, arguments, self._offset)
-        if isinstance(called, Importer) and [*map(type, arguments if isinstance(arguments, tuple) else ())] == [
-            str,
-            str,
-        ]:
+        names = arguments if isinstance(arguments, tuple) else ()
+        if isinstance(called, Importer) and [*map(type, names)] == [str, str]:
             self._push(Import(*arguments))
             return
         self._stack.append(Made(called, arguments) if isinstance(called, Import) else THING)
@@ -360,7 +360,7 @@ class Machine:
             is_kept
             or (isinstance(value, str | Made | tuple) and not self._is_full)
             or index in self._memo
-            or (isinstance(value, str) and "." in value and len(self._own) < 2 * KEPT)
+            or (isinstance(value, str) and "." in value and len(value) <= _LONGEST_NAME and len(self._own) < 2 * KEPT)
         ):
             self._own[index] = value
         else:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lockgate.models.artifact.byte_stream import ByteStream
 
 _ITEMS = 64  # of a dict that is followed
+_POINTER, _OBJECT = 8, 200  # bytes of memory
 
 
 class Thing:
@@ -76,3 +80,32 @@ def fill(target: Any, items: list[Any]) -> None:
             target[_UNCLEAR] = THING
         else:
             target.update(zip(keys, items[1::2], strict=False))
+
+
+def weight(values: Iterable[Any], most: int, *, besides: Collection[int] = frozenset()) -> int:
+    """Bytes of memory of values and of all in them, roughly; counted no further than just above `most`. besides: ids of what is left out."""
+    total, waiting = 0, [iter(values)]
+    while waiting:
+        for value in waiting.pop():
+            total += _POINTER
+            if isinstance(value, Thing) or id(value) in besides:
+                continue
+            total += _OBJECT if isinstance(value, Import | Made) else sys.getsizeof(value)
+            if total > most:
+                return total
+            if isinstance(value, tuple):
+                waiting.append(iter(value))
+            elif isinstance(value, dict):
+                waiting.append(iter(value.values()))
+            elif isinstance(value, Made):
+                waiting.append(iter((value.arguments, value.state)))
+    return total
+
+
+def unquoted(argument: bytes) -> str | None:
+    """The text of a quoted line of protocol 0; None where it is none."""
+    try:
+        text: str = ast.literal_eval("b" + argument.decode("ascii").strip()).decode("latin-1")
+    except (ValueError, SyntaxError, UnicodeDecodeError, MemoryError, RecursionError):
+        return None
+    return text
