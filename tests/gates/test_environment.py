@@ -149,6 +149,40 @@ def test_what_must_agree_and_is_not_shown_to_is_inconclusive(
     assert (found.reason, found.remedy) == (f"differences: {reason}", remedy)
 
 
+@pytest.mark.parametrize("include", ["-r base.txt", "-c ../constraints.txt"])
+@pytest.mark.parametrize("line", ["differences <= 0", "unpinned <= 0", "unpinned <= 5"])
+@pytest.mark.parametrize("declared", [DECLARED, ""])
+def test_an_include_that_cannot_be_read_may_declare_anything(
+    tmp_path: Path, include: str, line: str, declared: str
+) -> None:
+    """So nothing passes, and what to log is said; the file beside the model turns it green."""
+    (tmp_path / "left").mkdir()
+    found = only(parity(tmp_path / "left", DECLARED, declared=f"{include}\n{declared}", require=[line]))
+
+    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "include_unreadable")
+    assert f"{include} (requirements.txt) includes a file that cannot be read" in found.reason
+    assert (found.remedy or "").startswith(
+        f"log the model with {include[3:]} that requirements.txt includes, or with all"
+    )
+
+
+def test_what_differs_fails_beside_an_include_that_cannot_be_read(tmp_path: Path) -> None:
+    """Whatever else it would have declared."""
+    result = parity(tmp_path, DECLARED.replace("2.4.6", "1.26.4"), declared=f"-r base.txt\n{DECLARED}")
+
+    assert result.verdict is Verdict.FAIL
+
+
+def test_a_serving_list_that_includes_what_is_not_read_lacks_nothing_for_sure(tmp_path: Path) -> None:
+    """What it does not name may be there."""
+    found = only(parity(tmp_path, "-r base.txt\nmlflow==3.1.0\npsutil==7.0.0\n"))
+
+    assert (found.verdict, found.reason) == (
+        Verdict.INCONCLUSIVE,
+        "differences: numpy 2.4.6, serving.txt says no version of it",
+    )
+
+
 def test_the_policy_of_the_pipeline_stands_over_the_default(tmp_path: Path) -> None:
     """However a name is written; what it does not name stays as strict as it was."""
     serving = "MLFlow==3.1.1\nnumpy==1.26.4\npsutil==5.0.0\n"

@@ -63,6 +63,14 @@ def test_the_python_of_mlmodel_stands_in_where_no_file_says_one(tmp_path: Path) 
     assert declared(tmp_path) == []
 
 
+def test_what_conda_includes_is_read_beside_it(tmp_path: Path) -> None:
+    """As pip does where conda has made the environment."""
+    (tmp_path / "conda.yaml").write_text("dependencies: [python=3.11, {pip: [-r more.txt]}]\n")
+    (tmp_path / "more.txt").write_text("numpy==1.26.4\n")
+
+    assert ("numpy", "==1.26.4", "more.txt") in declared(tmp_path)
+
+
 def test_nothing_outside_of_the_model_is_read(tmp_path: Path) -> None:
     """A link, and a path that leads out, are no declaration."""
     model = tmp_path / "model"

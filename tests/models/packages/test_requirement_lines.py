@@ -81,7 +81,7 @@ def test_a_file_that_is_not_there_is_a_line_that_names_nothing() -> None:
 
     (line,) = read_requirements("-r base.txt", file="requirements.txt", include=include)
 
-    assert (line.name, line.text, line.direct) == ("", "-r base.txt", True)
+    assert (line.name, line.text, line.direct, line.unread) == ("", "-r base.txt", True, "base.txt")
 
 
 def test_a_backslash_joins_lines_as_pip_joins_them() -> None:

@@ -50,14 +50,19 @@ class PackageParity:
 
     @cached_property
     def unpinned(self) -> list[PackageLine]:
-        return [line for line in self.declared if line.exact is None]
+        return [line for line in self.declared if line.exact is None and line.unread is None]
+
+    @cached_property
+    def unread(self) -> list[PackageLine]:
+        """Lines that include a file which is not there, or cannot be read: it may declare anything."""
+        return [line for line in self.declared if line.unread is not None]
 
     @property
     def _nothing(self) -> str | None:
         """Why nothing could be compared at all; None where something was."""
         if not self.compared:
             return "the model declares no packages"
-        if all(each.serving is None for each in self.compared if each.package != "python"):
+        if not self.unread and all(each.serving is None for each in self.compared if each.package != "python"):
             return f"{self.serving.source} lists none of the {len(self.compared)} packages that the model declares"
         return None
 
@@ -77,7 +82,8 @@ class PackageParity:
         if nothing:
             return replace(estimate, detail={"why": nothing}, problem=("nothing_listed", nothing))
         few = "; ".join(_listed(undecided)) or None
-        return replace(estimate, counted_in="packages", too_few=few, few_code="not_pinned" if few else "too_small")
+        code = ("include_unreadable" if self.unread else "not_pinned") if few else "too_small"
+        return replace(estimate, counted_in="packages", too_few=few, few_code=code)
 
     def unpinned_count(self, name: str, line: Requirement, champion: PackageParity | None) -> Estimate:
         """The count of requirements without an exact version; of a model that declares none nothing is shown."""
@@ -88,7 +94,12 @@ class PackageParity:
             champion=None if champion is None else float(len(champion.unpinned)),
             detail={"found": ranges} if packages else {"why": "the model declares no packages"},
         )  # fmt: skip
-        return replace(estimate, counted_in="requirements")
+        few = (
+            "; ".join(f"{each.text} ({each.file}) includes a file that cannot be read" for each in self.unread) or None
+        )
+        return replace(
+            estimate, counted_in="requirements", too_few=few, few_code="include_unreadable" if few else "too_small"
+        )
 
     def remedy(self) -> str:
         """The line that makes the serving environment what the model declares, and the other way."""
@@ -104,6 +115,9 @@ class PackageParity:
         undecided = self.having("undecided")
         named = [each for each in undecided if each.package not in ("", "python")]
         parts = []
+        if self.unread:
+            files = " and ".join(dict.fromkeys(f"{each.unread} that {each.file} includes" for each in self.unread))
+            parts.append(f"log the model with {files}, or with all its requirements in one list: pip_requirements=[…]")
         if unpinned := [each.package for each in named if each.serving is not None]:
             parts.append(pin_line(unpinned))
         if any(each.package == "python" for each in undecided):

@@ -96,7 +96,7 @@ def _comparisons(
         outcome, reason = max(
             outcomes, key=lambda each: ("same", "allowed", "not shown", "missing", "differs").index(each[0])
         )
-        if policy.is_strict(line.name):
+        if policy.is_strict(line.name) or line.unread is not None:
             outcome = {"not shown": "undecided", "missing": "differs"}.get(outcome, outcome)  # type: ignore[assignment]
         yield PackageComparison(line.name, line.text, _listed(versions) or None, closeness, outcome, reason)
 
@@ -104,6 +104,8 @@ def _comparisons(
 def _without_version(line: PackageLine, serving: PackageList) -> tuple[Outcome, str]:
     from lockgate.models.packages.package_list import PYTHON
 
+    if line.unread is not None:
+        return "not shown", f"({line.file}) includes a file that cannot be read, and what it declares is not compared"
     if not line.name:
         return "not shown", f"names no package whose version can be compared ({line.file})"
     if line.name in serving.unversioned or line.name == PYTHON or not serving.whole:

@@ -74,4 +74,5 @@ def _of_python(python: str, file: str) -> list[PackageLine]:
 
 
 def _conda(files: Path, file: str) -> list[PackageLine]:
-    return conda_dependencies(foreign_yaml.read(_text(files, file)), file=file)
+    document = foreign_yaml.read(_text(files, file))
+    return conda_dependencies(document, file=file, include=lambda name: _text(files, name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +24,7 @@ _COMMENTED_PYTHON = re.compile(r"^#.*(?:\bwith Python |--python-version[ =])(\d+
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s+(v?\d[^\s]*)(?:\s.*)?")  # a row of `pip list` or `conda list`
 _CONDA_EXPORT = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)=([^=\s]+)=[^=\s]+")
 _MOST_DEEP = 100
+_UNREAD = ""  # stands among packages without a version for all those of a file that is included and not read
 _REMEDY = (
     "write what pip freeze, pip list --format=json, conda list or an SBOM tool says there (CycloneDX or SPDX as JSON), "
     "or name a lock file"
@@ -81,7 +82,7 @@ def _first_readable(text: str, python: str | None) -> tuple[list[Pair], set[str]
     return list(_of_json(document)), set()
 
 
-def _list(source: str, pairs: Iterable[Pair], unversioned: Iterable[str] = ()) -> PackageList:
+def _list(source: str, pairs: Iterable[Pair], unversioned: Collection[str] = ()) -> PackageList:
     versions: dict[str, dict[str, None]] = {}
     for name, version in pairs:
         versions.setdefault(canonicalize_name(name), {})[version] = None
@@ -89,8 +90,9 @@ def _list(source: str, pairs: Iterable[Pair], unversioned: Iterable[str] = ()) -
     return PackageList(
         source,
         {name: tuple(each) for name, each in sorted(versions.items())},
-        frozenset(unversioned) - versions.keys(),
+        frozenset(unversioned) - versions.keys() - {_UNREAD},
         next(iter(python)) if python and len(python) == 1 else None,
+        whole=_UNREAD not in unversioned,
     )
 
 
@@ -195,13 +197,16 @@ def _of_lines(lines: Iterable[PackageLine], python: str | None) -> tuple[list[Pa
             continue
         if line.name and version:
             pairs.append((line.name, version))
-        elif line.name:
-            unversioned.add(line.name)
+        elif line.name or line.unread is not None:
+            unversioned.add(line.name or _UNREAD)
     return pairs, unversioned
 
 
-def conda_dependencies(document: Any, *, file: str) -> list[PackageLine]:
-    """The packages of conda's environment, those of its `pip:` sections among them. Raises ValueError, TypeError."""
+def conda_dependencies(document: Any, *, file: str, include: Callable[[str], str] | None = None) -> list[PackageLine]:
+    """The packages of conda's environment, those of its `pip:` sections among them, and of files that these include.
+
+    include: as for read_requirements. Raises ValueError, TypeError.
+    """
     dependencies = document.get("dependencies") if isinstance(document, dict) else None
     if not isinstance(dependencies, list):
         raise ValueError("it has no list of dependencies")
@@ -209,7 +214,7 @@ def conda_dependencies(document: Any, *, file: str) -> list[PackageLine]:
     for entry in dependencies:
         if isinstance(entry, dict):
             below = [str(line) for each in entry.values() if isinstance(each, list) for line in each]
-            lines += read_requirements("\n".join(below), file=file)
+            lines += read_requirements("\n".join(below), file=file, include=include)
         else:
             lines.append(conda_line(str(entry), file=file))
     return lines

@@ -36,7 +36,8 @@ class PackageLine:
     """A package that a file asks for. name: normalised as in PEP 503; empty where the line names none.
 
     versions: that the line allows, all where it says none. file: where it stands. text: as it is written, in short.
-    direct: whether it is a URL, a path or an editable one, whose version is known from a wheel's name alone.
+    direct: whether it is a URL, a path or an editable one, whose version is known from a wheel's name alone. unread: the file that
+    the line includes and that cannot be read, which may name any packages; None of every other line.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PackageLine:
     text: str
     marker: Marker | None = None
     direct: bool = False
+    unread: str | None = None
 
     @property
     def exact(self) -> str | None:
@@ -124,7 +126,7 @@ def _lines(
                 raise ValueError("nothing is read beside it")
             below = list(_lines(include(name), name, include, included))
         except (OSError, ValueError):
-            yield _unread(line, file), False
+            yield replace(_unread(line, file), unread=_short(name)), False
             continue
         yield from ((each, is_constraint or option[1] not in _INCLUDES) for each, is_constraint in below)
 
