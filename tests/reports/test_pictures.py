@@ -73,7 +73,7 @@ def test_fixes_and_breaks_say_the_net_overall_and_by_slice(tmp_path: Path) -> No
     """In one sentence, in four cells, and as intervals against no change."""
     said = words(tmp_path, FIXES)
 
-    assert "The candidate mends 150 and breaks 320 of 5,000 rows: −3.4 % net (90 % interval −4.1 % to −2.7 %)" in said
+    assert "The candidate fixes 150 and breaks 320 of 5,000 rows: −3.4 % net (90 % interval −4.1 % to −2.7 %)" in said
     assert "candidate right 4,200 84 % 150 3 % candidate wrong 320 6.4 % 330 6.6 %" in said
     assert "amount_band=[50,200) +20 −190 −18.9 % −21.5 % to −16.3 % 900" in said
 

@@ -1,4 +1,4 @@
-"""Rows that the candidate mends, and rows that it breaks."""
+"""Rows that the candidate fixes, and rows that it breaks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def estimates(rows: dict[str, Any], *lines: str, cuts: dict[str, float | None], 
 def test_both_models_decide_at_their_own_threshold(
     rows: list[tuple[bool, float, float, int]], ours: float, theirs: float, weighed: bool
 ) -> None:
-    """By row and from sums; and what is mended beyond what is broken is what accuracy gains, by weight too."""
+    """By row and from sums; and what is fixed beyond what is broken is what accuracy gains, by weight too."""
     labels, candidate, champion, weights = (np.array(column) for column in zip(*rows, strict=True))
     table = {"label": labels.astype(int), "candidate": candidate, "champion": champion, "weight": weights.astype(float)}
     right, before = (candidate >= ours) == labels, (champion >= theirs) == labels
@@ -60,7 +60,7 @@ def test_both_models_decide_at_their_own_threshold(
 
 
 def outcomes(n: int, *, broken: int, fixed: int) -> dict[str, Any]:
-    """Rows of two slices, of which so many are broken, then so many mended; every seventh row both models miss."""
+    """Rows of two slices, of which so many are broken, then so many fixed; every seventh row both models miss."""
     number = np.arange(n)
     label = number % 3 == 0
     champion = np.where(number % 7 == 6, ~label, label)
@@ -87,7 +87,7 @@ def test_the_bounds_are_exact() -> None:
 
 
 def test_a_candidate_that_breaks_rows_is_stopped_by_name() -> None:
-    """However many it mends; overall and on the slice where it does, with the rows behind it."""
+    """However many it fixes; overall and on the slice where it does, with the rows behind it."""
     rows = outcomes(3000, broken=0, fixed=300)
     there = np.flatnonzero(
         (rows["geo"] == "BR") & ((rows["candidate"] >= 0.5) == rows["label"]) & (rows["champion"] == rows["candidate"])

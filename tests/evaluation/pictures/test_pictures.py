@@ -152,11 +152,11 @@ def test_fixes_and_breaks_are_counted_on_all_rows_and_on_each_slice() -> None:
     assert (rows["country"] == "LU").sum() < 10
     for point in points:
         inside = np.ones(3000, bool) if point["slice"] == "overall" else rows["country"] == point["slice"][-2:]
-        (wrong, broken), (mended, right) = confusion_matrix(candidate[inside], champion[inside])
-        interval = tango(right, mended, broken, wrong, confidence=0.9)
+        (wrong, broken), (fixed, right) = confusion_matrix(candidate[inside], champion[inside])
+        interval = tango(right, fixed, broken, wrong, confidence=0.9)
         assert [point[name] for name in ("both_right", "candidate_fixes", "candidate_breaks", "both_wrong")] == [
             right,
-            mended,
+            fixed,
             broken,
             wrong,
         ]
@@ -224,7 +224,7 @@ def test_two_classes_and_a_lone_model_are_not_confused() -> None:
     assert not list(confusions("m", scored(alone, **options | {"scores": {"candidate": "new"}})))
 
 
-def test_without_a_threshold_or_a_champion_nobody_mends_anything() -> None:
+def test_without_a_threshold_or_a_champion_nobody_fixes_anything() -> None:
     """There are no decisions to compare."""
     rows = payments(100)
     alone = {name: values for name, values in rows.items() if name != "champion"}

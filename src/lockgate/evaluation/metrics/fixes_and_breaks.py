@@ -1,4 +1,4 @@
-"""Shares of rows that the candidate mends and that it breaks, in the form that `estimate` takes. Light at import."""
+"""Shares of rows that the candidate fixes and that it breaks, in the form that `estimate` takes. Light at import."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def one_right(sums: OneRight, candidate: Bools, champion: Bools, weights: Floats
 
 
 def one_right_detail(only_candidate: int, only_champion: int) -> dict[str, int]:
-    """What a finding shows besides: rows that are mended, and rows that are broken."""
+    """What a finding shows besides: rows that are fixed, and rows that are broken."""
     return {"only_candidate": only_candidate, "only_champion": only_champion}
 
 

@@ -1,4 +1,4 @@
-"""Two models' decisions row by row: what the candidate mends and breaks, and what it decides otherwise, and on which slices."""
+"""Two models' decisions row by row: what the candidate fixes and breaks, and what it decides otherwise, and on which slices."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def fixes_and_breaks(gate: str, scored: Scored, threshold: Mapping[str, float | 
     net = candidate.astype(np.float64) - champion
     points = []
     for names, codes in _slicings(scored):
-        wrong, broken, mended, right = _counts(codes * np.int64(4) + outcome, len(names), 4).T
+        wrong, broken, fixed, right = _counts(codes * np.int64(4) + outcome, len(names), 4).T
         nets = group_means(net, codes, len(names), scored.weights, scored.clusters)
         share = group_means(outcome == 2.0, codes, len(names), scored.weights, None).mean
         for code in _large_enough(names, nets):
             units = max(float(nets.effective[code]), 1.0)
-            mends = min(max(float(share[code]), 0.0), 1.0)
-            breaks = min(max(mends - float(nets.mean[code]), 0.0), 1.0 - mends)
-            interval = tango_interval(mends * units, breaks * units, units, confidence=LEVEL)
-            counts = (int(column[code]) for column in (nets.rows, right, mended, broken, wrong))
+            fixes = min(max(float(share[code]), 0.0), 1.0)
+            breaks = min(max(fixes - float(nets.mean[code]), 0.0), 1.0 - fixes)
+            interval = tango_interval(fixes * units, breaks * units, units, confidence=LEVEL)
+            counts = (int(column[code]) for column in (nets.rows, right, fixed, broken, wrong))
             ends = (rounded(float(end)) for end in (nets.mean[code], interval.low, interval.high))
             points.append((names[code], *counts, *ends))
     if points:

@@ -23,22 +23,22 @@ _SIGNS = {"removed": "−", "added required": "+", "added optional": "+"}
 def fixes_and_breaks(source: Source) -> Iterator[Figure]:
     """Rows by which of the two models decides them rightly, and what the candidate gains or loses on each slice."""
     overall, *slices = source.exhibit.points
-    _, rows, right, mended, broken, wrong, *ends = overall
+    _, rows, right, fixed, broken, wrong, *ends = overall
     net, low, high = map(float, ends)
 
     def cell(count: int, tone: str) -> tuple[str, str, str]:
         return f"{count:,}", _share(count, rows), tone
 
-    weighed = " by weight" if abs(net - (mended - broken) / rows) > _ROUNDING else ""
+    weighed = " by weight" if abs(net - (fixed - broken) / rows) > _ROUNDING else ""
     yield Matrix(
         "Fixes and breaks",
-        f"The candidate mends {mended:,} and breaks {broken:,} of {rows:,} rows: {_signed(net)} net{weighed} "
+        f"The candidate fixes {fixed:,} and breaks {broken:,} of {rows:,} rows: {_signed(net)} net{weighed} "
         f"(90 % interval {_signed(low)} to {_signed(high)})",
         "candidate",
         "champion",
         ("right", "wrong"),
         ("right", "wrong"),
-        ((cell(right, "dim"), cell(mended, "good")), (cell(broken, "bad"), cell(wrong, "dim"))),
+        ((cell(right, "dim"), cell(fixed, "good")), (cell(broken, "bad"), cell(wrong, "dim"))),
     )
     if slices:
         entries = [
@@ -46,7 +46,7 @@ def fixes_and_breaks(source: Source) -> Iterator[Figure]:
             for name, count, _, fixed, lost, _, value, below, above in slices
         ]
         yield from _by_slice(
-            "Fixes and breaks by slice", "mends, breaks", "net share of rows", entries, zero="no change"
+            "Fixes and breaks by slice", "fixes, breaks", "net share of rows", entries, zero="no change"
         )
 
 
