@@ -128,6 +128,8 @@ def _fit(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, task: str | None, se
             raise UsageError(f"{str(line)!r} needs labels, and the table has no column {label!r}")
         if "query" in needs and spec.query is None:
             raise UsageError(f"{str(line)!r} is judged by query; name the column of queries with query=")
+        if "no champion" in needs and line.limit.relative:
+            raise UsageError(f"{str(line)!r}: {line.subject} compares with the champion already; write a number")
         if line.scope.kind == "overall":
             continue
         if subject is not None and not subject.of_rows:

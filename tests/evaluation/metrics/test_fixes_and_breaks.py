@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.errors import UsageError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.metrics import multiclass
 from lockgate.evaluation.metrics.catalog import METRICS
@@ -155,6 +156,18 @@ def test_a_line_may_name_the_threshold_of_both(candidate: float, value: float) -
     (found,) = estimates(table, "broken_rate(threshold=0.9) <= 2%", cuts={"candidate": 0.1, "champion": None})
 
     assert found.value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("weight", [None, "weight"])
+def test_a_limit_beside_the_champion_is_refused(weight: str | None) -> None:
+    """It would be met by any candidate: the champion has no such rate of its own."""
+    rows = outcomes(300, broken=40, fixed=1)
+
+    with pytest.raises(UsageError, match=r"broken_rate compares with the champion already; write a number"):
+        run_gate("metrics", table=rows, require=["broken_rate <= champion + 0.01"], weight=weight)
+    columns = {} if weight is None else {"weight": weight}
+    with pytest.raises(ValueError, match="no model alone has a broken_rate"):
+        estimates(rows, "broken_rate <= champion + 0.01", cuts={"candidate": 0.5, "champion": 0.5}, **columns)
 
 
 def test_without_a_champion_nothing_is_measured() -> None:

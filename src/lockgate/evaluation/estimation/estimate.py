@@ -202,6 +202,8 @@ def _estimate(
             test = own(metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence)
         fields["interval"] = test.low, test.high
     if on == "difference":
+        if metric.of_both:
+            raise ValueError(f"no model alone has a {requirement.subject}")
         factor = requirement.limit.factor
         try:
             champion = rows.value("champion", requirement)
