@@ -88,8 +88,9 @@ def _by_code(column: pa.DictionaryArray, form: Form) -> Array:
     values, missing = column.dictionary, arrays.is_missing(column.indices)
     of_texts = arrays.is_text(values.type) and form in (Form.TEXT, Form.NUMBER_OR_TEXT)
     hashes = _text_hashes(values, numbers=form is Form.NUMBER_OR_TEXT) if of_texts else hashes_in_form(values, form)
-    codes = np.where(missing, 0, arrays.to_numpy(column.indices))
-    return np.where(missing, MISSING, hashes[codes])
+    if not missing.any():
+        return hashes[arrays.to_numpy(column.indices)]
+    return np.where(missing, MISSING, hashes[np.where(missing, 0, arrays.to_numpy(column.indices))])
 
 
 def _text_hashes(column: pa.Array, *, numbers: bool) -> Array:
@@ -125,8 +126,9 @@ def _number_hashes(column: pa.Array, precision: str | None) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         if precision is not None:
             values = values.astype(precision).astype(np.float64)
-        whole = (np.abs(values) < 2.0**63) & (values == np.floor(values))
-        bits = ~values.astype(np.float32).astype(np.float64).view(np.uint64)
-        counts = np.where(whole, values, 0.0).astype(np.int64).view(np.uint64)
-    hashes = mixed(np.where(whole, counts, bits))
+        whole = (values == np.floor(values)) & (np.abs(values) < 2.0**63)
+        coded = ~values.astype(np.float32).astype(np.float64).view(np.uint64)
+        if whole.any():
+            coded = np.where(whole, np.where(whole, values, 0.0).astype(np.int64).view(np.uint64), coded)
+    hashes = mixed(coded)
     return np.where(missing, MISSING, hashes) if missing.any() else hashes
