@@ -54,7 +54,7 @@ def test_a_fail_says_where_and_what_to_do() -> None:
 
     assert finding.reason == (
         "changed_rate(swap=sex) is 0.015; at 95 % confidence at least 0.01198; at most 1% is allowed; "
-        "the largest change is in row 18"
+        "30 upwards and 30 downwards; the largest change is in row 18"
     )
     assert finding.remedy == (
         "the model goes by sex itself: train without it, or on rows of which half have it swapped; "

@@ -147,6 +147,8 @@ def _explained(finding: Finding, line: Requirement, first: str) -> Finding:
     reason += f"; {counted(left_out, 'row')} left out, of which none could be altered so" if left_out else ""
     if finding.verdict is not Verdict.FAIL:
         return replace(finding, reason=reason)
+    ways = [f"{finding.detail[way]:,} {way}wards" for way in ("up", "down") if way in finding.detail]
+    reason += f"; {' and '.join(ways)}" if ways else ""
     changed = "the first is" if line.subject == "errors" else "the largest change is in"
     reason += f"; {changed} {first}" if first else ""
     remedy = _REMEDIES["errors" if line.subject == "errors" else alteration.way].format(column=alteration.column)

@@ -18,13 +18,14 @@ from lockgate.evidence.finding import Verdict
 
 from .asking import drawing
 from .bars import ALPHA, Bar, standard_error
-from .weights import CLUSTERED, LAWS
+from .weights import LAWS
 
 LINES = ("changed_rate(swap=sex) <= 10%", "changed_rate(swap=sex) <= champion + 0.05")
 # Shares of rows: only the candidate's answer changes, only the champion's, both; of each line in turn.
 AT_LIMIT = (0.1, 0.0, 0.0), (0.075, 0.025, 0.025)
 WITHIN = (0.03, 0.0, 0.0), (0.025, 0.025, 0.025)
 ALIKE = {"alike": 2_000, "alike, few": 300}
+EVEN = {"1,000 clusters of 4, half alike": (1_000, 4, 0.5), "300 clusters of 4, all alike": (300, 4, 1.0)}
 LEFT_OUT = 0.1
 
 HEADER = """B   altered rows of which a tenth is left out. false: P(pass) where changes lie exactly at the limit: 10 % of rows; the candidate's
@@ -74,10 +75,9 @@ class AlteredCell:
         self, draw: np.random.Generator, cells: tuple[float, float, float]
     ) -> tuple[dict[str, Any], np.ndarray, dict[str, str]]:
         """(columns besides the scores, the kind of each row by its place in `cells`, what the columns are)."""
-        if self.law in CLUSTERED:
-            count, sigma, share = CLUSTERED[self.law]
-            sizes = np.maximum(1, draw.lognormal(3, sigma, count).astype(int))
-            unit = np.repeat(np.arange(count), sizes)
+        if self.law in EVEN:
+            count, size, share = EVEN[self.law]
+            unit = np.repeat(np.arange(count), size)
             alike = draw.random(unit.size) < share
             return (
                 {"unit": unit},
@@ -113,5 +113,5 @@ class AlteredRow:
 
 def grid(sims: int) -> list[AlteredCell]:
     """All cells."""
-    laws = (*ALIKE, "uniform 1 to 3", "lognormal 1", "5 % weigh 100, more", *CLUSTERED)
+    laws = (*ALIKE, "uniform 1 to 3", "lognormal 1", "5 % weigh 100, more", *EVEN)
     return [AlteredCell(law, sims) for law in laws]

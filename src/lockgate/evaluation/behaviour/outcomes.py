@@ -39,13 +39,14 @@ def outcomes(
     unanswered = np.isnan(answers)
     if line.subject == CHANGED and task != "regression":
         first, second = (_decided(table, role, task=task, threshold=threshold) for table in (before, after))
-        hits = first != second
+        hits, up = first != second, second > first if task == "binary" else None
     else:
         move = np.asarray(answers - getattr(before, role), float)
         if line.subject != CHANGED:
             move = -move if line.subject == FALL_RATE.name else move
         hits = (np.abs(move) if line.subject == CHANGED else move) > _room(line, getattr(before, role))
-    return Outcomes(hits | unanswered, altered, unanswered)
+        up = move > 0 if line.subject == CHANGED else None
+    return Outcomes(hits | unanswered, altered, unanswered, up)
 
 
 def _decided(table: Scored, role: str, *, task: str, threshold: float | None) -> Floats:

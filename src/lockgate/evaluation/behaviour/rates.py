@@ -64,12 +64,14 @@ class Outcomes:
     """What altering did to the answers of one role.
 
     hits: (n,) bool, whether the answer changed as the line says, or was not given any more. altered: (n,) bool, the rows
-    that could be altered. unanswered: (n,) bool, those among them that the model does not answer altered.
+    that could be altered. unanswered: (n,) bool, those among them that the model does not answer altered. up: (n,) bool,
+    those that it answers with a larger number, or decides positive where it did not; None where that is not asked.
     """
 
     hits: NDArray[np.bool_]
     altered: NDArray[np.bool_]
     unanswered: NDArray[np.bool_]
+    up: NDArray[np.bool_] | None = None
 
 
 def rate(subject: str, outcomes: Mapping[str, Outcomes]) -> Metric:
@@ -83,6 +85,10 @@ def rate(subject: str, outcomes: Mapping[str, Outcomes]) -> Metric:
             raise Undefined("not_altered", "no row could be altered")
         share = ratio_of(hits & altered, altered, weights, among="altered rows")
         counts = {"left_out": int((~altered).sum()), "unanswered": int((unanswered & altered).sum())}
+        if (up := outcomes[role].up) is not None:
+            answered = hits & altered & ~unanswered
+            counts["up"] = int((answered & up[rows]).sum())
+            counts["down"] = int(answered.sum()) - counts["up"]
         detail = {name: count for name, count in counts.items() if count}
         return MetricValue(share.value, share.psi, hits & altered, altered, detail=detail)
 
