@@ -10,6 +10,7 @@ import pytest
 from bench.decisions import exact, rules
 from bench.decisions.agreement import AgreementCell
 from bench.decisions.bars import Bar
+from bench.decisions.breaks import BreakCell
 from bench.decisions.cells import Cell, run
 from bench.decisions.foretold import ForetoldCell
 from bench.decisions.laws import monotone
@@ -182,6 +183,15 @@ def test_equal_models_pass_as_often_as_the_plan_foretells(cell: ForetoldCell) ->
 
     assert row.foretold == pytest.approx(0.9, abs=0.01) if cell.part == 1 else row.foretold < 0.9
     assert abs(row.passed - row.foretold) <= (0.10 if cell.part == 1 else 0.14)
+
+
+def test_what_a_candidate_breaks_of_clusters_is_bounded() -> None:
+    """At the limit one in twenty passes, at half of it nearly all do; four standard errors."""
+    row = BreakCell("clusters", limit=0.05, rows=2_000, sims=60).run()
+
+    assert row.false.max() <= 0.05 + 4 * 0.028
+    assert row.fails.max() <= 0.05 + 4 * 0.028
+    assert row.power.min() >= 0.85
 
 
 def test_results_do_not_depend_on_who_computes_them() -> None:
