@@ -20,6 +20,7 @@ CODES = {
     "NotPulled": 4,
     "DataMisfits": 4,
     "ModelFault": 4,
+    "VersionFault": 1,
     "GateBroken": 4,
     "RegistryError": 4,
     "NotFound": 4,

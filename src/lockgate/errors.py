@@ -106,6 +106,12 @@ class ModelFault(LockgateError):
         self.alive = alive
 
 
+class VersionFault(LockgateError):
+    """What a version says of itself, in its files, metadata or tags, cannot be read, or is nonsense: a candidate fails by it."""
+
+    exit_code = 1
+
+
 class GateBroken(LockgateError):
     """A gate could not do its work, for a reason that its message gives.
 

@@ -597,12 +597,12 @@ def test_a_bare_gate_names_each_batch_size(tmp_path: Path) -> None:
         ({"p99_ms": 5, "batch": 0}, "serving.batch: 0, which is no number"),
     ],
 )
-def test_metadata_that_asks_for_nothing_measurable_breaks_the_gate(tmp_path: Path, serving: Any, what: str) -> None:
+def test_metadata_that_asks_for_nothing_measurable_fails_the_candidate(tmp_path: Path, serving: Any, what: str) -> None:
     """With what to write instead."""
     case = case_of(tmp_path, candidate_facts={"metadata": {"serving": serving}})
     result = ask(case, Latency.model_validate({"gate": "latency"}))
 
-    assert result.verdict is Verdict.ERROR
+    assert result.verdict is Verdict.FAIL
     assert what in result.reason
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lockgate.data.contract.feature_contract import FeatureContract
-from lockgate.errors import GateBroken, LockgateError, ModelFault
+from lockgate.errors import GateBroken, LockgateError, ModelFault, RegistryError, VersionFault
 from lockgate.plugins import FormerName
 from lockgate.references.reference import LookUp, unasked
 
@@ -70,8 +71,20 @@ class Contender:
 
     @cached_property
     def facts(self) -> VersionFacts:
-        """What the registry and the files say, nothing loaded."""
-        return self.read(self.files)
+        """What the registry and the files say, nothing loaded. Raises as `own`."""
+        with self.own():
+            return self.read(self.files)
+
+    @contextmanager
+    def own(self) -> Iterator[None]:
+        """Where what the version says of itself is read. Raises VersionFault of a candidate, RegistryError of the champion, which no
+        candidate can mend."""
+        try:
+            yield
+        except VersionFault as fault:
+            if self.role == "candidate":
+                raise
+            raise RegistryError(f"champion: {fault.message}", remedy=fault.remedy) from fault
 
     @cached_property
     def obstacle(self) -> LoadingObstacle | None:

@@ -139,7 +139,7 @@ class Latency(Gate):
     def with_metadata_defaults(self, case: Case) -> Gate:
         """With what the candidate declares, `{"serving": {"p99_ms": 50, "batch": 32, …}}`: as lines, or for `declared` in them.
 
-        A number is the most that its subject may be, of throughput_rps and gpus the least. Raises RegistryError for what
+        A number is the most that its subject may be, of throughput_rps and gpus the least. Raises VersionFault for what
         is no such requirement.
         """
         declared = declared_serving(case.candidate.facts)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lockgate.errors import DataError
+from lockgate.errors import DataError, VersionFault
 from lockgate.models.safe_text import RowText, json_texts
 
 _ARROW = {
@@ -20,17 +20,19 @@ _ARROW = {
     "double": "float64",
     "string": "string",
 }
+_REMEDY = "log the model again with input_example=… of a few rows"
 
 
 def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBatch:
     """Return the rows of an MLflow input example (`input_example.json`), typed by the signature where there is one.
 
-    Raises DataError for a file that holds no table, such as tensors or texts.
+    Raises VersionFault for a file that cannot be read or contradicts the signature, DataError for one that holds no table, such as
+    tensors or texts.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"the input example {path.name} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise VersionFault(f"the input example {path.name} cannot be read: {error}", remedy=_REMEDY) from error
     columns = _columns(_without_params(content), signature)
     types = {str(column.get("name")): column.get("type") for column in (signature or {}).get("inputs") or ()}
     arrays, names = [], []
@@ -40,7 +42,8 @@ def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBa
         try:
             arrays.append(pa.array(values, type=None if kind is None else pa.type_for_alias(kind)))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
-            raise DataError(f"column {name} of the input example does not fit the signature: {error}") from error
+            message = f"column {name} of the input example does not fit the signature: {error}"
+            raise VersionFault(message, remedy=_REMEDY) from error
         names.append(name)
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
@@ -70,6 +73,8 @@ def _columns(content: Any, signature: Mapping[str, Any] | None) -> dict[str, Seq
         names = content.get("columns")
         if names is None:
             names = [str(column.get("name")) for column in (signature or {}).get("inputs") or ()]
+        if not isinstance(names, list):
+            raise VersionFault("the input example has columns that are no list of names", remedy=_REMEDY)
         if rows and all(isinstance(row, list) and len(row) == len(names) for row in rows):
             return {str(name): [row[index] for row in rows] for index, name in enumerate(names)}
         if not rows:

@@ -10,14 +10,13 @@ from typing import Any
 
 from lockgate import __version__
 from lockgate import hashing as digest
-from lockgate.data.slices.names import finding_id
 from lockgate.data.time_window import TimeWindow
-from lockgate.errors import GateBroken, LockgateError, ModelFault, machine_fault
+from lockgate.errors import GateBroken, LockgateError, ModelFault, VersionFault, machine_fault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.explanations import worst_class_words
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.opening import acceptable, opening
-from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.judging.unanswered import not_measured, unreadable
 from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult
 from lockgate.evidence.exhibit import Exhibit
@@ -111,7 +110,7 @@ class PipelineRun:
             try:
                 completed = gate.with_metadata_defaults(self.case)
             except LockgateError as error:
-                return self._broken(gate, blank, error.message, {"remedy": error.remedy})
+                return self._stopped(gate, blank, error)
             if completed is not gate:
                 origin = {"asked_by": "the candidate's own metadata"} if gate.require is None else {}
                 gate = completed
@@ -124,7 +123,7 @@ class PipelineRun:
         findings, context, failure = self._check(gate)
         context |= origin
         if failure is not None:
-            return replace(self._broken(gate, blank, *failure, context), findings=tuple(findings))
+            return self._stopped(gate, blank, failure, context, findings)
         if gate.remedy_without_requirements and not blank.requirements and not findings:
             return replace(blank, reason=f"nothing is required: {gate.remedy_without_requirements}", context=context)
         return self._judged(gate, replace(blank, context=context), findings)
@@ -142,22 +141,39 @@ class PipelineRun:
             return None
         return obstacle.short if obstacle.gate in {result.name for result in self.results} else str(obstacle)
 
-    def _broken(
+    def _stopped(
         self,
         gate: Gate,
         blank: GateResult,
-        message: str,
-        more: Mapping[str, Any],
+        error: LockgateError,
         context: Mapping[str, Any] | None = None,
+        findings: Sequence[Finding] = (),
     ) -> GateResult:
         """A gate that could not run, or broke. It counts: a warning may be overruled by the model, not by a breakdown.
 
-        Not so where files of the candidate stopped an earlier gate: that decides, whatever else breaks at them.
+        Where the candidate says of itself what nobody can read, no gate broke: each line that needed it fails, and where none
+        is written nothing is decided. Neither counts where files of the candidate stopped an earlier gate: that decides,
+        whatever else breaks at them.
         """
         if not gate.guards_loading and (obstacle := self._loading_obstacle()) is not None:
-            return replace(blank, reason=f"not run{obstacle}")
-        context = {**(context or {}), "broken": dict(more)}
-        return replace(blank, counts=True, verdict=Verdict.ERROR, reason=message, context=context)
+            return replace(blank, reason=f"not run{obstacle}", findings=tuple(findings))
+        if isinstance(error, VersionFault):
+            open_lines = [
+                pair
+                for pair in gate.requirements_for(self.case)
+                if pair[0] not in {each.requirement for each in findings}
+            ]
+            judged = [*findings, *(unreadable(gate.title, *pair, error) for pair in open_lines)]
+            blank = replace(blank, context=dict(context or {}))
+            return self._judged(gate, blank, judged) if judged else replace(blank, reason=str(error))
+        more: dict[str, Any] = {"remedy": error.remedy}
+        if isinstance(error, ModelFault) or (isinstance(error, GateBroken) and error.stderr):
+            more["stderr"] = error.stderr
+        more |= {"code": error.code} if isinstance(error, GateBroken) and error.code else {}
+        context = {**(context or {}), "broken": more}
+        return replace(
+            blank, counts=True, verdict=Verdict.ERROR, reason=error.message, context=context, findings=tuple(findings)
+        )
 
     def _windows(self, gate: Gate) -> dict[str, TimeWindow]:
         """What `last` keeps of the data that a gate reads, by name; nothing of data that cannot be read, as the gate will say."""
@@ -176,7 +192,7 @@ class PipelineRun:
         evaluated = gate.requirements_for(self.case)
         answered = {finding.requirement for finding in findings}
         if findings:
-            findings = findings + [_missing(gate.title, *pair) for pair in evaluated if pair[0] not in answered]
+            findings = findings + [not_measured(gate.title, *pair) for pair in evaluated if pair[0] not in answered]
         counted = [finding for finding in findings if self._waiver(finding.id) is None]
         reason = summary(
             counted,
@@ -208,8 +224,8 @@ class PipelineRun:
             findings=tuple(findings),
         )
 
-    def _check(self, gate: Gate) -> tuple[list[Finding], dict[str, Any], tuple[str, dict[str, Any]] | None]:
-        """What the gate yielded, and (sentence, more) where it broke; findings made before that are kept.
+    def _check(self, gate: Gate) -> tuple[list[Finding], dict[str, Any], LockgateError | None]:
+        """What the gate yielded, and the error where it broke; findings made before that are kept.
 
         What could not be written as evidence, such as a NaN in a detail, breaks the gate here and not the run later.
         """
@@ -231,16 +247,12 @@ class PipelineRun:
                 else:
                     raise TypeError(f"a gate yields Finding, Exhibit or Context, not {type(output).__name__}")
         except LockgateError as error:
-            more: dict[str, Any] = {"remedy": error.remedy}
-            if isinstance(error, ModelFault) or (isinstance(error, GateBroken) and error.stderr):
-                more["stderr"] = error.stderr
-            more |= {"code": error.code} if isinstance(error, GateBroken) and error.code else {}
-            return findings, context, (error.message, more)
+            return findings, context, error
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
             if (fault := machine_fault(error)) is not None:
-                return findings, context, (fault.message, {"remedy": fault.remedy})
+                return findings, context, fault
             message = f"the gate {gate.gate!r} broke: {RowText().error(type(error).__name__, str(error))}"
-            return findings, context, (message, {"remedy": "this is a defect of the gate; report it"})
+            return findings, context, GateBroken(message, remedy="this is a defect of the gate; report it")
         return findings, context | self._model_context(gate), None
 
     def _model_context(self, gate: Gate) -> dict[str, Any]:
@@ -367,27 +379,6 @@ class PipelineRun:
 
     def _is_waived(self, subject: str) -> bool:
         return self._waiver(subject) is not None
-
-
-def _missing(gate: str, name: str, requirement: Requirement) -> Finding:
-    """The finding of a requirement that a gate yielded none for: a requirement without an answer is never met."""
-    return Finding(
-        id=finding_id(gate, name, ()),
-        requirement=name,
-        subject=requirement.subject_text,
-        slice={},
-        observed=None,
-        interval=None,
-        champion=None,
-        limit=FindingLimit(requirement.op, None, str(requirement.limit)),
-        decided=None,
-        rows=0,
-        positives=None,
-        rows_needed=None,
-        verdict=Verdict.INCONCLUSIVE,
-        code="not_measured",
-        reason=f"nothing was measured for {str(requirement)!r}",
-    )
 
 
 def now() -> datetime:

@@ -311,7 +311,8 @@ class ScoringInputs:
                     f"{contender.version} has no input example",
                     remedy="log the model with input_example=…, or name data",
                 )
-            return read_example(path, contender.facts.signature).slice(0, rows)
+            with contender.own():
+                return read_example(path, contender.facts.signature).slice(0, rows)
         plan = self.checked_plan(contender, dataset)
         batch = next(batches_with_categories(dataset, plan.sources, rows=rows), None)
         if batch is None or batch.num_rows == 0:

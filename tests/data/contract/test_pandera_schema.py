@@ -11,7 +11,7 @@ import pytest
 from lockgate.data.contract.declared import contract_in_metadata, declared_contract
 from lockgate.data.contract.feature_spec import FeatureSpec
 from lockgate.data.contract.pandera_schema import NotRead, features_of
-from lockgate.errors import DataError
+from lockgate.errors import DataError, VersionFault
 
 HERE = Path(__file__).parent
 # What pandera 0.35 wrote of these columns, by to_yaml() and to_json().
@@ -112,7 +112,7 @@ def test_a_schema_that_cannot_be_read_breaks_the_gate(tmp_path: Path, text: str 
 )
 def test_a_model_whose_contract_is_none_breaks_the_gate(stored: Any, problem: str) -> None:
     """What was meant is not guessed."""
-    with pytest.raises(DataError, match=problem):
+    with pytest.raises(VersionFault, match=problem):
         contract_in_metadata({"features": stored})
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import ModelFault
+from lockgate.errors import VersionFault
 from lockgate.models.packages.declaration import Declaration
 
 CONDA = """\
@@ -81,7 +81,7 @@ def test_nothing_outside_of_the_model_is_read(tmp_path: Path) -> None:
     assert declared(model) == [("", "", "requirements.txt")]
     (model / "requirements.txt").unlink()
     (model / "requirements.txt").symlink_to(tmp_path / "outside.txt")
-    with pytest.raises(ModelFault, match=r"requirements\.txt: it lies outside of the model's folder"):
+    with pytest.raises(VersionFault, match=r"requirements\.txt: it lies outside of the model's folder"):
         declared(model)
 
 
@@ -90,5 +90,5 @@ def test_a_file_that_cannot_be_read_is_a_fault_of_the_model(files: Path, text: s
     """With the file's name, never as if it declared nothing."""
     (files / "conda.yaml").write_text(text)
 
-    with pytest.raises(ModelFault, match=r"^candidate declares an environment that cannot be read: conda\.yaml: "):
+    with pytest.raises(VersionFault, match=r"^candidate declares an environment that cannot be read: conda\.yaml: "):
         declared(files)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import RegistryError
+from lockgate.errors import VersionFault
 from lockgate.registries.mlflow import model_files
 
 GOOD = """\
@@ -43,7 +43,7 @@ def test_weights_outside_of_the_folder_are_refused(tmp_path: Path, path: str) ->
     folder.mkdir()
     text = GOOD.replace("artifacts/weights.json", path.format(outside=outside))
     with pytest.raises(
-        RegistryError, match=r"names a file outside of its own folder: python_function\.artifacts\.weights\.path"
+        VersionFault, match=r"names a file outside of its own folder: python_function\.artifacts\.weights\.path"
     ):
         model_files.model_file(files(folder, text))
 
@@ -54,7 +54,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     (folder / "artifacts").mkdir(parents=True)
     (folder / "artifacts/weights").symlink_to(tmp_path / "outside")
-    with pytest.raises(RegistryError, match="artifacts/weights is a link"):
+    with pytest.raises(VersionFault, match="artifacts/weights is a link"):
         model_files.model_file(files(folder, "flavors: {}"))
 
 
@@ -68,11 +68,11 @@ def test_a_link_within_the_folder_is_of_the_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["a: &a [*a]", "[" * 5000, "a: 1\n---\nb: 2", "- a", "a: b: c"])
 def test_files_that_cannot_be_read_are_an_error_of_theirs(tmp_path: Path, text: str) -> None:
     """A sentence that names the file."""
-    with pytest.raises(RegistryError, match="MLmodel file"):
+    with pytest.raises(VersionFault, match="MLmodel file"):
         model_files.model_file(files(tmp_path, text))
 
 
 def test_a_signature_that_is_nested_too_deep_is_an_error(tmp_path: Path) -> None:
     """Of the model's."""
-    with pytest.raises(RegistryError, match="signature in MLmodel"):
+    with pytest.raises(VersionFault, match="signature in MLmodel"):
         model_files.signature({"signature": {"inputs": "[" * 100_000}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.errors import DataError, ModelFault
+from lockgate.errors import DataError, ModelFault, VersionFault
 from lockgate.evaluation.parity.golden_rows import GoldenRows
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.parity.golden_answers import golden_rows
@@ -65,7 +66,7 @@ def asked(
     )  # type: ignore[call-arg]
     metadata = {} if outputs is None else {"golden_outputs": outputs}
     contender: Any = SimpleNamespace(
-        role="candidate", model=model, facts=SimpleNamespace(signature=SIGNATURE, metadata=metadata)
+        role="candidate", model=model, own=nullcontext, facts=SimpleNamespace(signature=SIGNATURE, metadata=metadata)
     )
     parquet.write_table(pa.table({"x": x, **extra}), folder / "golden.parquet")
     spec = DatasetSpec.model_validate(
@@ -123,13 +124,13 @@ def test_a_model_may_bring_its_golden_rows(
 )
 def test_answers_that_are_none_of_these_rows_are_refused(tmp_path: Path, outputs: Any) -> None:
     """With the line that logs them; never compared with something else."""
-    with pytest.raises(DataError, match=r"golden_outputs|a number|answers golden rows"):
+    with pytest.raises(VersionFault, match=r"golden_outputs|a number|answers golden rows"):
         asked(tmp_path, lambda x: {"0": 1 - x, "1": x}, outputs=outputs)
 
 
 def test_a_row_without_a_recorded_answer_is_refused(tmp_path: Path) -> None:
     """Nothing differs from nothing, which would pass."""
-    with pytest.raises(DataError, match="have no recorded answer"):
+    with pytest.raises((DataError, VersionFault), match="have no recorded answer"):
         asked(tmp_path, lambda x: x, recorded=[0.1, float("nan"), 0.3], score=[0.1, None, 0.3])
 
 

@@ -11,11 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from lockgate.data.contract.feature_contract import FeatureContract
 from lockgate.data.contract.feature_spec import Features, FeatureSpec
 from lockgate.data.contract.pandera_schema import NotRead, features_of
-from lockgate.errors import DataError
+from lockgate.errors import DataError, VersionFault
 from lockgate.hashing import sha256
 from lockgate.text import cut
 
 _REMEDY = "write it with pandera's schema.to_yaml(), or write features: into the pipeline"
+
+_METADATA_REMEDY = (
+    "log the model with metadata={'features': {'user_age': {'type': 'float', 'range': [18, 100]}}}, or without features"
+)
 
 
 def declared_contract(features: Mapping[str, FeatureSpec], schema: str | None, root: Path) -> FeatureContract:
@@ -36,7 +40,7 @@ def declared_contract(features: Mapping[str, FeatureSpec], schema: str | None, r
 def contract_in_metadata(metadata: Mapping[str, Any]) -> FeatureContract:
     """The contract that a model was logged with, `metadata={"features": …}`: entries as in a pipeline, or pandera's text.
 
-    Raises DataError.
+    Raises VersionFault.
     """
     stored = metadata.get("features")
     if stored is None:
@@ -46,7 +50,11 @@ def contract_in_metadata(metadata: Mapping[str, Any]) -> FeatureContract:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise DataError(f"the model's metadata has features.{where}: {cut(first['msg'], 200)}") from error
+        raise VersionFault(
+            f"the model's metadata has features.{cut(where, 80)}: {cut(first['msg'], 200)}", remedy=_METADATA_REMEDY
+        ) from error
     except ValueError as error:
-        raise DataError(f"the model's metadata has features that are no contract: {error}", remedy=_REMEDY) from error
+        raise VersionFault(
+            f"the model's metadata has features that are no contract: {error}", remedy=_METADATA_REMEDY
+        ) from error
     return FeatureContract.from_source(features, "the model's metadata")

@@ -30,10 +30,11 @@ class PackageParity:
 
     @classmethod
     def read(cls, contender: Contender, serving: PackageList, policy: ParityPolicy) -> PackageParity:
-        """Raises ModelFault for a declaration that cannot be read."""
+        """Raises VersionFault for a declaration of the candidate that cannot be read, RegistryError for one of the champion."""
         from lockgate.models.packages.declaration import Declaration
 
-        declaration = Declaration.read(contender.files, name=contender.role, python=contender.facts.python_version)
+        with contender.own():
+            declaration = Declaration.read(contender.files, name=contender.role, python=contender.facts.python_version)
         lines = [line for line in declaration.lines if policy.closeness(line.name) != "ignore"]
         return cls(lines, serving, compare_packages(lines, serving, policy))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lockgate.errors import RegistryError
+from lockgate.errors import VersionFault
 from lockgate.evaluation.provenance.fact import Fact
 from lockgate.evaluation.provenance.serving import declared_serving
 from lockgate.evaluation.provenance.sources import NAMES, Records, mapping_of
@@ -69,7 +69,7 @@ def serving_requirements(records: Records) -> Fact:
     subject = "serving_requirements"
     try:
         serving = {name: declared.value for name, declared in declared_serving(records.facts).items()}
-    except RegistryError as error:
+    except VersionFault as error:
         return Fact(subject, (), (error.message,), str(error.remedy or ""))
     for kept in records.under(subject):
         serving |= mapping_of(kept.value) or {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockgate.errors import RegistryError
+from lockgate.errors import VersionFault
 
 if TYPE_CHECKING:
     from lockgate.registries.ports import VersionFacts
@@ -29,13 +29,13 @@ class DeclaredServing:
 
     @property
     def number(self) -> float:
-        """The value as a number; of tags and params its text is read. Raises RegistryError for what is none."""
+        """The value as a number; of tags and params its text is read. Raises VersionFault for what is none."""
         value = self.value
         if isinstance(value, str) and not self.where.startswith("metadata"):
             with contextlib.suppress(ValueError):
                 value = float(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise RegistryError(
+            raise VersionFault(
                 f"the model's {self.where.replace(' ', ' has ', 1)}: {self.value!r}, which is no number", remedy=REMEDY
             )
         return int(value) if value == int(value) else value
@@ -46,7 +46,7 @@ def declared_serving(facts: VersionFacts) -> dict[str, DeclaredServing]:
 
     Read from the map `serving` of the model's own metadata, else tags `serving.NAME` of the version, else tags and params
     of its run: of one name the first counts, since only the metadata lie in the files that are evaluated. Raises
-    RegistryError for metadata that are no map.
+    VersionFault for metadata that are no map.
     """
     declared: dict[str, DeclaredServing] = {}
     for name, value, where in _entries(facts):
@@ -55,13 +55,13 @@ def declared_serving(facts: VersionFacts) -> dict[str, DeclaredServing]:
 
 
 def declared_batch(declared: Mapping[str, DeclaredServing]) -> int | None:
-    """How many rows a request has, None where that is not declared. Raises RegistryError for what is no such number."""
+    """How many rows a request has, None where that is not declared. Raises VersionFault for what is no such number."""
     if BATCH not in declared:
         return None
     batch = declared[BATCH].number
     if not isinstance(batch, int) or batch < 1:
         where = declared[BATCH].where.replace(" ", " has ", 1)
-        raise RegistryError(f"the model's {where}: {batch!r}, which is no number of rows", remedy=REMEDY)
+        raise VersionFault(f"the model's {where}: {batch!r}, which is no number of rows", remedy=REMEDY)
     return batch
 
 
@@ -69,7 +69,7 @@ def _entries(facts: VersionFacts) -> Iterator[tuple[str, Any, str]]:
     serving = facts.metadata.get("serving")
     if serving is not None:
         if not isinstance(serving, Mapping) or not serving:
-            raise RegistryError(f"the model's metadata has serving: {serving!r}, which is no map", remedy=REMEDY)
+            raise VersionFault(f"the model's metadata has serving: {serving!r}, which is no map", remedy=REMEDY)
         for name, value in serving.items():
             yield str(name), value, f"metadata {PREFIX}{name}"
     run = facts.run or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lockgate.errors import RegistryError
+from lockgate.errors import VersionFault
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.provenance.serving import BATCH, DESCRIBED, REMEDY, DeclaredServing, declared_batch
 from lockgate.evaluation.requirements.grammar import parse
@@ -21,7 +21,7 @@ NOT_DECLARED, NO_GPU = "not_declared", "no_gpu"
 def declared_lines(declared: Declared, subjects: Mapping[str, Subject]) -> tuple[Requirement, ...]:
     """A line for each number that is declared, at the declared batch, and that every request is answered; none without any.
 
-    Raises RegistryError for metadata that name what nothing measures.
+    Raises VersionFault for metadata that name what nothing measures.
     """
     unknown = sorted(
         entry.name
@@ -30,7 +30,7 @@ def declared_lines(declared: Declared, subjects: Mapping[str, Subject]) -> tuple
     )
     if unknown:
         message = f"the model's metadata asks for serving: {', '.join(unknown)}, which nothing measures; "
-        raise RegistryError(f"{message}known: {', '.join([BATCH, *subjects, *DESCRIBED])}", remedy=REMEDY)
+        raise VersionFault(f"{message}known: {', '.join([BATCH, *subjects, *DESCRIBED])}", remedy=REMEDY)
     batch = declared_batch(declared)
     limits = {name: entry.number for name, entry in declared.items() if name in subjects}
     if limits:  # whatever a model allows itself, its answers are answers, as a bare gate requires

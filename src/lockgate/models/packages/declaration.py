@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from lockgate.errors import ModelFault
+from lockgate.errors import VersionFault
 from lockgate.foreign import yaml as foreign_yaml
 from lockgate.foreign.files import read_regular
 from lockgate.models.packages.package_list import PYTHON, conda_dependencies
@@ -27,7 +27,7 @@ class Declaration:
     def read(cls, files: Path, *, name: str, python: str | None = None) -> Declaration:
         """Read requirements.txt, python_env.yaml and conda.yaml. python: of MLmodel, where these files say none.
 
-        name: of the model in messages. Raises ModelFault for a file that is there and cannot be read.
+        name: of the model in messages. Raises VersionFault for a file that is there and cannot be read.
         """
         lines: list[PackageLine] = []
         for file, read in ((REQUIREMENTS, _requirements), (PYTHON_ENV, _python), (CONDA, _conda)):
@@ -36,7 +36,7 @@ class Declaration:
             try:
                 lines += read(files, file)
             except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-                raise ModelFault(
+                raise VersionFault(
                     f"{name} declares an environment that cannot be read: {file}: {error}",
                     remedy="log the model again, with its requirements",
                 ) from error

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lockgate.errors import RegistryError
+from lockgate.errors import VersionFault
 from lockgate.foreign import yaml as foreign_yaml
 from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.text import cut
@@ -16,24 +16,24 @@ MODEL_FILE = "MLmodel"
 
 
 def model_file(files: Path) -> Mapping[str, Any]:
-    """The `MLmodel` of a folder. Raises RegistryError where there is none that can be read, or files beside it are meant."""
+    """The `MLmodel` of a folder. Raises VersionFault where there is none that can be read, or files beside it are meant."""
     path = files / MODEL_FILE
     try:
         value = foreign_yaml.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise RegistryError(
+        raise VersionFault(
             "the version has no MLmodel file, so it is no model that MLflow can load",
             remedy="log it with mlflow.<flavor>.log_model(…) and register that",
         ) from error
     except (OSError, ValueError) as error:
-        raise RegistryError(
+        raise VersionFault(
             f"the version's MLmodel file cannot be read: {error}", remedy="log the model again"
         ) from error
     if not isinstance(value, dict):
-        raise RegistryError("the version's MLmodel file is not a map", remedy="log the model again")
+        raise VersionFault("the version's MLmodel file is not a map", remedy="log the model again")
     outside = next(_leading_outside(value, files), None)
     if outside is not None:
-        raise RegistryError(
+        raise VersionFault(
             f"the version names a file outside of its own folder: {outside}",
             remedy="log the model with all its files; what lies elsewhere is in no digest, and can change after approval",
         )
@@ -73,7 +73,7 @@ def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def facts(version: ModelVersion, files: Path) -> VersionFacts:
-    """What the files of a version say of it; of its run nothing. Raises RegistryError for what is no MLflow model."""
+    """What the files of a version say of it; of its run nothing. Raises VersionFault for what is no MLflow model."""
     model = model_file(files)
     return VersionFacts(
         version=version,
@@ -98,11 +98,13 @@ def signature(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not isinstance(stored, dict):
         return None
     try:
-        return {part: json.loads(stored.get(part) or "[]") for part in ("inputs", "outputs", "params")}
+        parts = {part: json.loads(stored.get(part) or "[]") for part in ("inputs", "outputs", "params")}
+        for part, columns in parts.items():
+            if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
+                raise ValueError(f"its {part} are no list of columns")
+        return parts
     except (TypeError, ValueError, RecursionError) as error:
-        raise RegistryError(
-            f"the signature in MLmodel cannot be read: {error}", remedy="log the model again"
-        ) from error
+        raise VersionFault(f"the signature in MLmodel cannot be read: {error}", remedy="log the model again") from error
 
 
 def input_example(model: Mapping[str, Any], files: Path) -> Path | None:

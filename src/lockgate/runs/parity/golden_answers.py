@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lockgate.errors import DataError, ModelFault
+from lockgate.errors import DataError, ModelFault, VersionFault
 from lockgate.models.input_check import selected
 from lockgate.text import cut
 
@@ -27,7 +27,7 @@ _REASON = 200
 def golden_rows(case: Case, inputs: ScoringInputs, name: str | None) -> dict[str, GoldenRows]:
     """Role → its golden rows, of each role whose answers are recorded: by the data of that name, else beside its model.
 
-    Raises DataError, ModelFault.
+    Raises DataError, ModelFault; VersionFault of a candidate whose own rows or answers cannot be read.
     """
     if name is None:
         return {
@@ -77,16 +77,21 @@ def _beside_model(case: Case, inputs: ScoringInputs, contender: Contender) -> Go
     _refuse_many(rows.num_rows, f"the {contender.role} brings")
     if not isinstance(outputs, list) or len(outputs) != rows.num_rows:
         count = f"{len(outputs):,}" if isinstance(outputs, list) else "no list of"
-        raise DataError(
-            f"the {contender.role} has {rows.num_rows:,} rows in its input example, and {count} {OUTPUTS}",
-            remedy=f"log it with input_example=rows, metadata={{'{OUTPUTS}': model.predict(rows).tolist()}}",
-        )
+        with contender.own():
+            raise VersionFault(
+                f"the {contender.role} has {rows.num_rows:,} rows in its input example, and {count} {OUTPUTS}",
+                remedy=f"log it with input_example=rows, metadata={{'{OUTPUTS}': model.predict(rows).tolist()}}",
+            )
     reading = inputs.reading(
         "", contender.role, threshold=case.threshold(contender.role), classes=inputs.pipeline.classes,
         replayed=False, recorded=None,
     )  # fmt: skip
     answers = _Answers.ask(contender, [rows], reading)
-    return answers.beside(answers.recorded(outputs))
+    try:
+        return answers.beside(answers.recorded(outputs))
+    except DataError as error:
+        with contender.own():
+            raise VersionFault(error.message, remedy=error.remedy) from error
 
 
 @dataclass
