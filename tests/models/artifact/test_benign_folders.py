@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sparse
 import scipy.stats
-import skops.io
 import yaml
 from sklearn.cluster import BisectingKMeans
 from sklearn.compose import ColumnTransformer, make_column_selector
@@ -74,6 +73,8 @@ def test_a_model_of_sklearn_passes_as_mlflow_logs_it(tmp_path: Path, form: Any) 
 
 def test_skops_is_heard_whatever_the_model_trusts(tmp_path: Path) -> None:
     """Less what the owner allows."""
+    import skops.io  # which imports all of scikit-learn
+
     mlmodel(
         tmp_path,
         pickled_model="model.skops",
