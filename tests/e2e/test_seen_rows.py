@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 from helpers.census import LABEL, TEXTS
 from helpers.checkout import CHAMPION, Checkout, verdicts
 from helpers.reference import FILES
+from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evidence.finding import Decided
 from lockgate.testing import run_gate
 
 LINE = "auc >= champion - 0.01"
@@ -111,6 +113,7 @@ def test_what_would_pass_on_the_rest_is_not_decided_above_the_share_that_may_be_
         "(20.1 %) are in data/train.csv, which the candidate was trained on, and max_seen allows 1 %"
         in finding["reason"]
     )
+    assert verdict_of(Decided.from_json(finding["decided"]), finding["detail"]) == "inconclusive"
     assert "train without rows of census" in finding["remedy"]
 
 

@@ -384,3 +384,34 @@ def test_findings_that_a_command_held_to_their_own_limits_stand_as_they_are() ->
     assert again.unknown == []
     assert [(str(each.result.verdict), len(each.result.findings)) for each in again.gates] == [("pass", 1), ("fail", 2)]
     assert again.gates[1].result.findings == result.findings
+
+
+class TestSeenRows:
+    """`max_seen` of another policy is held against what the run found in the training data."""
+
+    @staticmethod
+    def on_seen(evidence: Evidence, seen: dict[str, Any] | None, **spec: Any) -> Reevaluation:
+        document = json.loads(evidence.stored)
+        document["data"] = [{**entry, **({"seen": seen} if seen else {})} for entry in document["data"]]
+        pipeline = policy(LINES)
+        data = pipeline.data["holdout"]
+        holdout = type(data).model_validate({**data.model_dump(exclude_unset=True), **spec})
+        return reevaluate(pipeline.model_copy(update={"data": {"holdout": holdout}}), Evidence.from_document(document))
+
+    def test_a_smaller_share_withholds_what_passed(self, evidence: Evidence) -> None:
+        """As a run under it would have; a larger one, or none looked for, changes nothing."""
+        seen = {"rows": 90, "of": 3000, "repeated": 0, "in": [{"path": "train.csv"}], "not_checked": []}
+        spec = {"not_in": {"path": "train.csv"}}
+
+        assert self.on_seen(evidence, seen, **spec, max_seen="5%").verdict == self.on_seen(evidence, None).verdict
+        [gate] = self.on_seen(evidence, seen, **spec).gates
+        assert {finding.code for finding in gate.result.findings if finding.verdict == "inconclusive"} >= {"seen_rows"}
+        assert not any(finding.verdict == "pass" for finding in gate.result.findings)
+
+    def test_where_nobody_looked_that_is_unknown(self, evidence: Evidence) -> None:
+        """The rows would have to be read."""
+        again = self.on_seen(evidence, None, not_in={"path": "train.csv"})
+
+        assert again.unknown == [
+            "metrics: the run did not look for rows of holdout that the candidate was trained on, as not_in wants it"
+        ]

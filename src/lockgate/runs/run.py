@@ -202,7 +202,7 @@ class PipelineRun:
         earlier = " ".join(result.reason for result in self.results)
         reason = "; ".join([reason, *(note for note in self.case.notes() if note not in earlier)])
         reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
-        reason = "; ".join([reason, *seen_rows.sentences(self.pipeline, gate, self.case)])
+        reason = "; ".join([reason, *seen_rows.sentences(self.pipeline, gate, self.case, but_for=earlier)])
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
         reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))

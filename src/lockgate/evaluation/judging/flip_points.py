@@ -15,7 +15,7 @@ from lockgate.evaluation.planning.request_outlook import most_beyond
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.finding import Decided, Finding, Verdict
 
-Obstacle = Literal["no_value", "too_few", "budget_spent"]
+Obstacle = Literal["no_value", "too_few", "budget_spent", "seen_rows"]
 _STEPS, _HALVINGS = 60, 50
 _NEAR = 1e-7  # of a number: far below the four figures that are shown
 
@@ -74,6 +74,8 @@ def flip_points(finding: Finding, requirement: Requirement, findings: Sequence[F
         return FlipPoints(obstacle="no_value")
     if finding.code == "budget_spent":
         return FlipPoints(obstacle="budget_spent")
+    if finding.code in ("seen_rows", "seen_unknown"):
+        return FlipPoints(obstacle="seen_rows")
     if decided.confidence is None:
         return _compared(decided, few=detail.get("too_few") is not None)
     if detail.get("too_few") is not None:

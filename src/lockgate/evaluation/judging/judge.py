@@ -26,8 +26,14 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     A count or a point is compared with the limit; fewer rows than required (`too_few`) let neither pass, and no point
     fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
     p_fail <= alpha, and with `too_few` only where the policy allows the no-harm check (`watched`); every other claim
-    passes where p_pass <= alpha and nothing is `too_few`. Everything else is inconclusive.
+    passes where p_pass <= alpha and nothing is `too_few`. Everything else is inconclusive, and so is what would pass on rows
+    that the candidate was trained on (`seen_rows`).
     """
+    verdict = _by_numbers(decided, detail)
+    return Verdict.INCONCLUSIVE if verdict is Verdict.PASS and detail.get("seen_rows") is not None else verdict
+
+
+def _by_numbers(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     if decided is None or decided.estimate is None:
         return Verdict.INCONCLUSIVE
     if decided.confidence is None:

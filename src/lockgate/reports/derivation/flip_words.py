@@ -48,6 +48,8 @@ def _obstacle(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterato
         yield f"no value would: {finding.detail['too_few']}"
     elif flips.obstacle == "budget_spent":
         yield "no value would: these rows were evaluated more often than reuse.budget allows"
+    elif flips.obstacle == "seen_rows":
+        yield "no value would: the candidate was trained on more of these rows than max_seen allows, or nobody could look"
     else:
         yield "there is no value to compare"
     yield from _rows(finding)

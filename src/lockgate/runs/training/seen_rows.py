@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
@@ -80,13 +81,17 @@ def judged_rows(pipeline: Pipeline, gate: Gate, case: Case) -> SeenRows | None:
     return case.dataset(name).seen_rows
 
 
-def sentences(pipeline: Pipeline, gate: Gate, case: Case) -> list[str]:
-    """What was looked for among the rows of a gate, and left out; nothing where nobody looked, or could, as the gate says."""
+def sentences(pipeline: Pipeline, gate: Gate, case: Case, *, but_for: str) -> list[str]:
+    """What was looked for among the rows of a gate, and left out; nothing where nobody looked, or could, as the gate says.
+
+    but_for: what earlier gates said, which is not repeated.
+    """
     try:
         overlap = judged_rows(pipeline, gate, case)
     except LockgateError:
         return []
-    return [] if overlap is None else [sentence(overlap.to_json(), overlap.data)]
+    text = "" if overlap is None else sentence(overlap.to_json(), overlap.data)
+    return [text] if text and text not in but_for else []
 
 
 def judges_rows(gate: Gate) -> bool:
@@ -97,37 +102,43 @@ def judges_rows(gate: Gate) -> bool:
 
 def withhold(finding: Finding, overlap: SeenRows | None) -> Finding:
     """The finding; one that passed, undecided where more of its rows were seen than may be, or nobody could look."""
-    if overlap is None or finding.verdict is not Verdict.PASS:
+    return finding if overlap is None else withhold_stored(finding, overlap.to_json(), overlap.data, most=overlap.most)
+
+
+def withhold_stored(finding: Finding, entry: Mapping[str, Any], data: str, *, most: float) -> Finding:
+    """As `withhold`, by the entry `seen` of evidence. most: the share of rows that may have been seen."""
+    if finding.verdict is not Verdict.PASS:
         return finding
-    for code, reason, remedy in _obstacles(overlap):
+    for code, reason, remedy in _obstacles(entry, data, most):
         return replace(
             finding, verdict=Verdict.INCONCLUSIVE, code=code, rows_needed=None,
             reason=f"{finding.reason}. Not decided: {reason}", remedy=remedy,
+            detail={**finding.detail, "seen_rows": {"rows": int(entry["rows"]), "of": int(entry["of"]), "max_seen": f"{most:.6g}"}},
         )  # fmt: skip
     return finding
 
 
-def _obstacles(overlap: SeenRows) -> Iterator[tuple[str, str, str]]:
+def _obstacles(entry: Mapping[str, Any], data: str, most: float) -> Iterator[tuple[str, str, str]]:
     """(code, reason, remedy) of what stands in the way of any pass on these rows."""
-    gone, rows = overlap.rows - overlap.kept, overlap.rows
-    if gone > overlap.most * rows:
-        paths = ", ".join(str(source["path"]) for source in overlap.sources)
+    gone, rows = int(entry["rows"]), int(entry["of"])
+    if gone > most * rows:
+        paths = ", ".join(str(source["path"]) for source in entry["in"])
         chance = ""
-        if overlap.repeated:
+        if entry["repeated"]:
             chance = (
-                f"; {counted(overlap.repeated, 'row')} of {overlap.data} also equal another one there, so where that is chance, tell rows apart "
-                f"by more columns: data.{overlap.data}.not_in.columns, or allow a larger max_seen"
+                f"; {counted(int(entry['repeated']), 'row')} of {data} also equal another one there, so where that is chance, tell rows "
+                f"apart by more columns: data.{data}.not_in.columns, or allow a larger max_seen"
             )
         yield (
             "seen_rows",
-            f"{gone:,} of {counted(rows, 'row')} of {overlap.data} ({100 * gone / rows:.3g} %) are in {paths}, which the candidate was "
-            f"trained on, and max_seen allows {percent(overlap.most)}",
-            f"train without rows of {overlap.data}, or judge on rows that the candidate has not seen{chance}",
+            f"{gone:,} of {counted(rows, 'row')} of {data} ({100 * gone / rows:.3g} %) are in {paths}, which the candidate was "
+            f"trained on, and max_seen allows {percent(most)}",
+            f"train without rows of {data}, or judge on rows that the candidate has not seen{chance}",
         )
-    if overlap.unread:
+    if entry["not_checked"]:
         yield (
             "seen_unknown",
-            f"whether the candidate was trained on these rows was not checked, as data.{overlap.data}.not_in wants it: "
-            f"{'; '.join(overlap.unread)}",
-            f"log the training data with the run as a file that is read here, or name it: data.{overlap.data}.not_in: {{path: …}}",
+            f"whether the candidate was trained on these rows was not checked, as data.{data}.not_in wants it: "
+            f"{'; '.join(entry['not_checked'])}",
+            f"log the training data with the run as a file that is read here, or name it: data.{data}.not_in: {{path: …}}",
         )
