@@ -113,9 +113,18 @@ def test_a_query_is_seen_as_a_whole(tmp_path: Path) -> None:
     assert ids(dataset) == [1, 2, 4, 5]
 
 
-def test_no_rows(tmp_path: Path) -> None:
-    """Of either."""
-    assert ids(holdout(tmp_path, ROWS.iloc[:0])) == list(range(6))
+def test_training_data_without_rows_show_nothing(tmp_path: Path) -> None:
+    """It is another file than the one that was meant."""
+    with pytest.raises(DataError, match="has no rows, which show nothing"):
+        holdout(tmp_path, ROWS.iloc[:0], name="train.parquet").count()
+
+
+def test_types_that_can_never_be_equal_are_refused(tmp_path: Path) -> None:
+    """Nothing would match, and that would look like a clean holdout."""
+    training = ROWS.assign(city=[["Graz"]] * len(ROWS))
+
+    with pytest.raises(DataError, match=r"column 'city' is string, and list<.*> in train.parquet"):
+        holdout(tmp_path, training, name="train.parquet").count()
 
 
 @pytest.mark.parametrize(

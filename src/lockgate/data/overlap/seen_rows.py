@@ -122,8 +122,6 @@ def find_seen_rows(dataset: Dataset, references: Sequence[Reference], unread: Se
 
 def _forms(dataset: Dataset, reference: Reference) -> tuple[tuple[str, Form], ...]:
     """(column, form of its cells), by name, so that the order of columns does not matter."""
-    from lockgate.data.overlap.common_form import common_form
-
     names = sorted(set(reference.columns))
     purpose = "by which rows are recognised"
     dataset.need(dict.fromkeys(names, purpose))
@@ -142,9 +140,28 @@ def _forms(dataset: Dataset, reference: Reference) -> tuple[tuple[str, Form], ..
             f"data {dataset.name!r}: nothing says by which columns rows of {training.redacted_path} are recognised",
             remedy="list them as columns: under not_in",
         )
-    return tuple(
-        (name, common_form(dataset.schema.field(name).type, training.schema.field(name).type)) for name in names
-    )
+    if not training.count():
+        raise DataError(
+            f"data {dataset.name!r}: {training.redacted_path}, which not_in names, has no rows, which show nothing",
+            remedy="name the data that the model was trained on",
+        )
+    return tuple((name, _form(dataset, training, name)) for name in names)
+
+
+def _form(dataset: Dataset, training: Dataset, name: str) -> Form:
+    """The form of a column in both. Raises DataError where its cells can never be equal, which would look like new rows."""
+    from lockgate.data.arrow_arrays import plain_type, type_text
+    from lockgate.data.overlap.common_form import Form, common_form
+
+    kinds = [plain_type(each.schema.field(name).type) for each in (dataset, training)]
+    form = common_form(*kinds)
+    here, there = map(type_text, kinds)
+    if form is Form.STORED and here != there:
+        raise DataError(
+            f"data {dataset.name!r}: column {name!r} is {here}, and {there} in {training.redacted_path}, so that no row would be found",
+            remedy="write it with the same type in both, or list other columns: under not_in",
+        )
+    return form
 
 
 def _hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Iterator[Array]:

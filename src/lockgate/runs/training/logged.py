@@ -13,6 +13,7 @@ from lockgate.evaluation.provenance.data_facts import training_datasets
 from lockgate.evaluation.provenance.sources import Records, mapping_of
 from lockgate.references.address import address_of, redacted
 from lockgate.registries.ports import VersionFacts
+from lockgate.text import cut, plain
 
 # A web address that somebody logged is not opened: whoever trains a model would choose what this machine asks for.
 _SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl")
@@ -34,7 +35,7 @@ def logged_training_data(facts: VersionFacts, root: Path) -> LoggedTrainingData:
     datasets = training_datasets(records)
     addresses, unread = list[str](), list[str]()
     for dataset in datasets:
-        name = dataset.get("name") or "a dataset"
+        name = cut(plain(dataset.get("name") or "a dataset"), 60)
         address = _address(dataset)
         if address is None:
             unread.append(f"{name}, which its run logged, has no source that is read here; {_REMEDY}")
