@@ -174,3 +174,21 @@ def test_no_limit_lies_beyond_what_the_metric_can_reach(line: str) -> None:
 
     assert max(reached) == 1.0
     assert all(every == (number == 1.0) for number, every in reached.items())
+
+
+@pytest.mark.parametrize("subject", ["auc gap over country", "recall_at_precision(0.5)"])
+def test_of_a_factor_the_end_of_an_interval_is_no_limit(subject: str) -> None:
+    """The interval is of a difference, which no factor is; a margin lies on its scale."""
+    sign, limits = (
+        ("<=", ("champion * 2", "champion + 0.5")) if "gap" in subject else (">=", ("champion * 0.5", "champion - 0.5"))
+    )
+    lines = [f"{subject} {sign} {limit}" for limit in limits]
+    result = run_gate("metrics", table=shelf.payments(), label="y", scores=BOTH, slices=["country"], require=lines)
+    factor, margin = (
+        flip_points(finding, parse(line), result.findings).limit
+        for finding, line in zip(result.findings, lines, strict=True)
+    )
+
+    assert factor is None
+    assert margin is not None
+    assert margin.passes is not None

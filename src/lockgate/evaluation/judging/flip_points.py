@@ -106,7 +106,9 @@ def _compared(decided: Decided, *, few: bool) -> FlipPoints:
 def _by_interval(finding: Finding, decided: Decided, requirement: Requirement) -> FlipPoints:
     """Of a test that evidence cannot take up: the limit alone, by the end of the interval that decides; of a percentile, the requests."""
     end = decided.low if decided.required[0] == ">=" else decided.high
-    limit = None if end is None or not math.isfinite(end) or decided.claim == "no_harm" else Crossing(end, None)
+    # Of a factor the limit is no number on the scale of the difference.
+    unknown = decided.claim == "no_harm" or (requirement.limit.sign == "*" and decided.on == "difference")
+    limit = None if end is None or not math.isfinite(end) or unknown else Crossing(end, None)
     if requirement.subject not in PERCENTILES or decided.on != "value" or "design_effect" not in finding.detail:
         return FlipPoints(limit=limit)
     effect, share = float(finding.detail["design_effect"]), 1 - PERCENTILES[requirement.subject]
