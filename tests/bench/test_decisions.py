@@ -13,6 +13,7 @@ from bench.decisions.bars import Bar
 from bench.decisions.breaks import BreakCell
 from bench.decisions.cells import Cell, run
 from bench.decisions.foretold import ForetoldCell
+from bench.decisions.gaps import GapCell
 from bench.decisions.laws import monotone
 from bench.decisions.laws.law import LawCell
 from bench.decisions.laws.no_harm import NoHarmCell
@@ -129,6 +130,14 @@ def test_ten_rows_that_carry_all_weight_show_nothing() -> None:
     assert found.units < 11
     assert found.false.max() <= 0.1
     assert found.power.max() <= 0.1
+
+
+def test_a_gap_that_is_the_margin_too_wide_seldom_passes() -> None:
+    """Nor fails, also where the champion has no gap at all; equal models pass, and those that closed a gap."""
+    cell = GapCell((60, 60), "rows", 0.2, sims=40).run()
+
+    assert cell.false.max() <= 0.19
+    assert cell.power.min() >= 0.5
 
 
 def test_heavy_users_of_whom_none_was_seen_to_err_prove_nothing() -> None:

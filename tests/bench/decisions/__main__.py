@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.grids import Grids, printed, report, workers
 
-from . import agreement, altered, breaks, calibration, cited, foretold, honest, losses, scores, shares, weights
+from . import agreement, altered, breaks, calibration, cited, foretold, gaps, honest, losses, scores, shares, weights
 from .bars import Bar
 from .cells import run
 from .laws import law, monotone, no_harm
@@ -26,7 +26,7 @@ SIMS = 1_000
 def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
-    parser.add_argument("--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "P", "L", "M", "N"))
+    parser.add_argument("--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N"))
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -42,6 +42,7 @@ def main() -> int:
         "W": (weights.HEADER, weights.grid(sims)),
         "B": (altered.HEADER, altered.grid(sims)),
         "F": (breaks.HEADER, breaks.grid(sims)),
+        "E": (gaps.HEADER, gaps.grid(sims)),
         "P": (foretold.HEADER, foretold.grid(sims)),
         "L": (law.HEADER, law.grid(sims)),
         "M": (monotone.HEADER, monotone.grid(sims)),

@@ -325,6 +325,7 @@ gates:
       - broken_rate <= 2% on each geo
       - fixed_rate >= 1%
       - broken_rate gap over geo <= 0.02
+      - recall gap over geo <= champion + 0.02
   - gate: shadow
     data: traffic
     require: [flip_rate <= 2%, flip_rate <= 8% on each slice, new_errors <= 0]
@@ -385,6 +386,9 @@ an equal candidate that differs on 5 % of rows fixes 2.5 %, and would pass
 metrics r9 broken_rate gap over geo <= 0.02
   overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.019 with 90 % power, where \
 the slices do not differ; 1 smaller slice is only under the no-harm check
+metrics r10 recall gap over geo <= champion + 0.02
+  overall: underpowered at champion + 0.02: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap that is 0.068 wider \
+with 90 % power, where the models are equal; 1 smaller slice is only under the no-harm check
 shadow r1 flip_rate <= 2%
   overall: has power: passes from a value of 0.0145 down, with 90 % power where the truth is at most 0.011; \
 models that disagree on 5 % of requests are found to differ too much
@@ -451,6 +455,8 @@ it
   broken_rate gap over geo <= 0.02
     enough rows (3,000): for geo=AT and geo=BR a gap of 0.019 would do, yours is 0.02; 1 smaller slice only watched \
 for harm
+  recall gap over geo <= champion + 0.02
+    too few rows for geo=AT and geo=BR: 3,000, about 29,000 needed; an allowance of 0.068 would do for these
 
 shadow
   flip_rate <= 2%

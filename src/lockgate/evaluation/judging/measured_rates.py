@@ -16,6 +16,7 @@ MEASURED: Mapping[str, float] = {
     "delong paired": 0.078,
     "influence": 0.07,
     "influence paired": 0.076,
+    "largest gap beside the champion": 0.07,
 }
 
 
