@@ -129,7 +129,7 @@ class Metrics(Gate):
             metrics |= multiclass.metrics([line for line in lines if line.subject in SUBJECTS], scored.classes)
         losses = None
         if case.task == ranking_subjects.TASK:
-            from lockgate.evaluation.metrics.by_query import ByQuery
+            from lockgate.evaluation.metrics.ranking import ByQuery
 
             if subjects & self.functions.keys():
                 raise GateBroken(_NO_FUNCTIONS)

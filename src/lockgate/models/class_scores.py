@@ -137,7 +137,7 @@ def labels_only(source: str) -> DataError:
         f"{source} holds class labels, and a score of each class is needed, which auc, average_precision, log_loss, brier, "
         "calibration_error and top_k_accuracy are made of",
         remedy="write output: {method: predict_proba} into the pipeline, or log the model with "
-        'pyfunc_predict_fn="predict_proba"; accuracy, precision, recall and f1 can be computed from labels',
+        'pyfunc_predict_fn="predict_proba"; accuracy, precision, recall, f1, balanced_accuracy, mcc and kappa can be computed from labels',
     )
 
 

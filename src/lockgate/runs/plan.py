@@ -21,8 +21,8 @@ from lockgate.errors import LockgateError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
 from lockgate.evaluation.metrics import catalog, multiclass
-from lockgate.evaluation.metrics.by_query import ByQuery
 from lockgate.evaluation.metrics.catalog import SUBJECTS, declared
+from lockgate.evaluation.metrics.ranking import ByQuery
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.planning.expected_error import CORRELATION
 from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-Scale = Literal["plain", "logit", "skew", "root"]
+Scale = Literal["plain", "logit", "fisher", "skew", "root"]
 Floats = NDArray[np.float64]
 
 _PIECE = 1 << 13  # below the size from which BLAS splits a product among threads, in an order of its own
@@ -134,7 +134,7 @@ def bound(
 
     confidence: one-sided; low and high are two-sided at 2·confidence − 1. p_above: the one-sided p-value of the claim that the
     truth lies above `null`; p_below likewise below.
-    scale: `logit` for one metric within (0, 1), `skew` for means of losses (Hall 1992), `root` for the root of such a mean,
+    scale: `logit` for one metric within (0, 1), `fisher` for one within (−1, 1) (Fisher 1921), `skew` for means of losses (Hall 1992), `root` for the root of such a mean,
     `plain` for differences. Needs error.se > 0 and error.n_eff > 1.
     """
     if scale == "root" and value > 0:
@@ -142,6 +142,13 @@ def bound(
         square = replace(error, se=2 * value * error.se)
         low, high, above, below = bound(value**2, square, null=max(null, 0.0) ** 2, confidence=confidence, scale="skew")
         return math.sqrt(max(low, 0.0)), math.sqrt(max(high, 0.0)), *((above, below) if null >= 0 else (0.0, 1.0))
+    if scale == "fisher":
+        # Fisher's z, atanh v, is half the logit of (1 + v)/2.
+        halved = replace(error, se=error.se / 2)
+        low, high, above, below = bound(
+            (1 + value) / 2, halved, null=(1 + null) / 2, confidence=confidence, scale="logit"
+        )
+        return 2 * low - 1, 2 * high - 1, above, below
     # The variance is estimated from n_eff rows as much as from all of them: few that carry it make the tails heavier.
     freedom = error.n_eff - 1
     quantile = float(special.stdtrit(freedom, confidence))

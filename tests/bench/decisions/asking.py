@@ -12,6 +12,7 @@ import pyarrow as pa
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.metrics import multiclass
 from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.metrics.flip_rate import SUBJECT as FLIPS
@@ -46,5 +47,7 @@ def ask_scored(rows: Scored, lines: Sequence[str]) -> tuple[Finding, ...]:
     """The findings of these lines on scored rows, or on the flips of their decisions."""
     metrics, subjects = {**METRICS, "flip_rate": FLIP_RATE}, {**SUBJECTS, "flip_rate": FLIPS}
     asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines, start=1)]
+    if rows.classes:
+        metrics |= multiclass.metrics([line for _, line in asked], rows.classes)
     estimates = estimate(rows, asked, metrics, threshold={"candidate": 0.5, "champion": 0.5})
     return judge("metrics", asked, estimates, subjects)

@@ -1,6 +1,6 @@
 """P: does a plan keep its word? Equal models should pass as often as `gate plan` foretells, 9 times in 10 where it says *has power*.
 
-At the smallest tolerance that it names, where *underpowered* turns into *has power*, and at parts of it. The plan sees counts alone (of log loss and Brier score the champion's own estimate too); then models are drawn that are as
+At the smallest tolerance that it names, where *underpowered* turns into *has power*, and at parts of it. The plan sees counts alone (of log loss, Brier score and agreement the champion's own estimate too); then models are drawn that are as
 unlike as it assumes, and the gate is asked about each draw.
 """
 
@@ -26,7 +26,9 @@ from .bars import Bar, standard_error
 from .scores import binormal, shift_of_area
 
 SHORT, OVER = 0.04, 0.08  # by how much fewer, or more, may pass than was foretold
-SHARES = ("accuracy", "recall", "precision", "false_positive_rate")
+AGREED = ("balanced_accuracy", "mcc")
+DECIDED = ("accuracy", "recall", "precision", "false_positive_rate", *AGREED)
+WITH_CHAMPION = ("log_loss", "brier", *AGREED)  # of which counts do not say how far models may be apart
 HEADER = """P   what gate plan foretells of a line, and how often equal models pass: at the smallest tolerance that it names, and at a part of it
  metric               rows positives  sims  part  tolerance foretold  passed undecided"""
 
@@ -52,7 +54,7 @@ class ForetoldCell:
 
     def table(self, draw: np.random.Generator) -> dict[str, Any]:
         """Equal models as unlike as the plan takes them to be, by decisions or by scores."""
-        if self.metric in SHARES:
+        if self.metric in DECIDED:
             return self._decisions(draw)
         shift = (
             honest.shift_of_precision(0.80, self.positives / self.rows) if self.metric == "average_precision" else None
@@ -83,7 +85,7 @@ class ForetoldCell:
         line = parse(self.line(tolerance))
         blank = Estimate("r1", (), self.rows, self.positives, (">=", 0.0), "value", "point")
         own = {}
-        if self.metric in ("log_loss", "brier"):
+        if self.metric in WITH_CHAMPION:
             alone = scored({"label": table["label"], "candidate": table["champion"]}, task="binary")
             [known] = estimate(alone, [("r1", as_absolute(line))], METRICS, threshold={"candidate": 0.5})
             own = {(): known}
@@ -145,6 +147,9 @@ def grid(sims: int) -> Iterator[ForetoldCell]:
     for metric in ("log_loss", "brier"):
         yield ForetoldCell(metric, 500, 100, runs)
         yield ForetoldCell(metric, 3_000, 600, runs)
+    for metric in AGREED:
+        for rows, positives in ((1_000, 400), (3_000, 300)):
+            yield ForetoldCell(metric, rows, positives, runs)
     for part in (0.5, 0.7, 0.85):  # where it says *underpowered*
         for metric, rows, positives in (
             ("accuracy", 1_000, 200),

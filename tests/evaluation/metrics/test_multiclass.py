@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,17 @@ def each_class(score: Callable[..., float]) -> Callable[[Any, Any, Any], float]:
     return lambda y, s, w: float(np.mean([score(y == place, s[:, place], sample_weight=w) for place in PLACES]))
 
 
+def hand_till(y: Any, s: Any, w: Any) -> float:
+    """scikit-learn's where it takes what it is given, else by its own AUC of each pair, which it has no weights for."""
+    if w is None:
+        return float(sk.roc_auc_score(y, s, multi_class="ovo", average="macro", labels=PLACES))
+    of_pairs = []
+    for own, other in permutations(PLACES, 2):
+        rows = np.isin(y, [own, other])
+        of_pairs.append(sk.roc_auc_score(y[rows] == own, s[rows, own], sample_weight=w[rows]))
+    return float(np.mean(of_pairs))
+
+
 ORACLES: dict[str, Callable[[Any, Any, Any], float]] = {
     "accuracy": lambda y, s, w: sk.accuracy_score(y, best(s), sample_weight=w),
     "precision(macro)": averaged(sk.precision_score, "macro"),
@@ -62,6 +74,7 @@ ORACLES: dict[str, Callable[[Any, Any, Any], float]] = {
     "auc(average=macro)": lambda y, s, w: sk.roc_auc_score(
         y, s, multi_class="ovr", average="macro", labels=PLACES, sample_weight=w
     ),
+    "auc(average=ovo)": lambda y, s, w: hand_till(y, s, w),
     "auc(class=b)": of_class(sk.roc_auc_score, ranked=True),
     "average_precision(average=macro)": each_class(sk.average_precision_score),
     "average_precision(class=b)": of_class(sk.average_precision_score, ranked=True),
@@ -69,6 +82,9 @@ ORACLES: dict[str, Callable[[Any, Any, Any], float]] = {
     "brier": lambda y, s, w: sk.brier_score_loss(y, s, labels=PLACES, sample_weight=w),
     "log_loss(class=b)": lambda y, s, w: sk.log_loss(y == 1, s[:, 1], labels=[False, True], sample_weight=w),
     "brier(class=b)": lambda y, s, w: sk.brier_score_loss(y == 1, s[:, 1], labels=[False, True], sample_weight=w),
+    "balanced_accuracy": lambda y, s, w: sk.balanced_accuracy_score(y, best(s), sample_weight=w),
+    "mcc": lambda y, s, w: sk.matthews_corrcoef(y, best(s), sample_weight=w),
+    "kappa": lambda y, s, w: sk.cohen_kappa_score(y, best(s), labels=PLACES, sample_weight=w),
     "top_k_accuracy(1)": lambda y, s, w: sk.top_k_accuracy_score(y, s, k=1, labels=PLACES, sample_weight=w),
     "top_k_accuracy(k=3)": lambda y, s, w: sk.top_k_accuracy_score(y, s, k=3, labels=PLACES, sample_weight=w),
 }
@@ -97,9 +113,14 @@ def several(draw: st.DrawFn) -> Case:
 def defined(asked: str, labels: NDArray[Any], scores: Floats) -> bool:
     """Where scikit-learn neither warns nor puts in a number."""
     chosen = best(scores)
-    if "macro" in asked:
+    if "macro" in asked or "ovo" in asked:
         every = set(labels.tolist()) == set(PLACES)
         return every and (not asked.startswith("precision") or set(chosen.tolist()) == set(PLACES))
+    if asked in ("balanced_accuracy", "mcc", "kappa"):
+        there, answers = len(set(labels.tolist())), len(set(chosen.tolist()))
+        return there == len(PLACES) or (
+            asked != "balanced_accuracy" and there > 1 and (asked == "kappa" or answers > 1)
+        )
     if "class=b" not in asked or asked.startswith(("log_loss", "brier")):
         return True
     inside, said = bool((labels == 1).any()), bool((chosen == 1).any())
@@ -120,7 +141,7 @@ def test_a_metric_is_scikit_learns(case: Case) -> None:
     labels, scores, weights = case
     for asked, oracle in ORACLES.items():  # all of one case, which takes longer to draw than to measure
         if not defined(asked, labels, scores):
-            with pytest.raises(Undefined, match="there are no rows"):
+            with pytest.raises(Undefined, match=r"there are no rows|every row is decided alike"):
                 measure(asked, labels, scores, weights)
             continue
         with warnings.catch_warnings():
@@ -131,11 +152,11 @@ def test_a_metric_is_scikit_learns(case: Case) -> None:
 
 def test_a_metric_that_nothing_here_computes_is_not_taken_for_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever declares one for several classes learns that its measure is missing."""
-    monkeypatch.setitem(SUBJECTS, "kappa", replace(SUBJECTS["accuracy"], name="kappa"))  # type: ignore[index]
-    monkeypatch.setitem(DECLARED, "kappa", replace(DECLARED["accuracy"], name="kappa"))
+    monkeypatch.setitem(SUBJECTS, "gwet", replace(SUBJECTS["accuracy"], name="gwet"))  # type: ignore[index]
+    monkeypatch.setitem(DECLARED, "gwet", replace(DECLARED["accuracy"], name="gwet"))
 
-    with pytest.raises(NotImplementedError, match="kappa of several classes has no measure"):
-        metrics([parse("kappa >= 0.4")], ["a", "b", "c"])
+    with pytest.raises(NotImplementedError, match="gwet of several classes has no measure"):
+        metrics([parse("gwet >= 0.4")], ["a", "b", "c"])
 
 
 @settings(max_examples=30, deadline=None)
@@ -214,6 +235,20 @@ def test_a_class_that_is_ranked_without_a_fault_hides_its_variance_too() -> None
     assert found.unseen_variance(found.psi, None, None) == pytest.approx((2 / (int((labels == 3).sum()) * 4)) ** 2)
 
 
+def test_a_class_that_is_told_from_each_other_hides_its_variance() -> None:
+    """Of pairs too: its own value does not move, whatever the other classes' do; and each class has its part of the mean."""
+    labels, scores = drawn(5, 400)
+    scores = np.where(labels[:, None] == 3, scores / 100, scores)
+    scores[:, 3] = np.where(labels == 3, 2.0, 0.0)
+    found = measure("auc(average=ovo)", labels, scores)
+    assert isinstance(found, Averaged)
+
+    assert found.still == (3,)
+    assert found.values[3] == pytest.approx(1.0)
+    assert np.mean(found.values) == pytest.approx(found.value)
+    assert found.unseen_variance(found.psi, None, None) > 0
+
+
 def test_a_rare_class_lets_no_more_models_pass_than_declared() -> None:
     """15 rows of which a model at the limit finds nine in ten: one time in five it finds them all. 300 samples."""
     line = parse(f"recall(macro) >= {(0.95 + 0.95 + 0.9) / 3!r}")
@@ -274,7 +309,7 @@ def test_the_interval_of_a_macro_average_holds_the_truth_as_often_as_it_says() -
     [
         ("recall(threshold=0.5)", "recall takes average, class, not 'threshold'"),
         ("recall(average=weighted)", "average must be macro or micro, and is 'weighted'"),
-        ("auc(average=micro)", "average must be macro, and is 'micro'"),
+        ("auc(average=micro)", "average must be macro or ovo, and is 'micro'"),
         ("accuracy(3)", "accuracy takes no arguments, not 3"),
         ("rmse", "rmse is not measured of several classes"),
         ("recall", "recall of several classes needs average or class"),

@@ -101,18 +101,16 @@ class SliceRows:
         """(rows, their kind) of the smallest group of rows that a metric needs enough of; None where it needs none."""
         if not metric.minority:
             return None
-        if metric.classes:
-            return min((int(group.sum()), name) for name, group in self._groups(metric).items())
         positives = self.positives
-        if positives is None:
-            return None
+        if metric.classes or positives is None:
+            return min((int(group.sum()), name) for name, group in self._groups(metric).items())
         kind = "positive" if positives <= self.rows - positives else "negative"
         return min(positives, self.rows - positives), f"{kind} rows"
 
     def _groups(self, metric: Metric) -> dict[str, NDArray[np.bool_]]:
         """The groups of rows, each by its name, of which a metric needs enough."""
         labels: Any = self.labels
-        if not metric.classes:
+        if not metric.classes and labels.dtype == bool:
             return {"positive rows": labels, "negative rows": ~labels}
         if metric.positive_class is None:
             return {f"rows of class {name}": labels == code for code, name in enumerate(metric.classes)}
@@ -240,17 +238,18 @@ class SliceRows:
         self, metric: Metric, candidate: MetricValue, champion: MetricValue | None = None, factor: float = 0.0
     ) -> tuple[Rare, Rare] | None:
         """The units that would move a value, or a difference, the farthest down and up; None where no cells tell."""
-        ours, theirs = candidate.cells, candidate.cells if champion is None else champion.cells
+        ours = candidate.cells
+        theirs = ((0.0,),) * len(ours or ()) if champion is None else champion.cells
         if ours is None or theirs is None:
             return None
-        pairs = list(zip(ours, theirs, strict=True))  # a champion that is not compared has the factor 0
+        pairs = list(zip(ours, theirs, strict=True))
         downs = [factor * max(champion_cells) - min(cells) for cells, champion_cells in pairs]
         ups = [max(cells) - factor * min(champion_cells) for cells, champion_cells in pairs]
         if metric.classes and metric.positive_class is None:
             carried = [self._carried(group) for group in self._groups(metric).values()]
             down, up = (
                 max(
-                    (Rare(units, reach * share) for (units, share), reach in zip(carried, way, strict=True)),
+                    (Rare(units, reach * share) for (units, share), reach in zip(carried, way, strict=True) if units),
                     key=lambda rare: rare.reach / rare.units,
                 )
                 for way in (downs, ups)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.engine import SliceSums, SumEngine
 from lockgate.evaluation.estimation.sum_request import ROLES, Cuts, SliceCode, request_sums
+from lockgate.evaluation.metrics import agreement
 from lockgate.evaluation.metrics.calibration import BinSums
-from lockgate.evaluation.metrics.declaration import Metric, OneRight, RowLoss, Share
+from lockgate.evaluation.metrics.declaration import Agreement, Metric, OneRight, RowLoss, Share
 from lockgate.evaluation.metrics.fixes_and_breaks import one_right_detail
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Rare, Summary, Undefined, clipped_beside, small_sample
@@ -62,7 +64,7 @@ class SummedMetrics:
             # Losses and bins are of probabilities; other scores are left to the metric, which refuses them.
             if (metric.sums == "bins" or isinstance(metric.sums, RowLoss)) and not (low >= 0 and high <= 1):
                 return False
-            if isinstance(metric.sums, Share | OneRight) and self._cut(line, role) is None:
+            if isinstance(metric.sums, Share | OneRight | Agreement) and self._cut(line, role) is None:
                 return False
         return True
 
@@ -91,6 +93,10 @@ class SummedMetrics:
             return _share(metric.sums, self._decisions(slice_code, line, role), rows)
         if isinstance(metric.sums, OneRight):
             return _one_right(metric.sums, self._sums.counts[slicing, self.cuts(line)][code])
+        if isinstance(metric.sums, Agreement):
+            counts = self._decisions(slice_code, line, role)
+            value, psi, reach = _of_confusion(metric.sums, counts, rows)
+            return _agreed(value, psi, counts, [reach])
         if isinstance(metric.sums, RowLoss):
             moments = self._sums.moments[slicing, metric.name, role]
             sums, detail = moments.sums(code).scaled(small_sample(rows)), dict[str, Any]()
@@ -117,6 +123,12 @@ class SummedMetrics:
         if isinstance(metric.sums, RowLoss):
             sums = self._sums.moments[slicing, metric.name, factor].sums(code).scaled(small_sample(rows))
             return _summary(value, sums, rows, units=rows, size=size, detail=clipped_beside(champion.detail))
+        if isinstance(metric.sums, Agreement):
+            table = self._sums.counts[slicing, self.cuts(line)][code]
+            both = [_of_confusion(metric.sums, table.sum(axis=axis), rows) for axis in (2, 1)]
+            (_, ours, reach), (_, theirs, champion_reach) = both
+            psi = np.expand_dims(ours, 2) - factor * np.expand_dims(theirs, 1)
+            return _agreed(value, psi, table, [reach, champion_reach])
         if not isinstance(metric.sums, Share):
             sums = self._sums.ranks[slice_code].pairs[metric.name, factor]
             return _summary(value, sums, rows, units=min(positives, rows - positives), size=size)
@@ -185,6 +197,35 @@ def _share(share: Share, counts: Ints, rows: int) -> Summary:
         return _summary(value, sums, rows, units=units, rare=_rare(psi, rows, units))
     summary = _summary(value, sums, rows, units=units)
     return Summary(value, summary.error, summary.size, units, counts=(int((above * counts).sum()), units))
+
+
+def _of_confusion(sums: Agreement, counts: Ints, rows: int) -> tuple[float, Floats, tuple[float, ...]]:
+    """As `on_table`, small-sample factor included. counts: [label, decided] rows."""
+    value, cells, reach = agreement.on_table(sums, agreement.KINDS, counts)
+    return value, cells * small_sample(rows), reach
+
+
+def _agreed(value: float, psi: Floats, counts: Ints, reaches: Sequence[Sequence[float]]) -> Summary:
+    """psi, counts: of each cell of rows, by label first. reaches: of each model, how far its classes move the value."""
+    rows, by_label = int(counts.sum()), counts.reshape(2, -1).sum(axis=1).tolist()
+    still = [np.ptp(psi[label][counts[label] > 0]) <= 1e-12 * np.abs(psi).max() for label in (0, 1)]
+    hidden = max(
+        sum(
+            agreement.hidden_variance(reach, units)
+            for reach, units, constant in zip(model, by_label, still, strict=True)
+            if constant
+        )
+        for model in reaches
+    )
+    summary = _summary(
+        value,
+        Sums.from_influence(psi.ravel(), counts.ravel().astype(np.float64)),
+        rows,
+        units=min(by_label),
+        rare=_rare(psi, rows, rows),
+    )
+    error = summary.error
+    return replace(summary, error=replace(error, se=math.hypot(error.se, math.sqrt(hidden)))) if error.se else summary
 
 
 def _rare(psi: Floats, rows: int, units: int) -> tuple[Rare, Rare]:

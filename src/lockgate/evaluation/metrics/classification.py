@@ -12,7 +12,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from lockgate.evaluation.metrics.declaration import UNIT, ByCell, Clip, Counted, Metric, Plan, RowLoss, Share, on_demand
+from lockgate.evaluation.metrics import agreement
+from lockgate.evaluation.metrics.declaration import (
+    UNIT,
+    Agreement,
+    ByCell,
+    Clip,
+    Counted,
+    Metric,
+    Plan,
+    RowLoss,
+    Share,
+    on_demand,
+)
 from lockgate.evaluation.metrics.losses import (
     CLIP,
     below_clip,
@@ -65,7 +77,7 @@ def _class_weights(labels: Array, weights: Floats | None) -> tuple[Floats, float
     return weight, positive, negative
 
 
-def _ties(scores: Floats) -> tuple[Array, Array, Array]:
+def ties(scores: Floats) -> tuple[Array, Array, Array]:
     """(order by score ascending, first index of each run of equal scores, run of each row in that order)."""
     import numpy as np
 
@@ -88,7 +100,7 @@ def auc(labels: Array, scores: Floats, weights: Floats | None, threshold: float 
     from lockgate.stats.influence import dot
 
     weight, positive, negative = _class_weights(labels, weights)
-    order, starts, run = _ties(scores)
+    order, starts, run = ties(scores)
     ordered_weight, ordered_label = weight[order], labels[order]
     positives = np.where(ordered_label, ordered_weight, 0.0)
     negatives = np.where(ordered_label, 0.0, ordered_weight)
@@ -120,7 +132,7 @@ def average_precision(labels: Array, scores: Floats, weights: Floats | None, thr
 
     weight, positive, _ = _class_weights(labels, weights)
     n, total = labels.size, float(weight.sum())
-    order, starts, run = _ties(scores)
+    order, starts, run = ties(scores)
     ordered_weight = weight[order]
     positives = np.where(labels[order], ordered_weight, 0.0)
     run_all, run_positive = np.add.reduceat(ordered_weight, starts), np.add.reduceat(positives, starts)
@@ -142,12 +154,17 @@ def average_precision(labels: Array, scores: Floats, weights: Floats | None, thr
 
 
 def _of_classes(
-    *args: str, averages: tuple[str, ...] = (), scores: bool = True, high: float | None = 1, proportion: bool = False
+    *args: str,
+    averages: tuple[str, ...] = (),
+    scores: bool = True,
+    low: float = 0,
+    high: float | None = 1,
+    proportion: bool = False,
 ) -> dict[str, Any]:
     """The fields of a subject where there are several classes."""
     words = {"average": averages, "class": ()}
     return {
-        "bounds": (0, high),
+        "bounds": (low, high),
         "args": args,
         "tasks": ("multiclass",),
         "needs": ("label", "score") if scores else ("label",),
@@ -160,6 +177,7 @@ def _subject(
     name: str,
     better: Better = "higher",
     *,
+    low: float = 0,
     high: float | None = 1,
     argument: str | None = None,
     labels: bool = True,
@@ -172,7 +190,7 @@ def _subject(
     return Subject(
         name,
         better,
-        bounds=(0, high),
+        bounds=(low, high),
         args=args,
         tasks=("binary",) if classes is None else ("binary", "multiclass"),
         needs=("label", "score", *args) if labels else ("score", *args),
@@ -198,6 +216,21 @@ def _share(
     measure = partial(measure_share, share)
     return Metric(
         name, "logit", measure, subject=subject, paired_share=paired, bounds=UNIT, sums=share, plan=Plan(counted)
+    )
+
+
+def _agreement(name: str, function: agreement.OfShares, *, low: float = 0, each_class: bool = False) -> Metric:
+    """The metric of a function of the confusion matrix, decided at a threshold where there are two classes."""
+    several = _of_classes(scores=False, low=low)
+    sums = Agreement(function, each_class)
+    return Metric(
+        name,
+        "logit" if low == 0 else "fisher",
+        partial(agreement.of_two, sums),
+        subject=_subject(name, low=low, argument="threshold", classes=several),
+        minority=True,
+        bounds=(low, 1.0),
+        sums=sums,
     )
 
 
@@ -262,13 +295,16 @@ AT_A_THRESHOLD = (
     _share(
         "false_positive_rate", Share(((0, 1), (0, 0)), ((1, 1), (0, 0)), "negative rows"), "lower", counted="negatives"
     ),
+    _agreement("balanced_accuracy", agreement.balanced_accuracy, each_class=True),
+    _agreement("mcc", agreement.mcc, low=-1),
+    _agreement("kappa", agreement.kappa, low=-1),
 )
 ON_SCORES = (
     Metric(
         "auc",
         "logit",
         auc,
-        subject=_subject("auc", classes=_RANKED),
+        subject=_subject("auc", classes=_of_classes("average", "class", averages=("macro", "ovo"))),
         minority=True,
         bounds=UNIT,
         method="delong",

@@ -106,7 +106,19 @@ class OneRight:
     right: Literal["candidate", "champion"]
 
 
-Sums = Share | RowLoss | OneRight | Literal["ranks", "bins"]
+@dataclass(frozen=True)
+class Agreement:
+    """A smooth function of the confusion matrix, of two classes or several.
+
+    of_shares: ((classes, classes) shares of all rows, [label][decided]) → (value, its derivative by each share); raises Undefined.
+    each_class: whether classes count alike however rare they are, so that each must have rows.
+    """
+
+    of_shares: Callable[[Floats], tuple[float, Floats]]
+    each_class: bool = False
+
+
+Sums = Share | Agreement | RowLoss | OneRight | Literal["ranks", "bins"]
 """How an engine sums a metric up without its rows: by cell, by loss, by who is right, by rank (auc, average_precision), by
 bin of scores."""
 

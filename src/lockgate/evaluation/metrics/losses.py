@@ -22,7 +22,7 @@ million cannot show that to be right. A larger one would change the ordinary sco
 
 def log_loss(clip: Clip, labels: Array, scores: Floats, weights: Floats | None, _: float | None) -> MetricValue:
     """Mean of −log p(label), with p(label) no less than the clip."""
-    _check_probabilities(scores, "log_loss")
+    check_probabilities(scores, "log_loss")
     mean = mean_of(log_losses(clip.least, labels, scores), weights)
     return replace(mean, detail=clip.detail(int(clip.binary(labels, scores).sum())))
 
@@ -67,7 +67,7 @@ def class_below_clip(clip: float, codes: Array, probabilities: Floats) -> Array:
 
 def brier(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of (p − label)²."""
-    _check_probabilities(scores, "brier")
+    check_probabilities(scores, "brier")
     return mean_of(squared_errors(labels, scores), weights)
 
 
@@ -87,6 +87,6 @@ def class_squared_errors(codes: Array, probabilities: Floats) -> Floats:
     return errors
 
 
-def _check_probabilities(scores: Floats, metric: str) -> None:
+def check_probabilities(scores: Floats, metric: str) -> None:
     if scores.size and (scores.min() < 0 or scores.max() > 1):
         raise Undefined("not_probabilities", f"{metric} needs probabilities, and some scores lie outside 0 to 1")

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.errors import DataError
-from lockgate.evaluation.metrics import multiclass_arguments
+from lockgate.evaluation.metrics import agreement, multiclass_arguments
 from lockgate.evaluation.metrics.catalog import DECLARED, clipped
-from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
+from lockgate.evaluation.metrics.declaration import Agreement, Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Bools, Cells, Floats, MetricValue, Undefined, mean_of, share_of
 from lockgate.hashing import number
@@ -104,6 +104,11 @@ def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
     whole = replace(metric, method="influence", minority=False, paired_share=False)
     if args.get("average") == "macro":
         return replace(whole, name=f"macro {line.subject}", measure=_macro(declared, classes), minority=True)
+    if args.get("average") == "ovo":
+        return replace(whole, name=f"ovo {line.subject}", measure=_each_pair(declared, classes), minority=True)
+    if isinstance(declared.sums, Agreement):
+        measure, each = _agreement(declared.sums, classes), declared.sums.each_class
+        return replace(whole, name=f"multiclass {line.subject}", measure=measure, minority=each)
     if isinstance(declared.sums, RowLoss):
         measure = _mean_loss(declared.name, declared.sums)
         return replace(
@@ -176,6 +181,45 @@ def _macro(metric: Metric, classes: tuple[str, ...]) -> Measure:
     return measure
 
 
+def _each_pair(metric: Metric, classes: tuple[str, ...]) -> Measure:
+    """The mean over ordered pairs of classes: how well the scores of one rank its rows above those of the other.
+
+    The value of a class is the mean over the pairs that it is in, and the mean of these is the whole.
+    Source: Hand & Till 2001. Its influence is that of each pair on the rows of both classes.
+    """
+    pairs = 2 * len(classes) * (len(classes) - 1)  # each stands in the value of both of its classes
+
+    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
+        matrix, measured = _matrix(scores, metric.name), metric.measure
+        assert measured is not None  # noqa: S101  # of two classes it is there
+        rows = [labels == code for code in range(len(classes))]
+        for inside, name in zip(rows, classes, strict=True):
+            _check_rows(inside, weights, f"rows of class {name}")
+        psi, values = np.zeros(labels.size), np.zeros(len(classes))
+        moves = np.zeros(len(classes))
+        for own in range(len(classes)):
+            for other in range(len(classes)):
+                if own == other:
+                    continue
+                both = np.flatnonzero(rows[own] | rows[other])
+                pair = measured(rows[own][both], matrix[both, own], None if weights is None else weights[both], None)
+                psi[both] += pair.psi * (2 * labels.size / (pairs * both.size))
+                for code in (own, other):
+                    values[code] += pair.value * len(classes) / pairs
+                    moves[code] += float(np.abs(pair.psi).max())
+        shares = [float(np.average(inside, weights=weights)) for inside in rows]
+        cells = [
+            (-2 * value / part / len(classes), 2 * (1 - value) / part / len(classes))
+            for value, part in zip(values.tolist(), shares, strict=True)
+        ]
+        return Averaged(
+            float(values.mean()), psi, cells=tuple(cells), carrier=labels, classes=len(classes), values=tuple(values.tolist()),
+            still=tuple(np.flatnonzero(moves <= 1e-12).tolist()),
+        )  # fmt: skip
+
+    return measure
+
+
 def _ranked_cells(metric: Metric, value: float, share: float) -> Cells:
     """[is of the class](down, up), how far rows that are ranked last, or first, move its value. share: of its rows."""
     others = share if metric.crowded else 1 - share
@@ -194,6 +238,15 @@ def _mean_cells(by_class: Floats, *, by_decision: bool) -> Cells:
         cells += others[:, 0].sum()
         cells = np.stack([cells.min(axis=1), cells.max(axis=1)], axis=1)
     return tuple(map(tuple, (cells / len(by_class)).tolist()))
+
+
+def _agreement(sums: Agreement, classes: tuple[str, ...]) -> Measure:
+    kinds = tuple(f"rows of class {name}" for name in classes)
+
+    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
+        return agreement.of_decisions(sums, kinds, labels, predicted_class(scores), weights)
+
+    return measure
 
 
 def _mean_loss(name: str, loss: RowLoss) -> Measure:

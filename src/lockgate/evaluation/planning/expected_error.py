@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.metrics.catalog import declared
-from lockgate.evaluation.metrics.declaration import Metric, Share
+from lockgate.evaluation.metrics.declaration import Agreement, Metric, Share
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
 from lockgate.evaluation.uncertainty.metric_value import Rare, Summary
@@ -123,17 +123,20 @@ def expected_error_beside(
     """
     if not champion.se or champion.n_eff is None:
         return None
-    units = rows if champion.tested is None else champion.tested.summary.units
-    rare = None if champion.tested is None or line.argument("average") != "macro" else champion.tested.summary.rare
+    metric, tested = declared(line.subject), champion.tested
+    units = rows if tested is None else tested.summary.units
+    by_class = isinstance(metric.sums, Agreement) or line.argument("average") == "macro"
+    rare = tested.summary.rare if by_class and tested is not None else None
     if rare is not None:  # what the candidate may lose of a class, and the champion may win of it
         apart = Rare(min(side.units for side in rare), sum(side.reach for side in rare))
         rare = (apart, apart)
     value, variance = champion.candidate, 2 * (1 - CORRELATION)  # Var(a − b) = 2 (1 − ρ) Var(a) of alike ones
-    if value is None or not isinstance(declared(line.subject).sums, Share):
+    if value is None or not isinstance(metric.sums, Share | Agreement):
         return ExpectedError(math.sqrt(variance) * champion.se, champion.n_eff, units, rare=rare)
     # A decision is right or wrong, of variance p (1 − p); a pair differs by 1 on the share of rows on which it disagrees, of
-    # which each model has half wrong.
-    wrong = min(max(1 - value, disagreement / 2), 0.5)
+    # which each model has half wrong. A correlation of two even classes is 2p − 1.
+    low, high = metric.bounds
+    wrong = min(max((high - value) / (high - low), disagreement / 2), 0.5)
     single = wrong * (1 - wrong)
     carriers = champion.n_eff * (1 - 3 * single) * disagreement / single
     return ExpectedError(math.sqrt(disagreement / single) * champion.se, carriers, units, rare=rare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lockgate.evaluation.metrics.declaration import Metric, limits
@@ -31,6 +32,15 @@ _WORSE = 10.0
 at their limit pass about as often as by t alone where that shows anything, and far below it nearly always (docs/internals/decisions.md)."""
 _MIN_ROWS = 30
 """Below, what came says nothing of what did not, where nothing bounds it: of ten rows one in three times none is of a tenth."""
+
+
+_TRANSFORMS: Mapping[Scale, str] = {
+    "plain": "",
+    "logit": ", logit",
+    "fisher": ", Fisher's z",
+    "skew": ", skew-corrected",
+    "root": ", skew-corrected square",
+}
 
 
 def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: float, confidence: float) -> Comparison:
@@ -132,7 +142,7 @@ def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence:
     # Below one degree of freedom t has quantiles of any size, which are no bound. Two rows are two however they are summed.
     if error.n_eff < 2 - 1e-6:
         return Comparison(value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, NONE, few)
-    transform = {"logit": ", logit", "skew": ", skew-corrected", "root": ", skew-corrected square", "plain": ""}[scale]
+    transform = _TRANSFORMS[scale]
     clustered = "" if error.clusters is None else ", by cluster"
     return Comparison(
         value.value,

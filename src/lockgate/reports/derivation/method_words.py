@@ -84,6 +84,7 @@ _BY_BEGINNING: Mapping[str, Method] = {
 # The transformations that follow the first comma of a method.
 _TRANSFORMED = {
     "logit": "on the logit scale",
+    "Fisher's z": "on the scale of Fisher's z, atanh(value)",
     "skew-corrected": "the skewness taken out (Hall 1992)",
     "skew-corrected square": "of the squared value, the skewness taken out (Hall 1992)",
     "by cluster": "rows of a cluster counted together",
