@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from helpers.oracles import ORACLES
+from helpers.oracles import ORACLES, lacking
 from lockgate.evaluation.metrics.catalog import DECLARED, METRICS, SUBJECTS, clipped
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.uncertainty.metric_value import Undefined
@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 Case = tuple[NDArray[Any], Floats, Floats | None]
 
 BINARY = [name for name, subject in SUBJECTS.items() if "binary" in subject.tasks and name in ORACLES]
-REGRESSION = [name for name, subject in SUBJECTS.items() if subject.tasks == ("regression",) and name in ORACLES]
+REGRESSION = [name for name, subject in SUBJECTS.items() if "regression" in subject.tasks and name in ORACLES]
+REL = {"actual_expected": 1e-7}  # of sums that may nearly cancel
 
 
 @st.composite
@@ -56,13 +57,11 @@ def test_the_catalog_names_what_is_computed() -> None:
 def test_a_binary_metric_is_scikit_learns(case: Case) -> None:
     """With ties, weights and constant scores; where scikit-learn warns and puts in a number, there is none."""
     labels, scores, weights = case
-    decided = scores >= 0.5
-    carried_by = {"recall": labels, "precision": decided, "f1": labels | decided, "false_positive_rate": ~labels}
     for name in BINARY:  # all of one case, which takes longer to draw than to measure
-        carrying, ranked = carried_by.get(name, ~labels | labels), name in ("auc", "average_precision")
-        if not carrying.any() or (ranked and len(set(labels.tolist())) == 1):
-            with pytest.raises(Undefined):
+        if code := lacking(name, labels, scores, weights):
+            with pytest.raises(Undefined) as caught:
                 METRICS[name].measure(labels, scores, weights, 0.5)
+            assert caught.value.code == code, name
             continue
         value = METRICS[name].measure(labels, scores, weights, 0.5).value
         assert value == pytest.approx(ORACLES[name](labels, scores, weights), abs=1e-12), name
@@ -74,9 +73,17 @@ def test_a_regression_metric_is_scikit_learns(case: Case) -> None:
     """Relative to its size where it is large, since R² has no lower end."""
     labels, scores, weights = case
     assume(len(set(labels.tolist())) > 1)
+    positive = np.abs(scores) + 0.001  # of which a deviance exists, unlike of most
     for name in REGRESSION:
-        value = METRICS[name].measure(labels, scores, weights, None).value
-        assert value == pytest.approx(ORACLES[name](labels, scores, weights), rel=1e-12, abs=1e-12), name
+        for actual, predictions in ((labels, scores), (labels, positive), (np.abs(labels) + 0.5, positive)):
+            if code := lacking(name, actual, predictions, weights):
+                with pytest.raises(Undefined) as caught:
+                    METRICS[name].measure(actual, predictions, weights, None)
+                assert caught.value.code == code, name
+                continue
+            value = METRICS[name].measure(actual, predictions, weights, None).value
+            expected = ORACLES[name](actual, predictions, weights)
+            assert value == pytest.approx(expected, rel=REL.get(name, 1e-10), abs=1e-12), name
 
 
 @pytest.mark.parametrize(
@@ -99,16 +106,18 @@ def test_the_influence_of_all_rows_sums_to_nothing(
         assert abs(float(measured.psi.mean())) < 1e-12 * size * len(labels), name
 
 
-@pytest.mark.parametrize("name", BINARY + REGRESSION)
+@pytest.mark.parametrize(
+    ("name", "numbers"), [*((name, False) for name in BINARY), *((name, True) for name in REGRESSION)]
+)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_standard_error_is_the_jackknifes(name: str, weighted: bool) -> None:
+def test_the_standard_error_is_the_jackknifes(name: str, numbers: bool, weighted: bool) -> None:
     """Leaving out each row in turn moves the value as much as the influence values say, within 3 %."""
     draw = np.random.default_rng(7)
     n = 300
     labels: Any = draw.random(n) < 0.4
     scores = np.clip(0.3 * labels + draw.normal(0.35, 0.2, n), 0.01, 0.99).round(2)
-    if name in REGRESSION:
-        labels = labels * 3.0 + draw.normal(0, 1, n)
+    if numbers:
+        labels = np.abs(labels * 3.0 + draw.normal(0, 1, n)) + 0.1
     weights = draw.choice([0.5, 1.0, 2.0], n) if weighted else None
     measure = METRICS[name].measure
     left = np.array(
@@ -131,12 +140,23 @@ def test_the_standard_error_is_the_jackknifes(name: str, weighted: bool) -> None
         ("recall", [False, False], [0.1, 0.9], "undefined"),
         ("precision", [True, False], [0.1, 0.2], "undefined"),
         ("f1", [False, False], [0.1, 0.2], "undefined"),
+        ("balanced_accuracy", [True, True], [0.1, 0.9], "one_class"),
+        ("kappa", [False, False], [0.1, 0.9], "one_class"),
+        ("mcc", [False, True], [0.1, 0.2], "undefined"),
+        ("mcc", [], [], "no_rows"),
         ("log_loss", [True, False], [1.1, 0.2], "not_probabilities"),
         ("brier", [True, False], [0.1, -0.2], "not_probabilities"),
         ("r2", [2.0, 2.0], [0.1, 0.2], "constant_label"),
         ("r2", [1.312] * 10, [0.0] * 10, "constant_label"),  # whose mean is another number
         ("r2", [2.0], [0.1], "too_small"),
         ("mae", [], [], "no_rows"),
+        ("poisson_deviance", [0.0, -1.0], [0.1, 0.2], "label_outside"),
+        ("poisson_deviance", [0.0, 1.0], [0.0, 0.2], "prediction_outside"),
+        ("gamma_deviance", [0.0, 1.0], [0.1, 0.2], "label_outside"),
+        ("gamma_deviance", [2.0, 1.0], [0.1, -0.2], "prediction_outside"),
+        ("actual_expected", [0.0, 0.0], [0.1, 0.2], "undefined"),
+        ("actual_expected", [1.0, 2.0], [0.2, -0.2], "undefined"),
+        ("gini", [2.0, 2.0], [0.1, 0.2], "constant_label"),
         ("auc", [], [], "no_rows"),
         ("accuracy", [], [], "no_rows"),
     ],
@@ -185,5 +205,5 @@ def test_a_log_loss_is_bounded_by_its_clip(clip: float | None, least: float) -> 
 def test_means_without_a_largest_loss_are_called_approximate() -> None:
     """No bound of such a mean is valid for all data, so that none is in the promise of a run."""
     assert {name for name, metric in DECLARED.items() if metric.approximate} == {
-        "rmse", "mae", "r2", "quantile_loss", "dcg",
+        "rmse", "mae", "r2", "quantile_loss", "dcg", "poisson_deviance", "gamma_deviance", "actual_expected",
     }  # fmt: skip

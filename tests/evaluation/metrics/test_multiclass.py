@@ -117,10 +117,10 @@ def defined(asked: str, labels: NDArray[Any], scores: Floats) -> bool:
         every = set(labels.tolist()) == set(PLACES)
         return every and (not asked.startswith("precision") or set(chosen.tolist()) == set(PLACES))
     if asked in ("balanced_accuracy", "mcc", "kappa"):
-        there, answers = len(set(labels.tolist())), len(set(chosen.tolist()))
-        return there == len(PLACES) or (
-            asked != "balanced_accuracy" and there > 1 and (asked == "kappa" or answers > 1)
-        )
+        there = len(set(labels.tolist()))
+        if asked == "balanced_accuracy":
+            return there == len(PLACES)
+        return there > 1 and (asked == "kappa" or len(set(chosen.tolist())) > 1)
     if "class=b" not in asked or asked.startswith(("log_loss", "brier")):
         return True
     inside, said = bool((labels == 1).any()), bool((chosen == 1).any())

@@ -1,4 +1,4 @@
-"""The quantile loss is scikit-learn's, and the right quantile has the least of it."""
+"""Quantile losses, deviances, actual over expected and Gini: what they are of, and what decides nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import mean_absolute_error, mean_pinball_loss
+from sklearn.metrics import mean_absolute_error, mean_gamma_deviance, mean_pinball_loss
 
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.metrics.catalog import METRICS
@@ -91,3 +91,122 @@ def test_a_line_on_a_quantile_is_decided(line: str) -> None:
     assert found.p_pass is not None
     assert found.p_pass < 1e-3
     assert "skew-corrected" in found.method
+
+
+def judged(line: str, labels: Any, candidate: Any, champion: Any = None, **more: Any) -> Any:
+    """The estimate of one line on arrays."""
+    rows: Any = Table(len(labels))
+    rows.labels, rows.candidate, rows.champion = labels, candidate, champion
+    for name, column in more.items():
+        setattr(rows, name, column)
+    [found] = estimate(rows, [("r1", parse(line))], METRICS, threshold={"candidate": None, "champion": None})
+    return found
+
+
+def claims(rows: int, *, frequency: float = 0.3) -> tuple[Any, Any]:
+    """(number of claims, what is expected of each row)."""
+    draw = np.random.default_rng(4)
+    expected = frequency * draw.lognormal(-0.25, 0.7, rows)
+    return draw.poisson(expected).astype(float), expected
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "scores", "said"),
+    [
+        ("poisson_deviance", [0, -1, -2], [1, 1, 1], "needs labels from 0 on; 2 rows have others, the least is -2"),
+        ("poisson_deviance", [0, 1, 2], [1, 0, 1], "needs predictions above 0; 1 row has others, the least is 0"),
+        ("gamma_deviance", [0, 1, 2], [1, 1, 1], "needs labels above 0; 1 row has others, the least is 0"),
+    ],
+)
+def test_rows_of_which_a_deviance_does_not_exist_are_counted(name: str, labels: Any, scores: Any, said: str) -> None:
+    """Whose they are, how many, and how far off."""
+    measure = METRICS[name].measure
+    assert measure is not None
+    with pytest.raises(Undefined, match=said):
+        measure(np.array(labels, float), np.array(scores, float), None, None)
+
+
+def test_a_deviance_without_a_value_says_what_to_do() -> None:
+    """It decides nothing, and stands beside the lines that do."""
+    labels, expected = claims(200)
+    found = judged("gamma_deviance <= 1", labels, expected)
+
+    assert found.problem is not None
+    assert found.problem[0] == "label_outside"
+    assert found.p_pass is None
+
+
+def test_policies_without_a_claim_may_be_in_the_data_of_amounts() -> None:
+    """Weighted by the number of claims they weigh nothing, whatever their amount is."""
+    labels, expected = claims(400)
+    amounts = np.where(labels > 0, labels * 10.0, 0.0)
+    found = judged("gamma_deviance <= 5", amounts, expected * 10 + 5, weights=labels)
+    there = labels > 0
+
+    assert found.candidate == pytest.approx(
+        mean_gamma_deviance(amounts[there], expected[there] * 10 + 5, sample_weight=labels[there])
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["actual_expected <= 1.5", "actual_expected >= 0.5", "gini >= -0.9", "poisson_deviance <= 5"]
+)
+def test_few_claims_decide_nothing(line: str) -> None:
+    """However many rows there are: nine claims say as much as nine rows."""
+    labels, expected = np.zeros(5_000), np.full(5_000, 9 / 5_000)
+    labels[::600] = 1.0
+    few = judged(line, labels, expected + np.arange(5_000) / 1e9)
+
+    assert few.too_few == "9 rows with a label above 0; the test needs 10"
+
+
+def test_actual_over_expected_is_held_on_both_sides() -> None:
+    """A model that is right on average passes both lines, one that predicts a third too little neither."""
+    labels, expected = claims(20_000)
+    lines = ("actual_expected >= 0.9", "actual_expected <= 1.1")
+
+    assert [judged(line, labels, expected).p_pass < 0.05 for line in lines] == [True, True]
+    low = [judged(line, labels, expected * 0.75) for line in lines]
+    assert [found.p_pass < 0.05 for found in low] == [True, False]
+    assert low[1].p_fail < 1e-3
+    assert low[1].candidate == pytest.approx(labels.sum() / expected.sum() / 0.75)
+    assert low[1].method.endswith("approximate")
+
+
+def test_actual_over_expected_of_two_classes_is_of_probabilities() -> None:
+    """Scores that are none are refused."""
+    labels = np.arange(100) % 4 == 0
+
+    assert judged("actual_expected <= 2", labels, np.full(100, 0.2)).candidate == pytest.approx(1.25)
+    assert judged("actual_expected <= 2", labels, np.full(100, 20.0)).problem[0] == "not_probabilities"
+
+
+@pytest.mark.parametrize("limit", ["{}", "champion - {}"])
+def test_gini_of_two_classes_is_decided_as_their_auc_is(limit: str) -> None:
+    """2 AUC − 1 against a limit of that is the same claim with the same p-value, whatever carries it."""
+    draw = np.random.default_rng(5)
+    labels = draw.random(400) < 0.3
+    champion = labels + draw.normal(0, 1, 400)
+    candidate = champion + draw.normal(0, 0.3, 400)
+    numbers = ("0.4", "0.7") if limit == "{}" else ("0.1", "0.05")
+    for more in ({}, {"weights": draw.uniform(1, 3, 400)}, {"clusters": np.arange(400) // 4}):
+        own, area = (
+            judged(f"{name} >= {limit.format(number)}", labels, candidate, champion, **more)
+            for name, number in zip(("gini", "auc"), numbers, strict=True)
+        )
+        assert own.p_pass == pytest.approx(area.p_pass, rel=1e-9)
+        assert own.p_fail == pytest.approx(area.p_fail, rel=1e-9)
+        assert (own.low + 1) / 2 == pytest.approx(area.low) if limit == "{}" else own.low / 2 == pytest.approx(area.low)
+        assert "approximate" not in own.method
+
+
+def test_gini_of_numbers_is_one_in_the_best_order() -> None:
+    """Any increasing function of the labels has it; noise has less; turned around it is the opposite. No bound of it is exact."""
+    labels, expected = claims(3_000)
+    found = judged("gini >= 0.1", labels, expected)
+
+    assert judged("gini >= 0.1", labels, labels**3).candidate == pytest.approx(1.0)
+    assert judged("gini >= 0.1", labels, -expected).candidate == pytest.approx(-found.candidate)
+    assert 0.1 < found.candidate < 0.9
+    assert found.p_pass < 0.05
+    assert found.method == "influence, t, Fisher's z, approximate"

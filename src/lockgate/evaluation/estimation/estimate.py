@@ -239,7 +239,9 @@ def _estimate(
             "p_fail": p_fail,
             "se": test.se,
             "n_eff": test.n_eff,
-            "method": approximately(test.method) if metric.approximate else test.method,
+            "method": approximately(test.method)
+            if metric.approximate or (tested and tested.unbounded)
+            else test.method,
             "minority": None if fewest is None else fewest[0],
             "variance": None if not test.se else test.se**2 * rows.rows,
             "too_few": test.too_few,

@@ -112,6 +112,8 @@ class SliceRows:
         labels: Any = self.labels
         if not metric.classes and labels.dtype == bool:
             return {"positive rows": labels, "negative rows": ~labels}
+        if not metric.classes:  # numbers, of which most may be 0: those say little until others come
+            return {f"rows with a label above {labels.min():g}": labels > labels.min()}
         if metric.positive_class is None:
             return {f"rows of class {name}": labels == code for code, name in enumerate(metric.classes)}
         name, inside = metric.classes[metric.positive_class], labels == metric.positive_class

@@ -43,6 +43,8 @@ _CAUSES = {
     "no_weight": "all weights are zero",
     "labels_only": "the answers are class labels, without a score of each class",
     "not_probabilities": "the scores are no probabilities",
+    "label_outside": "the metric does not exist of these labels",
+    "prediction_outside": "the metric does not exist of these predictions",
     "no_threshold": "no threshold says which scores are positive",
     "no_answers": "no request was answered by both models",
     "not_finite": "values are NaN or infinite",
@@ -229,6 +231,11 @@ class Explanation:
             return "let both models answer with a probability of each class: output: {method: predict_proba}"
         if self.code == "not_probabilities":
             return "let the model return probabilities, or require a ranking metric such as auc"
+        if self.code in ("label_outside", "prediction_outside"):
+            mend = (
+                "take these rows out" if self.code == "label_outside" else "let the model answer above 0, by a log link"
+            )
+            return f"{mend}, or require a metric of any number such as mae"
         if self.code in _MEASUREMENT_REMEDIES:
             wider = self.code == "too_noisy" and self._met
             return f"{_MEASUREMENT_REMEDIES[self.code]}{'; or allow a larger factor' if wider else ''}"

@@ -20,6 +20,7 @@ DECLARED: Mapping[str, Metric] = {
         *ranking_subjects.METRICS,
         *classification.ON_SCORES,
         *regression.ON_PREDICTIONS,
+        *regression.ON_EITHER,
         *classification.OF_CLASSES_ONLY,
         *OF_BOTH_MODELS,
         *regression.ON_QUANTILES,

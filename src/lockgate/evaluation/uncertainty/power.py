@@ -48,6 +48,11 @@ class Tested:
         return self.requirement.op == ">="
 
     @property
+    def unbounded(self) -> bool:
+        """Whether rows that did not come may move the value as far as they like."""
+        return any(math.isinf(side.reach) for side in self.summary.rare or ())
+
+    @property
     def width(self) -> float:
         """What a row can lose at most, infinite where nothing bounds it."""
         low, high = self.metric.bounds

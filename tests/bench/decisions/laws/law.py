@@ -43,7 +43,8 @@ HEADER = """L   unfriendly data. false: P(pass) where the truth is the limit. po
 @dataclass(frozen=True)
 class Law:
     """at_limit: tables of which each line's truth is its limit (or worse). better: of a candidate that deserves to pass, on
-    the same lines or on `better_lines`. declared: the rate that is promised. power: the least share of passes there.
+    the same lines or on `better_lines`. declared: the rate that is promised. approximate: the one that the documentation says of
+    lines that promise none. power: the least share of passes there.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Law:
     task: Any = "binary"
     better_lines: tuple[str, ...] | None = None
     declared: float = ALPHA
+    approximate: float | None = None
     power: float | None = None
 
 
@@ -125,6 +127,9 @@ class LawRow:
         for key, false, power in self._lines():
             if false is not None:
                 bars.append(Bar("L false pass at the limit", false.promised, "<=", limit, key))
+            if false is not None and law.approximate is not None:
+                most = law.approximate + 2 * standard_error(law.approximate, self.cell.sims)
+                bars.append(Bar("L false pass, as documented", false.all, "<=", most, key))
             if law.power is not None:
                 bars.append(Bar("L who deserves it passes", power.all, ">=", law.power, key))
         return tuple(bars)
@@ -198,9 +203,9 @@ def shown(before: list[float | None] | None, false: float | None, power: float |
 @cache
 def laws() -> Mapping[str, Law]:
     """name -> law."""
-    from . import few, lost, rare, tails, uneven
+    from . import confusion, few, insurance, lost, rare, tails, uneven
 
-    every = [law for module in (uneven, rare, lost, tails, few) for law in module.laws()]
+    every = [law for module in (uneven, rare, lost, tails, few, confusion, insurance) for law in module.laws()]
     by_name = {f"{law.name}: {law.lines[0]}": law for law in every}
     assert len(by_name) == len(every)
     return by_name
