@@ -25,7 +25,8 @@ from ..bars import ALPHA, Bar, standard_error
 from ..cited import Measured, of_lines
 
 Columns = Mapping[str, Any]
-"""label, candidate, and champion, weight or unit (a cluster) where there are any: each (runs, rows), or (rows,) for all runs"""
+"""label, candidate, and champion, weight or unit (a cluster) where there are any: each (runs, rows), or (rows,) for all runs; the
+scores of several classes (runs, rows, classes)"""
 
 Draw = Callable[[np.random.Generator, int], Columns]
 """(random numbers, runs) → the tables of so many runs"""
@@ -164,11 +165,16 @@ def judged(law: Law, columns: Columns, lines: tuple[str, ...], runs: int) -> lis
 
 def scored_runs(law: Law, columns: Columns, runs: int) -> Scored:
     """The tables of so many runs as one, in which each run is a slice."""
-    table = {name: np.broadcast_to(column, (runs, law.rows)) for name, column in columns.items()}
+    roles: dict[str, Any] = {role: role for role in ("candidate", "champion") if role in columns}
+    flat = {name: column for name, column in columns.items() if np.ndim(column) < 3}
+    for role in roles:
+        if role not in flat:
+            roles[role] = {str(code): f"{role} {code}" for code in range(columns[role].shape[2])}
+            flat |= {name: columns[role][:, :, int(code)] for code, name in roles[role].items()}
+    table = {name: np.broadcast_to(column, (runs, law.rows)) for name, column in flat.items()}
     run = np.repeat(np.arange(runs), law.rows)
     if "unit" in table:
         table["unit"] = table["unit"] + law.rows * np.arange(runs)[:, None]
-    roles = {role: role for role in ("candidate", "champion") if role in table}
     named = {
         key: name for key, name in (("cluster", "unit"), ("weight", "weight"), ("query", "query")) if name in table
     }
@@ -203,9 +209,9 @@ def shown(before: list[float | None] | None, false: float | None, power: float |
 @cache
 def laws() -> Mapping[str, Law]:
     """name -> law."""
-    from . import confusion, few, insurance, lost, rare, tails, uneven
+    from . import confusion, few, insurance, lost, pairs, rare, tails, uneven
 
-    every = [law for module in (uneven, rare, lost, tails, few, confusion, insurance) for law in module.laws()]
+    every = [law for module in (uneven, rare, lost, tails, few, confusion, insurance, pairs) for law in module.laws()]
     by_name = {f"{law.name}: {law.lines[0]}": law for law in every}
     assert len(by_name) == len(every)
     return by_name
