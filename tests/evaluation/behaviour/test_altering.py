@@ -148,6 +148,16 @@ def test_noise_is_a_share_of_each_columns_deviation() -> None:
         (Alteration("swap", "c"), [[1], [2]], "swap= is for single values"),
         (Alteration("raise", "c", 1.0), [3, 3], "holds one value in all of its 2 rows"),
         (Alteration("raise", "c", 1.0), ["a", "b"], "raise= adds to whole numbers and floats"),
+        (
+            Alteration("raise", "c", 1.0),
+            pa.array([1, 2]).dictionary_encode(),
+            "raise= adds to whole numbers and floats",
+        ),
+        (
+            Alteration("noise", amount=0.01),
+            pa.array([1, 2, 3]).dictionary_encode(),
+            "the model is given none that varies",
+        ),
         (Alteration("raise", "c", 0.5), [1, 2], "holds whole numbers, and by=0.5"),
         (Alteration("noise", amount=0.01), ["a", "b"], "the model is given none that varies"),
         (Alteration("noise", amount=0.01), [4.0, 4.0], "the model is given none that varies"),

@@ -31,7 +31,7 @@ class ColumnFacts:
     """What is to be known of an input before it is altered, over all rows.
 
     values: the distinct ones in order of appearance, none of them missing; None where they are too many. deviation: of the
-    numbers, NaN where there are none. least, most: of the numbers. kind: the type of the values.
+    numbers, NaN where there are none. least, most: of the numbers. kind: the type of the column.
     """
 
     kind: pa.DataType
@@ -61,7 +61,7 @@ def facts_of(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> dict[st
     counters = {name: _Counter() for name in names}
     for batch in batches:
         for name, counter in counters.items():
-            counter.add(_stored(batch.column(name)))
+            counter.add(batch.column(name))
     return {name: counter.facts() for name, counter in counters.items()}
 
 
@@ -76,14 +76,15 @@ class _Counter:
         self._sum, self._squares = 0.0, 0.0
         self._least, self._most = math.inf, -math.inf
 
-    def add(self, column: pa.Array) -> None:
+    def add(self, cells: pa.Array) -> None:
+        column = _stored(cells)
         self._rows += len(column)
-        self._kind = self._kind if pa.types.is_null(column.type) else column.type
+        self._kind = self._kind if pa.types.is_null(cells.type) else cells.type
         if not self._many and not pa.types.is_null(column.type) and not arrays.is_array(column.type):
             here = _present(column).unique()
             self._values = here if self._values is None else pa.concat_arrays([self._values, here]).unique()
             self._many = len(self._values) > MOST_VALUES
-        if not is_plain_number(column.type):
+        if not is_plain_number(cells.type):
             return
         numbers = arrays.to_floats(column)
         numbers = numbers[np.isfinite(numbers)]
@@ -115,7 +116,7 @@ def _present(column: pa.Array) -> pa.Array:
 
 
 def is_plain_number(kind: pa.DataType) -> bool:
-    """Whether numbers of a type can be moved: whole ones, and floats of 32 or 64 bits."""
+    """Whether numbers of a type can be moved: whole ones, and floats of 32 or 64 bits, none of them categories."""
     return bool(pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind))
 
 
