@@ -141,6 +141,10 @@ def test_a_commit_that_nobody_has_made_no_data(tmp_path: Path, code: str) -> Non
         ({"commit": COMMIT, "run": run(**{"mlflow.source.git.dirty": "true"})}, 0, "files differed from it when it was trained"),
         ({"commit": COMMIT, "run": run(**{"mlflow.source.git.dirty": "false"})}, 1, ""),
         ({"commit": None}, 0, ""),
+        ({"commit": COMMIT, "tags": {"git_commit": "main"}}, 0, "tag of the version git_commit is main, which is no commit"),
+        ({"commit": COMMIT, "run": run(git_sha="f" * 40)}, 0, f"tag of the run git_sha is {'f' * 40}, another commit"),
+        ({"commit": COMMIT, "metadata": {"commit": COMMIT[:8].upper()}}, 1, ""),
+        ({"commit": COMMIT, "run": run({"dbt/commit": "main"}, code_version="1.2")}, 1, ""),
     ],
 )  # fmt: skip
 def test_a_commit_is_a_whole_hash_of_a_clean_tree(
@@ -318,6 +322,12 @@ def test_what_is_kept_elsewhere_is_found_by_the_names_of_the_pipeline(tmp_path: 
     data = fact(tmp_path, "training_data", names={"training_data": ("trained_*",)}, datasets=(), run=logged)
 
     assert by_tag.entries == before.entries == (COMMIT,)
+    assert (
+        fact(
+            tmp_path, "code_commit", names={"code_commit": ("tag:release",)}, run=run(release=COMMIT, git_sha="main")
+        ).count
+        == 1
+    )
     assert by_any.faults == ("main: main is the name of a branch, which moves",)
     assert data.entries == (f"{TRAINED_ON} (tag of the run trained_on)",)
 

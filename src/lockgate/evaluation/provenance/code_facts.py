@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lockgate.errors import DataError
@@ -11,7 +11,33 @@ from lockgate.evaluation.provenance.fact import Fact, not_pinned
 from lockgate.evaluation.provenance.sources import Records
 from lockgate.foreign.files import read_regular
 from lockgate.references.address import without_secrets
+from lockgate.text import cut
 
+_HASH, _ABBREVIATED = (
+    re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{40})(?![0-9a-f])"),
+    re.compile(r"[0-9a-fA-F]{7,63}"),
+)
+# Names that mean the commit of the training's code and nothing else; `code_version` may be a release.
+_COMMIT_NAMES = frozenset(
+    {
+        "mlflow.source.git.commit",
+        "mlflow.gitcommit",
+        "mlflow.databricks.gitrepocommit",
+        "git_commit",
+        "git_sha",
+        "git_hash",
+        "commit",
+        "commit_sha",
+        "commit_hash",
+        "code_commit",
+        "vcs_ref",
+        "github_sha",
+        "ci_commit_sha",
+    }
+)
+_ONE_COMMIT = (
+    "correct the one that is wrong, or say which one counts: sources: {code_commit: [tag:mlflow.source.git.commit]}"
+)
 _LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "conda-lock.yml", "requirements.lock")
 
 
@@ -33,7 +59,26 @@ def code_commit(records: Records) -> Fact:
     if dirty is not None:
         fault = f"{text}: files differed from it when it was trained ({dirty})"
         return Fact(subject, (text,), (fault,), "git commit, and train again from that commit", lack="not_pinned")
-    return Fact(subject, (text,))
+    faults = tuple(_other_commits(records, text))
+    return Fact(subject, (text,), faults, _ONE_COMMIT if faults else "", lack="not_pinned")
+
+
+def _other_commits(records: Records, commit: str) -> Iterator[str]:
+    """What says another commit than this one, or none, under a name that can mean nothing else; nothing where a pipeline says which counts.
+
+    The first signs of a commit stand for it.
+    """
+    own = None if records.names.get("code_commit") else _HASH.search(commit)
+    for kept in records.under("code_commit") if own is not None else ():
+        if kept.name.lower() not in _COMMIT_NAMES or not isinstance(kept.value, str):
+            continue
+        text = kept.public
+        match = _HASH.search(text.lower())
+        if (match[0] if match else text.lower()) == own[0] or (
+            _ABBREVIATED.fullmatch(text) and own[0].startswith(text.lower())
+        ):
+            continue
+        yield f"{kept} is {cut(text, 80)}, {'which is no commit' if match is None else 'another commit'}"
 
 
 def source_run(records: Records) -> Fact:
