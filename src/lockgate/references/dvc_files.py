@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -79,11 +81,23 @@ def _files_of_dvc(commit: str, path: PurePosixPath, root: Path) -> Iterator[Pure
         yield from sorted(named - {way.with_name(f"{way.name}.dvc") for way in ways})
 
 
+# A run holds its data against their commit where it begins and where it reads them. Whoever writes to a file changes its ctime.
+_TAKEN: dict[tuple[int, ...], str] = {}
+_TICK_NS = 2_000_000_000  # clocks of file systems are no finer: within it a second change may not show
+
+
 def md5_of(path: Path) -> str:
     """The MD5 by which DVC keeps a file, or a folder: that of the list of its files."""
     if not path.is_dir():
         with path.open("rb") as file:
-            return hashlib.file_digest(file, _md5).hexdigest()
+            status = os.fstat(file.fileno())
+            unchanged = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            if unchanged in _TAKEN:
+                return _TAKEN[unchanged]
+            md5 = hashlib.file_digest(file, _md5).hexdigest()
+        if time.time_ns() - status.st_ctime_ns > _TICK_NS:
+            _TAKEN[unchanged] = md5
+        return md5
     files = {each.relative_to(path).as_posix(): each for each in path.rglob("*") if each.is_file()}
     entries = [
         {"md5": md5_of(files[name]), "relpath": name} for name in sorted(files, key=lambda name: name.split("/"))
