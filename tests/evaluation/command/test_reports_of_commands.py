@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lockgate.evaluation.command import json_findings
 from lockgate.evaluation.command.json_findings import read_json
 from lockgate.evaluation.command.junit import read_junit
-from lockgate.evaluation.command.reported import MOST, NoFindings, each_once, findings
+from lockgate.evaluation.command.reported import MOST, Measured, NoFindings, Reported, each_once, findings
 from lockgate.evaluation.requirements.grammar import parse
-from lockgate.evidence.finding import Finding
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import canonical
 
 LINE = parse("failures <= 0")
@@ -146,3 +146,13 @@ def test_names_that_differ_only_far_behind_stay_apart() -> None:
 
     assert len(set(ids)) == 2
     assert all(len(name) < 400 for name in ids)
+
+
+@given(st.sampled_from([*KINDS, "measured"]), st.none() | st.just("run dbt deps"))
+def test_whatever_is_no_pass_says_what_to_do(kind: str | None, remedy: str | None) -> None:
+    """By what the command says itself, where it does."""
+    outcome: Any = Measured(3.0, "<=", 0.0, counted=True) if kind == "measured" else KINDS[kind]
+    (finding,) = made([Reported("finding", "nulls", outcome, rows=5, remedy=remedy)])
+
+    assert finding.verdict is Verdict.PASS or finding.remedy
+    assert remedy in (None, finding.remedy)

@@ -20,6 +20,12 @@ _LONGEST_NAME = 300
 _LONGEST_MESSAGE = 500
 Outcome = Literal["pass", "inconclusive", "skipped", "fail", "error"]
 _WORST: tuple[Outcome, ...] = get_args(Outcome)
+# Where a command says none of its own, which it may: `remedy` in its JSON.
+_REMEDIES = {
+    Verdict.FAIL: "see what the command printed, in the report, and mend what it found; a check can say what to do itself, as `remedy`",
+    Verdict.INCONCLUSIVE: "give the check what it needs to decide, such as more rows; it can say itself what, as `remedy`",
+    Verdict.ERROR: "see what the command printed, in the report, and mend the check",
+}
 _SKIPPED_REMEDY = "let it run, leave it out of what the command runs, or waive this finding"
 
 
@@ -92,7 +98,8 @@ def findings(gate: str, requirement: str, line: Requirement, outcomes: Sequence[
         (finding,) = judge(gate, [(requirement, own)], [estimate], {})
         key = reported.key
         finding = replace(finding, id=finding_id(gate, requirement, key), slice=dict(key))
-        yield _explained(finding, reported)
+        explained = _explained(finding, reported)
+        yield replace(explained, remedy=explained.remedy or _REMEDIES.get(explained.verdict))
 
 
 def none_reported(gate: str, requirement: str, line: Requirement, reason: str) -> Finding:
