@@ -68,14 +68,17 @@ def _other_commits(records: Records, commit: str) -> Iterator[str]:
 
     The first signs of a commit stand for it.
     """
-    own = None if records.names.get("code_commit") else _HASH.search(commit)
-    for kept in records.under("code_commit") if own is not None else ():
+    match = None if records.names.get("code_commit") else _HASH.search(commit)
+    if match is None:
+        return
+    own = match[0]
+    for kept in records.under("code_commit"):
         if kept.name.lower() not in _COMMIT_NAMES or not isinstance(kept.value, str):
             continue
         text = kept.public
         match = _HASH.search(text.lower())
-        if (match[0] if match else text.lower()) == own[0] or (
-            _ABBREVIATED.fullmatch(text) and own[0].startswith(text.lower())
+        if (match[0] if match else text.lower()) == own or (
+            _ABBREVIATED.fullmatch(text) and own.startswith(text.lower())
         ):
             continue
         yield f"{kept} is {cut(text, 80)}, {'which is no commit' if match is None else 'another commit'}"
