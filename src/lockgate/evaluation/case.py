@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.behaviour.alteration import Alteration
+    from lockgate.evaluation.leaks.column_gain import PermutedColumns
     from lockgate.evaluation.parity.golden_rows import GoldenRows
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.input_plan import InputPlan
@@ -151,6 +152,7 @@ class Case:
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. altered(name,
     alteration, with_champion): likewise, of rows that were altered. Each of these four is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    permuted(name, permutations): the candidate's answers with each column permuted that only it is given; made at each call.
     look_up(reference): the same with whether it exists; it may ask over the network, once of each.
     packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
@@ -175,6 +177,7 @@ class Case:
         "list of the packages that serve"
     )
     altered: Callable[[str, Alteration, bool], Scored] = lambda *_: _absent("model to answer altered rows")
+    permuted: Callable[[str, int], PermutedColumns] = lambda *_: _absent("model to ask for rows with a permuted column")
     golden: Callable[[str | None], Mapping[str, GoldenRows]] = lambda _: _absent("model to ask for golden rows")
     row_functions: Callable[[], Mapping[str, str]] = dict
     roles: Mapping[str, str] = field(default_factory=dict)

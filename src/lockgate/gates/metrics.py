@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, StringConstraints
 
-from lockgate.errors import GateBroken
+from lockgate.errors import GateBroken, LockgateError
 from lockgate.evaluation import out_of_time
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.leaks import subject as leaks
 from lockgate.evaluation.metrics import catalog, custom, multiclass_arguments, ranking_subjects
 from lockgate.evaluation.metrics.catalog import SUBJECTS
-from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject, by_name
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 if TYPE_CHECKING:
+    from lockgate.evaluation.estimation.estimate import Estimate
     from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.scored_table import Scored
 
 _NO_FUNCTIONS = "a function of one's own measures rows, and a ranking is judged by query; leave it out"
+_BESIDE = by_name(out_of_time.SUBJECT, leaks.SUBJECT)  # subjects that are no metric of two models' rows
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
 
 
@@ -32,7 +36,7 @@ class _Subjects:
     """The metrics of the catalog, and those that a gate's own functions bring."""
 
     def __get__(self, gate: Metrics | None, _: type[Gate]) -> Mapping[str, Subject]:
-        return {**SUBJECTS, out_of_time.SUBJECT.name: out_of_time.SUBJECT} if gate is None else gate.all_subjects
+        return {**SUBJECTS, **_BESIDE} if gate is None else gate.all_subjects
 
 
 class Metrics(Gate):
@@ -55,8 +59,7 @@ class Metrics(Gate):
     @property
     def all_subjects(self) -> Mapping[str, Subject]:
         by_row = {name: metric.subject(name) for name, metric in self._by_row.items()}
-        timed = {out_of_time.SUBJECT.name: out_of_time.SUBJECT}
-        return {**by_row, **SUBJECTS, **timed, **custom.subjects(self.functions)}
+        return {**by_row, **SUBJECTS, **_BESIDE, **custom.subjects(self.functions)}
 
     @property
     def own_functions(self) -> Mapping[str, custom.Function]:
@@ -85,6 +88,9 @@ class Metrics(Gate):
                 messages.append(
                     f"{str(line)!r} compares times; name the column that says when a row was recorded: data.{self.data}.time"
                 )
+            if line.subject == leaks.NAME:
+                recorded = data is not None and bool(data.scores)
+                messages += leaks.complaints(line, pipeline.task, recorded=recorded, data=self.data)
             if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
                 messages += (f"per_row: {line.subject} {reason}" for reason in self._no_row_metrics(pipeline))
             yield from ((("require", number), message) for message in messages)
@@ -145,9 +151,11 @@ class Metrics(Gate):
             for name, line in requirements
             if line.subject == out_of_time.SUBJECT.name
         ]
+        gains = self._column_gains(case, scored, requirements, threshold)
         judged = evaluate(
-            self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small, counted=times
-        )
+            self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small,
+            counted=[*times, *gains],
+        )  # fmt: skip
         timed = {estimate.requirement for estimate in times}
         findings = [out_of_time.with_training_time(each) if each.requirement in timed else each for each in judged]
         ranks = any(self._ranks(name) for name in subjects)
@@ -157,6 +165,8 @@ class Metrics(Gate):
         yield from findings if turned is None else self._with_direction(findings, turned)
         if turned is not None and not failed:  # a fail stands as it is
             raise turned
+        if not gains and compared and (note := self._own_columns(case, scored, threshold)) is not None:
+            yield Context({"own_columns": note})
         weak_slices = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if weak_slices is not None:
             yield Context(weak_slices.note)
@@ -174,7 +184,41 @@ class Metrics(Gate):
 
     def _ranks(self, name: str) -> bool:
         """Whether a metric of ours compares scores with the label, so that it matters which class they speak for."""
-        return name in SUBJECTS and {"label", "score"} <= set(SUBJECTS[name].needs)
+        return name == leaks.NAME or (name in SUBJECTS and {"label", "score"} <= set(SUBJECTS[name].needs))
+
+    def _column_gains(
+        self,
+        case: Case,
+        scored: Scored,
+        requirements: Sequence[tuple[str, Requirement]],
+        threshold: Mapping[str, float | None],
+    ) -> list[Estimate]:
+        """The estimates of the lines on what a single column brings, for which the candidate is asked again."""
+        from lockgate.evaluation.leaks.column_gain import LINE_PERMUTATIONS, gain_estimate
+
+        lines = [(name, line) for name, line in requirements if line.subject == leaks.NAME]
+        if not lines:
+            return []
+        permuted = case.permuted(self.data, LINE_PERMUTATIONS)
+        return [
+            gain_estimate(name, line, scored, permuted, task=case.task, threshold=threshold) for name, line in lines
+        ]
+
+    def _own_columns(self, case: Case, scored: Scored, threshold: Mapping[str, float | None]) -> dict[str, Any] | None:
+        """What columns bring that only the candidate is given, where no line asks; None where that is not looked at."""
+        from lockgate.evaluation.leaks.column_gain import diagnosis
+
+        if case.champion is None or case.task not in leaks.DEFAULT_METRIC or case.dataset(self.data).spec.scores:
+            return None
+        if scored.labels is None or scored.champion is None:
+            return None
+        try:
+            permuted = case.permuted(self.data, 1)
+        except LockgateError as error:  # a diagnosis stops nobody
+            return {"not_looked_at": error.message}
+        if not permuted.columns:
+            return None
+        return diagnosis(scored, permuted, task=case.task, threshold=threshold)
 
     def _own_metrics(self, case: Case, scored: Scored, subjects: set[str]) -> tuple[dict[str, Metric], list[Context]]:
         """The metrics of the project's functions and of those run beside the model, and where their code comes from."""

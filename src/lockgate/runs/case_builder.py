@@ -28,6 +28,7 @@ from lockgate.references.existence import look_up
 from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.answers.altered_answers import altered_answers
+from lockgate.runs.answers.permuted_answers import permuted_answers
 from lockgate.runs.answers.scored_files import ScoredFiles
 from lockgate.runs.circumstances import input_digests
 from lockgate.runs.data_check import require_data
@@ -158,6 +159,7 @@ class CaseBuilder:
             scored=lambda name: as_recorded(self, name, self._score(name, replayed=False)),
             replayed=lambda name: self._score(name, replayed=True),
             altered=partial(altered_answers, self),
+            permuted=partial(permuted_answers, self),
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
             ),

@@ -17,6 +17,7 @@ from lockgate.evaluation.judging.explanations import worst_class_words
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.opening import acceptable, opening
 from lockgate.evaluation.judging.unanswered import not_measured, unreadable
+from lockgate.evaluation.leaks.words import diagnosis_words
 from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult
 from lockgate.evidence.exhibit import Exhibit
@@ -206,6 +207,7 @@ class PipelineRun:
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
         reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))
+        reason += diagnosis_words(blank.context)
         notes = blank.context.get("notes")  # of a gate of one's own they may be anything
         reason += "".join(f"; {note}" for note in notes) if isinstance(notes, list) else ""
         verdict = Verdict.worst(finding.verdict for finding in counted)

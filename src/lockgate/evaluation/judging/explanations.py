@@ -20,6 +20,7 @@ from lockgate.evaluation.judging.number_format import (
     unit_word,
 )
 from lockgate.evaluation.judging.rows_needed import stated_tolerance
+from lockgate.evaluation.leaks.words import finding_words
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Claim, Finding, Verdict
@@ -83,7 +84,7 @@ class Explanation:
 
     def reason(self, verdict: Verdict) -> str:
         """The value, its interval, the limit, and what of slow requests the run could not have seen."""
-        return self._compared(verdict) + self._stalls(verdict) + self._worst_class(verdict)
+        return self._compared(verdict) + self._stalls(verdict) + self._worst_class(verdict) + finding_words(self.detail)
 
     def _worst_class(self, verdict: Verdict) -> str:
         return "" if verdict is Verdict.PASS else worst_class_words(self.requirement.subject, self.detail)

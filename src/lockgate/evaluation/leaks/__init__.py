@@ -1,0 +1,1 @@
+"""Whether what makes a candidate better is a single column that only it is given."""

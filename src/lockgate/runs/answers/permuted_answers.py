@@ -1,0 +1,128 @@
+"""The candidate's answers to rows in which one of the columns that only it is given holds the values of other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lockgate.errors import GateBroken
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lockgate.data.arrow_arrays import Array
+    from lockgate.data.dataset import Dataset
+    from lockgate.evaluation.case import Case
+    from lockgate.evaluation.leaks.column_gain import PermutedColumns
+    from lockgate.models.answers.answer_reader import AnswerReader
+    from lockgate.models.input_plan import InputPlan
+    from lockgate.runs.case_builder import CaseBuilder
+
+ROWS = 20_000
+"""At most so many rows are asked of a column and permutation, evenly spread: an AUC of half of them positive is known to 0.006."""
+_BYTES = 256 * 2**20
+_BATCH = 4_096
+
+
+def own_columns(case: Case, dataset: Dataset) -> tuple[list[str], int]:
+    """(columns of the data that the candidate is given and the champion is not, how many it is given in all)."""
+    if case.champion is None:
+        raise GateBroken("columns are compared with a champion's, and there is none")
+    candidate, champion = (case.input_plan(each, dataset) for each in (case.candidate, case.champion))
+    columns = dict.fromkeys(column.column for column in candidate.columns)
+    others = {column.column for column in champion.columns}
+    return [column for column in columns if column not in others], len(columns)
+
+
+def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> PermutedColumns:
+    """The candidate's scores of a data set, so many times of each column of its own. Raises DataError, GateBroken, ModelFault."""
+    import numpy as np
+
+    from lockgate.evaluation.leaks.column_gain import Permuted, PermutedColumns
+
+    case, dataset = builder.case, builder.case.dataset(name)
+    if dataset.spec.scores:
+        raise GateBroken(
+            f"data.{name}.scores says that no model answers, and a column is permuted by asking one",
+            remedy="leave scores out, or the line",
+        )
+    columns, compared = own_columns(case, dataset)
+    if not columns:
+        return PermutedColumns({}, compared)
+    plan = builder.inputs.checked_plan(case.candidate, dataset)
+    rows = case.scored(name).rows
+    chosen = np.unique(np.linspace(0, rows - 1, min(rows, ROWS)).astype(np.intp))
+    table = _chosen_rows(dataset, plan, chosen)
+    if table.nbytes > _BYTES:
+        fewer = max(1_000, chosen.size * _BYTES // table.nbytes)
+        keep = np.unique(np.linspace(0, chosen.size - 1, min(fewer, chosen.size)).astype(np.intp))
+        chosen, table = chosen[keep], table.take(keep)
+    rng = np.random.default_rng(case.seed)
+    permuted = {}
+    for number, column in enumerate(columns):
+        answers = []
+        for turn in range(permutations):
+            donors = rng.permutation(chosen.size)
+            done = (number * permutations + turn, len(columns) * permutations)
+            case.progress(f"{name} without {column}", *done)
+            answers.append(Permuted(_ask(builder, dataset, plan, _exchanged(table, plan, column, donors)), donors))
+        permuted[column] = answers
+    case.progress(f"{name} without one column", len(columns) * permutations, len(columns) * permutations)
+    return PermutedColumns(permuted, compared, None if chosen.size == rows else chosen)
+
+
+def _chosen_rows(dataset: Dataset, plan: InputPlan, chosen: NDArray[np.intp]) -> pa.Table:
+    """The columns that the candidate is given, of the rows with these numbers."""
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate.data import arrow_arrays as arrays
+    from lockgate.evaluation.scoring.categories import batches_with_categories
+
+    parts, before = [], 0
+    for batch in batches_with_categories(dataset, plan.sources):
+        first, last = np.searchsorted(chosen, [before, before + batch.num_rows])
+        parts.append(batch.take(arrays.from_numpy(chosen[first:last] - before)))
+        before += batch.num_rows
+    return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
+
+
+def _exchanged(table: pa.Table, plan: InputPlan, column: str, donors: NDArray[np.intp]) -> pa.Table:
+    """The rows, each with the value of its donor in one column, in whichever form that is read."""
+    from lockgate.data import arrow_arrays as arrays
+
+    for source in dict.fromkeys(each.source for each in plan.columns if each.column == column):
+        place = table.schema.get_field_index(source)
+        table = table.set_column(place, table.schema.field(place), table.column(place).take(arrays.from_numpy(donors)))
+    return table
+
+
+def _ask(builder: CaseBuilder, dataset: Dataset, plan: InputPlan, table: pa.Table) -> Array:
+    """The scores of rows, on the way that all rows go."""
+    import numpy as np
+
+    from lockgate.models.output import scorer
+
+    classes = builder.inputs.classes(dataset)
+    reader: AnswerReader = builder.readers(dataset, classes, replayed=False)["candidate"]
+    reader.expect(_label_values(builder, dataset))
+    score = builder.inputs.feed(scorer(builder.case.candidate.model, reader), dataset, plan)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from table.to_batches(max_chunksize=_BATCH)
+
+    return reader.finish(np.concatenate(list(score(batches()))))
+
+
+def _label_values(builder: CaseBuilder, dataset: Dataset) -> tuple[object, ...] | None:
+    """The values of the label column, by which answers that are class labels are told."""
+    if dataset.spec.label is None or builder.pipeline.task != "binary":
+        return None
+    values: dict[object, None] = {}
+    for batch in dataset.batches([dataset.spec.label]):
+        values |= dict.fromkeys(batch.column(0).unique().to_pylist())
+        if len(values) > 100:
+            return None
+    return tuple(values)
