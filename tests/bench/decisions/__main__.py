@@ -15,7 +15,21 @@ from pathlib import Path
 
 from bench.grids import Grids, printed, report, workers
 
-from . import agreement, altered, breaks, calibration, cited, foretold, gaps, honest, losses, scores, shares, weights
+from . import (
+    agreement,
+    altered,
+    breaks,
+    calibration,
+    cited,
+    columns,
+    foretold,
+    gaps,
+    honest,
+    losses,
+    scores,
+    shares,
+    weights,
+)
 from .bars import Bar
 from .cells import run
 from .laws import law, monotone, no_harm
@@ -26,7 +40,9 @@ SIMS = 1_000
 def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
-    parser.add_argument("--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N"))
+    parser.add_argument(
+        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C")
+    )
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
@@ -47,6 +63,7 @@ def main() -> int:
         "L": (law.HEADER, law.grid(sims)),
         "M": (monotone.HEADER, monotone.grid(sims)),
         "N": (no_harm.HEADER, no_harm.grid(sims)),
+        "C": (columns.HEADER, columns.grid(sims)),
     }
     bars: list[Bar] = []
     rates: dict[str, list[float | None]] = {}

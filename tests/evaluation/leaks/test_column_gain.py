@@ -96,7 +96,7 @@ def test_the_spread_is_that_of_fresh_samples(metric: str) -> None:
     values, errors = [], []
     for seed in range(150):
         world = World(600, own=0.6, seed=seed)
-        gains = _Gains.of(
+        gains = _Gains.for_line(
             world.scored(),
             world.permuted(),
             parse(f"gain_from_one_column(metric={metric}) <= 1"),

@@ -109,7 +109,7 @@ class _Gains:
     threshold: Mapping[str, float | None]
 
     @classmethod
-    def of(
+    def for_line(
         cls, scored: Scored, permuted: PermutedColumns, line: Requirement | None, *, task: str,
         threshold: Mapping[str, float | None],
     ) -> _Gains:  # fmt: skip
@@ -136,6 +136,8 @@ class _Gains:
 
     def column(self, name: str, permutations: Sequence[Permuted]) -> _Column:
         """Raises Undefined."""
+        if not self.table.rows:
+            raise Undefined("no_rows", "there are no rows")
         candidate = self.measure("candidate", self.table.candidate)
         champion = self.measure("champion", self.table.champion)
         answers = [self.measure("candidate", each.scores) for each in permutations]
@@ -247,7 +249,7 @@ def gain_estimate(
     if not permuted.columns:
         none = counted(name, line, value=0, units=permuted.compared, detail={"own_columns": []})
         return replace(none, counted_in="columns")
-    gains = _Gains.of(scored, permuted, line, task=task, threshold=threshold)
+    gains = _Gains.for_line(scored, permuted, line, task=task, threshold=threshold)
     try:
         columns = [
             gains.estimate(name, line, gains.column(column, answers)) for column, answers in permuted.columns.items()
@@ -285,7 +287,7 @@ def diagnosis(
     named: columns which at 95 % confidence, all of them together, bring more than `SHARE_NAMED` of the gain.
     """
     line = Requirement(NAME, "<=", RequirementLimit(relative=False, number=SHARE_NAMED))
-    gains = _Gains.of(scored, permuted, None, task=task, threshold=threshold)
+    gains = _Gains.for_line(scored, permuted, None, task=task, threshold=threshold)
     columns, named = list[ColumnGain](), list[str]()
     for name, answers in permuted.columns.items():
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROWS = 20_000
 """At most so many rows are asked of a column and permutation, evenly spread: an AUC of half of them positive is known to 0.006."""
 _BYTES = 256 * 2**20
-_BATCH = 4_096
+_BATCH, _PEEKED, _LEAST = 1_024, 64, 1_000
 
 
 def own_columns(case: Case, dataset: Dataset) -> tuple[list[str], int]:
@@ -49,16 +49,12 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
             remedy="leave scores out, or the line",
         )
     columns, compared = own_columns(case, dataset)
-    if not columns:
-        return PermutedColumns({}, compared)
-    plan = builder.inputs.checked_plan(case.candidate, dataset)
     rows = case.scored(name).rows
-    chosen = np.unique(np.linspace(0, rows - 1, min(rows, ROWS)).astype(np.intp))
+    if not columns or not rows:
+        return PermutedColumns(dict.fromkeys(columns, ()), compared)
+    plan = builder.inputs.checked_plan(case.candidate, dataset)
+    chosen = np.unique(np.linspace(0, max(rows - 1, 0), _most(dataset, plan, rows)).astype(np.intp))
     table = _chosen_rows(dataset, plan, chosen)
-    if table.nbytes > _BYTES:
-        fewer = max(1_000, chosen.size * _BYTES // table.nbytes)
-        keep = np.unique(np.linspace(0, chosen.size - 1, min(fewer, chosen.size)).astype(np.intp))
-        chosen, table = chosen[keep], table.take(keep)
     rng = np.random.default_rng(case.seed)
     permuted = {}
     for number, column in enumerate(columns):
@@ -73,6 +69,13 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
     return PermutedColumns(permuted, compared, None if chosen.size == rows else chosen)
 
 
+def _most(dataset: Dataset, plan: InputPlan, rows: int) -> int:
+    """How many rows are asked: as many as there are, and as fit, by the size of the first."""
+    first = next(iter(dataset.batches(plan.sources, rows=_PEEKED)), None)
+    size = 0 if first is None or not first.num_rows else first.nbytes // first.num_rows
+    return min(rows, ROWS, max(_LEAST, _BYTES // max(size, 1)))
+
+
 def _chosen_rows(dataset: Dataset, plan: InputPlan, chosen: NDArray[np.intp]) -> pa.Table:
     """The columns that the candidate is given, of the rows with these numbers."""
     import numpy as np
@@ -82,7 +85,7 @@ def _chosen_rows(dataset: Dataset, plan: InputPlan, chosen: NDArray[np.intp]) ->
     from lockgate.evaluation.scoring.categories import batches_with_categories
 
     parts, before = [], 0
-    for batch in batches_with_categories(dataset, plan.sources):
+    for batch in batches_with_categories(dataset, plan.sources, rows=_BATCH):
         first, last = np.searchsorted(chosen, [before, before + batch.num_rows])
         parts.append(batch.take(arrays.from_numpy(chosen[first:last] - before)))
         before += batch.num_rows
@@ -94,8 +97,10 @@ def _exchanged(table: pa.Table, plan: InputPlan, column: str, donors: NDArray[np
     from lockgate.data import arrow_arrays as arrays
 
     for source in dict.fromkeys(each.source for each in plan.columns if each.column == column):
-        place = table.schema.get_field_index(source)
-        table = table.set_column(place, table.schema.field(place), table.column(place).take(arrays.from_numpy(donors)))
+        position = table.schema.get_field_index(source)
+        table = table.set_column(
+            position, table.schema.field(position), table.column(position).take(arrays.from_numpy(donors))
+        )
     return table
 
 
