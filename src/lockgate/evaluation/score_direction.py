@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.evaluation.uncertainty.metric_value import MetricValue
 
-_LEAST = 50  # rows of each class; of numbers twice as many in all
+_LEAST = 50  # rows of each class, and twice as many in all
 _MOST = 200_000  # rows that are looked at, evenly spread
 _Z = 3.2905  # a two-sided 99.9 % interval
 
@@ -81,7 +81,8 @@ def _order(scored: Scored, role: str) -> _Order | None:
         return None if column is None else column[::step]
 
     labels, scores, weights, clusters = labels[::step], scores[::step], some(scored.weights), some(scored.clusters)
-    if not np.isfinite(scores).all() or (scores.ndim == 1) == bool(scored.classes):
+    few = labels.size < 2 * _LEAST
+    if few or not np.isfinite(scores).all() or (scores.ndim == 1) == bool(scored.classes):
         return None
     if scored.queries is not None:
         return _correlated(_within_queries(labels, scores, scored.queries), scored.queries)
@@ -89,7 +90,7 @@ def _order(scored: Scored, role: str) -> _Order | None:
         return _of_classes(scored.classes, labels, scores, weights, clusters)
     if labels.dtype == bool:
         return _of_two(labels, scores, weights, clusters)
-    return _correlated(_rank_correlation(labels, scores, weights), clusters) if labels.size >= 2 * _LEAST else None
+    return _correlated(_rank_correlation(labels, scores, weights), clusters)
 
 
 def _of_two(
