@@ -18,6 +18,7 @@ import pytest
 from helpers.census import BROKEN_JOIN, CHAMPION, GOOD, LABEL, NUMBERS, TEXTS, answers, census
 from helpers.checkout import Checkout, findings, verdicts
 from helpers.shelf import alone
+from lockgate import run_gate
 
 SLICES = ["sex", "race", "workclass", "native_country"]
 BINARY = ["accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "brier"]
@@ -221,6 +222,26 @@ def test_a_candidate_that_fails_one_group_is_stopped_on_that_slice(office: Check
     assert (stopped.code, passed.code) == (1, 0), passed.stderr
     assert "auc on sex=Female is " in stopped.stderr
     assert "below the champion's" in stopped.stderr
+
+
+def test_what_a_candidate_breaks_and_a_gap_that_it_widens_are_stopped_by_name(trained: Path) -> None:
+    """The same candidate: decisions on women that the champion had right, and fewer of them found than of men."""
+    rows = census("test")
+    table = rows.assign(champion=answers(trained, "income", rows[NUMBERS + TEXTS], CHAMPION)[:, 1])
+    lines = ["broken_rate <= 4%", "broken_rate <= 4% on each sex", "recall gap over sex <= champion + 0.05"]
+
+    def judged(version: int) -> dict[str, Any]:
+        scored = table.assign(candidate=answers(trained, "income", rows[NUMBERS + TEXTS], version)[:, 1])
+        result = run_gate("metrics", table=scored, label=LABEL, slices=["sex"], threshold=0.5, require=lines)
+        return {finding.id.removeprefix("metrics/"): finding for finding in result.findings}
+
+    broken, good = judged(BROKEN_JOIN), judged(GOOD)
+
+    said = {name: str(finding.verdict) for name, finding in broken.items()}
+    assert said == {"r1/overall": "fail", "r2/sex=Female": "fail", "r2/sex=Male": "pass", "r3/overall": "fail"}
+    assert "1,953 rows broken, 133 fixed" in broken["r2/sex=Female"].reason
+    assert "above the champion's" in broken["r3/overall"].reason
+    assert {str(finding.verdict) for finding in good.values()} == {"pass"}
 
 
 def test_the_digest_is_the_sha256_of_the_file(income: tuple[Ran, Ran]) -> None:
