@@ -21,6 +21,7 @@ from lockgate.registries.ports import ModelVersion
 from lockgate.runs.parity.recorded_answers import as_recorded, score_entry
 
 ROWS = "sha256:" + "a" * 64
+WHOLE: Any = SimpleNamespace(count_all=lambda: 400)  # data of which every row was scored
 NOW = np.random.default_rng(0).random(400)
 
 
@@ -36,7 +37,7 @@ def facts(scores: Any, version: str = "6", **entry: Any) -> Mapping[str, str]:
         **about.document,
         "model": {**about.document["model"], "candidate": {**about.candidate, "version": version}},
         "data": [{"name": "holdout", "digest": ROWS, "rows": 400, **entry}],
-        "scored": [{"data": "holdout", "rows": 400, "sha256": "s", **score_entry(table_of(scores))}],
+        "scored": [{"data": "holdout", "rows": 400, "sha256": "s", **score_entry(table_of(scores), WHOLE)}],
     }
     return published_facts(Evidence.from_document(document))
 
@@ -47,7 +48,7 @@ def table_of(candidate: Any) -> Scored:
 
 
 def builder(published: Callable[[], Sequence[Mapping[str, str]]] | None, **dataset: Any) -> Any:
-    data = {"spec": SimpleNamespace(scores=None), "window": None, "digest": ROWS, **dataset}
+    data = {"spec": SimpleNamespace(scores=None), "window": None, "digest": ROWS, "count_all": lambda: 400, **dataset}
     champion = SimpleNamespace(version=ModelVersion("fraud", "6"))
     case = SimpleNamespace(champion=champion, dataset=lambda name: SimpleNamespace(**data))
     return SimpleNamespace(case=case, published=published)
@@ -66,7 +67,7 @@ def test_answers_unlike_those_on_record_are_no_baseline() -> None:
 
 
 def test_what_may_differ_is_compared_with_nothing() -> None:
-    """Rows of a moving window, recorded answers, a model that answers by chance, a store that cannot be read."""
+    """Rows of a moving window, recorded answers, a model that answers by chance, rows that were left out, a store that cannot be read."""
     other = [facts(1 - NOW)]
 
     def unread() -> Sequence[Mapping[str, str]]:
@@ -78,6 +79,7 @@ def test_what_may_differ_is_compared_with_nothing() -> None:
         (builder(lambda: other, window=object()), table()),
         (builder(lambda: other, spec=SimpleNamespace(scores={"candidate": "p"})), table()),
         (builder(lambda: other, digest="sha256:" + "b" * 64), table()),
+        (builder(lambda: other, count_all=lambda: 401), table()),
         (builder(lambda: other), by_chance),
         (builder(lambda: [facts(1 - NOW, version="5")]), table()),
         (builder(unread), table()),
@@ -85,6 +87,7 @@ def test_what_may_differ_is_compared_with_nothing() -> None:
     ):
         assert as_recorded(made, "holdout", scored) is scored
     assert SCORE_FACT not in facts(NOW, window={"last": "7d"})
+    assert score_entry(table(), SimpleNamespace(count_all=lambda: 401)) == {}  # type: ignore[arg-type]
 
 
 def test_a_fact_fits_a_registry_and_evidence_of_another_shape_is_refused() -> None:
@@ -94,7 +97,7 @@ def test_a_fact_fits_a_registry_and_evidence_of_another_shape_is_refused() -> No
     document = {
         **about.document,
         "data": [{"name": name, "digest": ROWS, "rows": 400} for name in names],
-        "scored": [{"data": name, "rows": 400, "sha256": "s", **score_entry(table())} for name in names],
+        "scored": [{"data": name, "rows": 400, "sha256": "s", **score_entry(table(), WHOLE)} for name in names],
     }
     published = published_facts(Evidence.from_document(document))
 
