@@ -52,7 +52,8 @@ def test_the_demo_ends_well_and_names_the_report(stage: Checkout, played: Answer
     report = re.search(r"Open the report that stopped the bad candidate:\n  (\S+)\n", played.stdout)
     assert report is not None
     assert re.search(r"^  metrics: auc on country=BR is 0\.\d+, 0\.\d+ below the champion's", played.stderr, re.M)
-    assert re.search(r"^  latency: p99_ms is ", played.stderr, re.M)
+    busy = "This machine is too busy to show its slow tail: p99_ms is "
+    assert re.search(r"^  latency: p99_ms is ", played.stderr, re.M) or busy in played.stdout
     text = (stage.folder / report[1]).read_text()
     assert report[1].endswith("report.html")
     assert "fraud version 2 does not pass" in text

@@ -22,6 +22,7 @@ from lockgate.evidence.run_folder import latest
 
 AUTHOR = "dana@example.org"
 OWNER = "olga@example.org"
+_REPEATS = 3  # runs of the good candidate that a busy machine may leave undecided
 _CARELESS = {
     "artifact/r1/overall",  # the payload
     "signature/r2/overall",  # the renamed column
@@ -150,7 +151,7 @@ class _Story:
         click.echo(f"On average: {findings['metrics/r3/overall'].reason}.")
         if tail.id not in failed:
             click.echo(f"This machine is too busy to show its slow tail: {tail.reason}.")
-        self.step("The second candidate", ["run", "--candidate", "version=3", "--stage"])
+        self.evaluate("The second candidate")
         self.sign_and_promote()
         self.step(
             "At night something looks wrong: back, first", ["rollback", "fraud", "--reason", "chargebacks doubled"]
@@ -160,7 +161,7 @@ class _Story:
             ["promote", self.digest],
             code=1,
         )
-        self.step("Evaluated again", ["run", "--candidate", "version=3", "--stage"])
+        self.evaluate("Evaluated again")
         self.sign_and_promote()
         self.step(
             "A week later: a candidate that answers as well, and that nobody can say where it comes from",
@@ -170,6 +171,19 @@ class _Story:
         self.not_run()
         self.step("Where everything stands", ["status", "fraud"])
         self.step("Who moved what, when and why", ["history", "fraud"])
+
+    def evaluate(self, text: str) -> None:
+        """Run the gates on the good candidate; again where a busy machine left its tail undecided, as the gate advises."""
+        arguments = ["run", "--candidate", "version=3", "--stage"]
+        for _ in range(_REPEATS):
+            if self.ended(text, arguments) == 0:
+                return
+            evidence, _path = self.newest()
+            undecided = {gate.name: gate.verdict.value for gate in evidence.gates if gate.verdict.value != "pass"}
+            if undecided != {"latency": "inconclusive"}:
+                raise _UnexpectedEnd(f"the good candidate was stopped: {undecided}")
+            text = "This machine is too busy to show how slow a version is: once more, as the gate says"
+        self.step(text, arguments)
 
     def sign_and_promote(self) -> None:
         evidence, _ = self.newest()
@@ -199,6 +213,12 @@ class _Story:
 
     def step(self, text: str, args: list[str], *, code: int = 0) -> None:
         """Run one command in this process; another exit code than the story's ends the demo."""
+        actual = self.ended(text, args)
+        if actual != code:
+            raise _UnexpectedEnd(f"gate {args[0]} ended with exit code {actual}, and the story says {code}")
+
+    def ended(self, text: str, args: list[str]) -> int:
+        """The exit code of one command, run in this process below a headline."""
         self.headline(text)
         words = [_relative(Path(word), self.folder) if word.startswith(str(self.folder)) else word for word in args]
         click.echo(f"$ gate {' '.join(_quoted(word) for word in words)}")
@@ -206,8 +226,7 @@ class _Story:
         actual = run(args)
         if actual == 130:
             raise KeyboardInterrupt
-        if actual != code:
-            raise _UnexpectedEnd(f"gate {args[0]} ended with exit code {actual}, and the story says {code}")
+        return actual
 
 
 def _quoted(text: str) -> str:
