@@ -101,7 +101,8 @@ def score_facts(evidence: Evidence) -> dict[str, str]:
 
     Rows of a moving window are other rows under the same digest, and are left out.
     """
-    digests = {entry["name"]: entry["digest"] for entry in evidence.document.get("data") or () if "window" not in entry}
+    whole = [entry for entry in evidence.document.get("data") or () if "digest" in entry and "window" not in entry]
+    digests = {entry["name"]: entry["digest"] for entry in whole}
     records = [
         {"rows": digests[entry["data"]], **entry["scores"]["candidate"]}
         for entry in evidence.document.get("scored") or ()
