@@ -59,7 +59,9 @@ def test_a_pipeline_error_holds_every_complaint() -> None:
     assert PipelineError("one").complaints == ("one",)
 
 
-@pytest.mark.parametrize(("word", "said"), [("latncy", "; did you mean 'latency'?"), ("xyz", "")])
+@pytest.mark.parametrize(
+    ("word", "said"), [("latncy", "; did you mean 'latency'?"), ("met", "; did you mean 'metrics'?"), ("xyz", "")]
+)
 def test_a_near_miss_is_guessed(word: str, said: str) -> None:
     """And nothing is guessed for what resembles nothing."""
     assert guess(word, ["metrics", "latency"]) == said

@@ -196,8 +196,10 @@ def machine_fault(error: BaseException) -> MachineFault | None:
 
 
 def guess(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where one of the choices is close, else nothing."""
+    """`; did you mean 'x'?` where one of the choices is close, or the only one that begins so, else nothing."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    names = list(choices)
+    begun = [name for name in names if len(word) >= 3 and name.startswith(word)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
