@@ -12,7 +12,7 @@ import pytest
 
 import lockgate
 from helpers.fakes import ask, case_of
-from lockgate.errors import RegistryError
+from lockgate.errors import VersionFault
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.gate import Gate
@@ -106,6 +106,6 @@ def test_what_a_gate_overrides_under_a_former_name_is_used(tmp_path: Path) -> No
 
     assert [name for name, _ in gate.requirements_for(case)] == ["r2"]
     assert (Slow.remedy_without_requirements, Slow.uses_models, Latency.uses_models) == ("write require", False, True)
-    with pytest.raises(RegistryError, match="asks for serving: speed"):
+    with pytest.raises(VersionFault, match="asks for serving: speed"):
         Slow().with_metadata_defaults(case)
-    assert ask(case, Slow()).verdict is Verdict.ERROR
+    assert ask(case, Slow()).verdict is Verdict.FAIL

@@ -123,10 +123,10 @@ def test_nothing_of_a_candidate_with_a_payload_was_loaded(played: Answer, after:
     assert "velocity removed (renamed to txn_velocity?)" in failed["signature/r2/overall"]
     assert "data/latest/train.parquet" in failed["metadata/r1/overall"]
     assert failed["metadata/r10/overall"] == "requirements: numpy>=1: it allows several versions"
-    assert {results[name]["reason"] for name in ("metrics", "latency", "shadow")} == {
+    assert {results[name]["reason"] for name in ("metrics", "behaviour", "latency", "shadow")} == {
         "not run: nothing of the candidate is loaded before artifact passes"
     }
-    assert "signature and metadata failed; metrics, latency and shadow could not be decided" in played.stderr
+    assert "signature and metadata failed; metrics, behaviour, latency and shadow could not be decided" in played.stderr
 
 
 def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> None:
@@ -144,6 +144,7 @@ def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> Non
         "signature",
         "metadata",
         "metrics",
+        "behaviour",
         "latency",
         "shadow",
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.errors import RegistryError, UsageError
+from lockgate.errors import UsageError, VersionFault
 from lockgate.hashing import sha256
 from lockgate.registries.ports import ModelVersion
 from lockgate.registries.unregistered import UnregisteredModels
@@ -54,7 +54,7 @@ def test_a_folder_of_mlflow_says_of_itself_what_a_registered_one_does(
     assert (version.name, facts.flavors) == ("model", ("python_function",))
     (saved / "weights").symlink_to(tmp_path / "new.joblib")
     again = models(tmp_path, candidate=address)
-    with pytest.raises(RegistryError, match="weights is a link"):
+    with pytest.raises(VersionFault, match="weights is a link"):
         again.facts(version, again.fetch(again.version_of("candidate"), tmp_path / "other"))
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from lockgate import plugins
 from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
-from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.gates.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
 HEAVY = {"numpy", "pyarrow", "scipy", "pandas", "mlflow", "requests", "jinja2"}
@@ -56,7 +56,7 @@ def test_without_arguments_every_pipeline_is_checked() -> None:
     assert found.exit_code == 2
     assert found.stdout == "gates/a.yaml: ok (1 gate, 1 requirement)\n"
     assert found.stderr.splitlines() == [
-        f"gates/b.yml:5:50: metrics knows no 'acu'; known: {', '.join(sorted(SUBJECTS))}; did you mean 'auc'?",
+        f"gates/b.yml:5:50: metrics knows no 'acu'; known: {', '.join(sorted(Metrics.subjects))}; did you mean 'auc'?",
         "gates/b.yml:7:1: there is no key 'taks' here; known: candidate, champion, classes, data, description, environment, "
         "extends, features, features_from, gates, inputs, isolation, locked, mode, model, notify, output, per_row, positive, promotion, registry, reuse, signoff, target, "
         "task, threshold, waive; did you mean 'task'?",

@@ -11,7 +11,7 @@ import pytest
 
 from helpers.promoting import Models
 from lockgate import hashing as digest
-from lockgate.errors import NotFound, RegistryError
+from lockgate.errors import NotFound, RegistryError, VersionFault
 from lockgate.registries.mlflow.addresses import download
 from lockgate.registries.ports import ModelVersion
 
@@ -126,10 +126,10 @@ def test_a_folder_without_mlmodel_is_no_model(models: Models, tmp_path: Path) ->
     """It says what to do; a file that attacks the parser is refused as well."""
     version = models.register(models.new())
 
-    with pytest.raises(RegistryError, match="log_model"):
+    with pytest.raises(VersionFault, match="log_model"):
         models.registry.facts(version, tmp_path)
     (tmp_path / "MLmodel").write_text("!!python/object/apply:os.system ['true']")
-    with pytest.raises(RegistryError, match="is not a map"):
+    with pytest.raises(VersionFault, match="is not a map"):
         models.registry.facts(version, tmp_path)
 
 
