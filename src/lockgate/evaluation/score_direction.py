@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -87,62 +88,44 @@ def _order(scored: Scored, role: str) -> _Order | None:
     if scored.queries is not None:
         return _correlated(_within_queries(labels, scores, scored.queries), scored.queries)
     if scored.classes:
-        return _of_classes(scored.classes, labels, scores, weights, clusters)
+        each_class = ((labels == code, scores[:, code]) for code in range(len(scored.classes)))
+        return _by_area("auc(average=macro)", each_class, weights, clusters)
     if labels.dtype == bool:
-        return _of_two(labels, scores, weights, clusters)
+        return _by_area("auc", [(labels, scores)], weights, clusters)
     return _correlated(_rank_correlation(labels, scores, weights), clusters)
 
 
-def _of_two(
-    labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None, clusters: NDArray[Any] | None
-) -> _Order | None:
-    import numpy as np
-
-    from lockgate.evaluation.metrics.classification import auc
-    from lockgate.evaluation.uncertainty.metric_value import Undefined
-    from lockgate.stats.influence import spread
-
-    positives = int(np.count_nonzero(labels))
-    negatives = labels.size - positives
-    if min(positives, negatives) < _LEAST:
-        return None
-    try:
-        measured = auc(labels, scores, weights, None)
-    except Undefined:
-        return None
-    chance = math.sqrt((labels.size + 1) / (12 * positives * negatives))  # of scores that know nothing
-    error = max(chance, spread(measured.psi, clusters=clusters).se)
-    return _Order("auc", measured.value, measured.value + _Z * error, 0.5)
-
-
-def _of_classes(
-    classes: tuple[str, ...],
-    labels: NDArray[Any],
-    scores: NDArray[Any],
+def _by_area(
+    name: str,
+    classes: Iterable[tuple[NDArray[Any], NDArray[Any]]],
     weights: NDArray[Any] | None,
     clusters: NDArray[Any] | None,
 ) -> _Order | None:
-    """By the mean over classes of the AUC of each against the rest, of those with enough rows."""
+    """By the mean AUC of classes with enough rows, each as (whether rows are of it, its scores)."""
     import numpy as np
 
     from lockgate.evaluation.metrics.classification import auc
-    from lockgate.evaluation.uncertainty.metric_value import Undefined
+    from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined
     from lockgate.stats.influence import spread
 
-    counts = np.bincount(labels, minlength=len(classes))
-    enough = [code for code, rows in enumerate(counts) if _LEAST <= rows <= labels.size - _LEAST]
-    try:
-        measured = [auc(labels == code, scores[:, code], weights, None) for code in enough]
-    except Undefined:
-        return None
+    measured, chances = list[MetricValue](), list[float]()
+    for inside, scores in classes:
+        own = int(np.count_nonzero(inside))
+        others = inside.size - own
+        if min(own, others) < _LEAST:
+            continue
+        try:
+            measured.append(auc(inside, scores, weights, None))
+        except Undefined:
+            return None
+        chances.append(math.sqrt((inside.size + 1) / (12 * own * others)))  # of scores that know nothing
     if not measured:
         return None
     value = sum(each.value for each in measured) / len(measured)
     psi = np.mean([each.psi for each in measured], axis=0)
     # Classes share their rows: the error of scores that know nothing is at most that of the worst of them.
-    chance = max(math.sqrt((labels.size + 1) / (12 * rows * (labels.size - rows))) for rows in counts[enough])
-    error = max(chance, spread(psi, clusters=clusters).se)
-    return _Order("auc(average=macro)", value, value + _Z * error, 0.5)
+    error = max(*chances, spread(psi, clusters=clusters).se)
+    return _Order(name, value, value + _Z * error, 0.5)
 
 
 def _correlated(measured: MetricValue | None, clusters: NDArray[Any] | None) -> _Order | None:
