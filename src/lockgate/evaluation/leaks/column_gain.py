@@ -119,7 +119,7 @@ class _Gains:
 
     @property
     def unweighted(self) -> Scored:
-        """The rows for whoever tests influence values in which their weights are already."""
+        """The rows, for a test of influence values in which their weights are already."""
         view = copy(self.table)
         view.weights = None
         return view
@@ -176,9 +176,7 @@ class _Gains:
             paired_share=False, mean=False, bounds=(-np.inf, np.inf), sums=None, crowded=False, method="influence",
         )  # fmt: skip
         plain = replace(line, limit=RequirementLimit(relative=False, number=share), args=())
-        view = copy(self.table)
-        view.weights = None  # they are in the influence values
-        return estimate(view, [(name, plain)], {NAME: metric}, threshold=self.threshold)[0]
+        return estimate(self.unweighted, [(name, plain)], {NAME: metric}, threshold=self.threshold)[0]
 
     def estimate(self, name: str, line: Requirement, column: _Column) -> Estimate:
         """The test at the line's limit, with the ends of Fieller's set: the shares at which it would just be decided."""
