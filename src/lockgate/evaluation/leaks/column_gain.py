@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -124,6 +125,19 @@ class _Gains:
         view.weights = None
         return view
 
+    @cached_property
+    def models(self) -> tuple[MetricValue, MetricValue]:
+        """Of the candidate and of the champion, which are the same beside every column. Raises Undefined."""
+        return self.measure("candidate", self.table.candidate), self.measure("champion", self.table.champion)
+
+    @cached_property
+    def weighing(self) -> Weighing | None:
+        """What the rows weigh; None where they weigh alike."""
+        weights = self.table.weights
+        if weights is None or np.ptp(weights) == 0:
+            return None
+        return Weighing(weights, self.table.clusters, self.table.labels if self.metric.minority else None)
+
     @property
     def better(self) -> str:
         return "higher" if self.line.op == ">=" else "lower"
@@ -138,8 +152,7 @@ class _Gains:
         """Raises Undefined."""
         if not self.table.rows:
             raise Undefined("no_rows", "there are no rows")
-        candidate = self.measure("candidate", self.table.candidate)
-        champion = self.measure("champion", self.table.champion)
+        candidate, champion = self.models
         answers = [self.measure("candidate", each.scores) for each in permutations]
         without = float(np.mean([each.value for each in answers]))
         asks, lends = _influence([each.psi for each in answers], [each.donors for each in permutations], candidate.psi)
@@ -152,12 +165,11 @@ class _Gains:
     def excess(self, column: _Column, share: float) -> Floats:
         """(n,) influence on part − share · gain. That of uneven rows is taken for larger, by what they bring themselves: a value
         is lent whatever its row weighs."""
-        psi, weights = column.part - share * column.gain, self.table.weights
-        if weights is None or np.ptp(weights) == 0:
+        psi = column.part - share * column.gain
+        if self.weighing is None:
             return psi - column.lent
         error = spread(psi, clusters=self.table.clusters)
-        weighing = Weighing(weights, self.table.clusters, self.table.labels if self.metric.minority else None)
-        growth = weighing.limit(error, psi).se / error.se if error.se > 0 else 1.0
+        growth = self.weighing.limit(error, psi).se / error.se if error.se > 0 else 1.0
         return (psi - column.lent) * growth
 
     def test(self, name: str, line: Requirement, column: _Column, share: float) -> Estimate:
