@@ -183,9 +183,10 @@ class _Gains:
             detail = {"column_gain": values.to_json(), "permutations": column.permutations}
             return MetricValue(values.part / values.gain, self.excess(column, share) / values.gain, detail=detail)
 
-        metric = replace(
-            self.metric, name=NAME, scale="plain", measure=None, measure_rows=measure_rows, subject=None, argument=None, decide=None,
-            paired_share=False, mean=False, bounds=(-np.inf, np.inf), sums=None, crowded=False, method="influence",
+        own = self.metric  # says of which rows there must be enough
+        metric = Metric(
+            NAME, "plain", measure_rows=measure_rows, argument=None, minority=own.minority, classes=own.classes,
+            positive_class=own.positive_class,
         )  # fmt: skip
         plain = replace(line, limit=RequirementLimit(relative=False, number=share), args=())
         return estimate(self.unweighted, [(name, plain)], {NAME: metric}, threshold=self.threshold)[0]
