@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -117,16 +118,16 @@ class _Sum:
     terms: Sequence[_Term]
     together: bool
 
-    @property
+    @cached_property
     def value(self) -> Floats:
         total: Floats = sum((term.value for term in self.terms), np.zeros(()))
         return total
 
-    @property
+    @cached_property
     def rising(self) -> Floats:
         return self._joined([term.up for term in self.terms])
 
-    @property
+    @cached_property
     def falling(self) -> Floats:
         return self._joined([term.down for term in self.terms])
 
@@ -145,7 +146,7 @@ class _Sum:
         # The mean of both sides' errors; clipped so that no slice without error divides by 0.
         return [np.minimum(np.maximum((term.down + term.up) / 2, 1e-300), 1e300) for term in self.terms]
 
-    @property
+    @cached_property
     def freedom(self) -> Floats:
         if self.together:
             least: Floats = np.min(np.broadcast_arrays(*(term.freedom for term in self.terms)), axis=0)
