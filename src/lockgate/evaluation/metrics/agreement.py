@@ -42,7 +42,10 @@ class Agreed(MetricValue):
 
 
 def hidden_variance(reach: float, units: float) -> float:
-    """Of a class of so many units of which none varies: two standard errors of 2/n are beyond 3/n, which can go unseen at 95 %."""
+    """Of a class of so many units of which none varies: two standard errors of 2/n are beyond 3/n, which can go unseen at 95 %.
+
+    reach: how far the class moves the value.
+    """
     return (2 * reach / max(units, 2)) ** 2
 
 

@@ -42,17 +42,14 @@ class Averaged(MetricValue):
     still: tuple[int, ...] | None = None
 
     def unseen_variance(self, psi: Floats, weights: Floats | None, clusters: Array | None) -> float:
-        """Variance that classes hide of which no row varies: as if of each two rows, or clusters, could go the other way.
-
-        Two standard errors of 2/n are beyond 3/n, the share that can go unseen in n rows at 95 %.
-        """
+        """Variance that classes hide of which no row varies: as if of each two rows, or clusters, could go the other way."""
         total = 0.0
         for code in np.unique(self.carrier).tolist() if self.still is None else self.still:
             rows = self.carrier == code
             if self.still is not None or _is_still(psi[rows]):
                 carried = np.where(rows, 1.0 if weights is None else weights, 0.0)
                 units = effective_number(carriers(carried, clusters))
-                total += (2 / (max(units, 2) * self.classes)) ** 2
+                total += agreement.hidden_variance(1 / self.classes, units)
         return total
 
 
