@@ -208,7 +208,7 @@ def _widest(line: Requirement, spreads: Sequence[tuple[float, float, float]]) ->
 
     def limit(pair: tuple[int, int]) -> float:
         (value, first, n), (other_value, second, m) = (spreads[index] for index in pair)
-        # As slice_gaps bounds a pair: errors add in squares, freedom by Welch–Satterthwaite.
+        # As slice_pairs bounds a pair: errors add in squares, freedom by Welch–Satterthwaite.
         square = first**2 + second**2
         freedom = square**2 / (first**4 / max(n - 1, 1.0) + second**4 / max(m - 1, 1.0)) if square else 1.0
         return abs(value - other_value) + margin_by_t(math.sqrt(square), n_eff=freedom + 1, **aim)
