@@ -216,3 +216,17 @@ def test_columns_without_names_have_one_order_in_all_data_sets(
     else:
         assert inputs.checked_plan(model, other).sources == second
     assert scoring_inputs(tmp_path, inputs=listed).checked_plan(model, other).sources == second
+
+
+def test_the_values_of_a_label_are_read_as_the_pipeline_writes_the_positive_one(tmp_path: Path) -> None:
+    """CSV has texts alone: `positive` says which of the two its label is. Where no label has two values, there are none."""
+    (tmp_path / "d.csv").write_text("a,y\n1,0\n2,1\n3,1\n")
+    labelled, bare = (dataset(tmp_path, path="d.csv", label=label) for label in ("y", None))
+
+    def values(data: Dataset, **fields: Any) -> Any:
+        return ScoringInputs(Pipeline.model_construct(**{"task": "binary", "positive": 1} | fields)).label_values(data)
+
+    assert values(labelled) == (0, 1)
+    assert values(labelled, positive="1") == ("0", "1")
+    assert values(bare) is None
+    assert values(labelled, task="regression") is None

@@ -282,6 +282,14 @@ class ScoringInputs:
             return ()
         return self.pipeline.classes or label_classes(dataset)
 
+    def label_values(self, dataset: Dataset) -> tuple[Any, ...] | None:
+        """The two values of a label, by which answers that are class labels are told; None where there is no such label."""
+        from lockgate.evaluation.scoring.label_columns import label_values
+
+        if self.pipeline.task != "binary" or dataset.spec.label is None:
+            return None
+        return label_values(dataset, dataset.spec.label, positive=self.pipeline.positive)
+
     def threshold(self, contender: Contender | None) -> float | None:
         """The threshold of a model's scores; a tag's only where there is a model. Raises GateBroken for a tag without it."""
         threshold = self.pipeline.threshold

@@ -12,7 +12,6 @@ import pyarrow as pa
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
-from lockgate.evaluation.scoring.label_columns import Labels
 from lockgate.evaluation.scoring.replay import answer, replay
 from lockgate.evaluation.scoring.scored_file import batches_of, write_scored
 from lockgate.evaluation.scoring.scored_table import Scored, Scorer, answer_forms, score_rows
@@ -55,7 +54,7 @@ def build_altered(
     scorers: Mapping[str, Scorer],
     altered: Callable[[], Array],
     readers: Mapping[str, AnswerReader],
-    positive: Any,
+    labels: Sequence[Any] | None,
     columns: Sequence[str],
     path: Path,
     progress: Callable[[int, int], None] | None = None,
@@ -63,10 +62,9 @@ def build_altered(
     """Score altered rows, write what was answered, and open it: a score of each role, and which rows could be altered.
 
     scorers: role → the model's answers to each batch of the data, altered; of several classes the predicted one. altered:
-    asked when all is answered, (n,) bool. The rows are those of `dataset`, in its order; what it says of them besides stands in
-    their scored table. Raises DataError, ModelFault.
+    asked when all is answered, (n,) bool. labels: the values of the label column, None where they are unknown. The rows are
+    those of `dataset`, in its order; what it says of them besides stands in their scored table. Raises DataError, ModelFault.
     """
-    labels = _label_values(dataset, positive=positive) if any(reads_labels(each) for each in readers.values()) else None
     for reader in readers.values():
         reader.expect(labels)
     values = score_rows(dataset, scorers, dataset.count(), columns=columns, may_fail=True, progress=progress)
@@ -75,18 +73,3 @@ def build_altered(
     table = pa.Table.from_arrays(list(answers.values()), names=list(answers))
     write_scored(path, batches_of(table), answers=answer_forms(readers))
     return Scored.open(path)
-
-
-def reads_labels(reader: AnswerReader) -> bool:
-    """Whether the values of the label tell its answers from scores."""
-    return reader.reading.task == "binary"
-
-
-def _label_values(dataset: Dataset, *, positive: Any) -> tuple[Any, ...] | None:
-    """The two values of the label column; None where there is none."""
-    if dataset.spec.label is None:
-        return None
-    labels = Labels(dataset, dataset.spec.label, positive=positive)
-    for batch in map(dataset.typed, dataset.batches(labels.needs)):
-        labels.add(batch, 0)
-    return labels.values

@@ -135,6 +135,14 @@ class Labels(SingleColumn):
         )
 
 
+def label_values(dataset: Dataset, column: str, *, positive: Any) -> tuple[Any, ...]:
+    """The distinct values of a label of two values, in one pass over its column. Raises DataError."""
+    labels = Labels(dataset, column, positive=positive)
+    for batch in map(dataset.typed, dataset.batches(labels.needs)):
+        labels.add(batch, 0)
+    return labels.values
+
+
 class Classes(SingleColumn):
     """A class in each row, as its index among the classes of the task."""
 

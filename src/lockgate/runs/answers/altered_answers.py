@@ -67,7 +67,7 @@ def altered_answers(builder: CaseBuilder, name: str, alteration: Alteration, wit
         scorers=scorers,
         altered=lambda: altered["candidate"].altered,
         readers=readers,
-        positive=builder.pipeline.positive,
+        labels=builder.inputs.label_values(dataset),
         columns=columns,
         path=builder.scored_files.path(key),
         progress=None if progress is None else lambda done, rows: progress(f"{name}, {alteration.words}", done, rows),

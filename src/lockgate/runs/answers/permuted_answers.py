@@ -112,22 +112,10 @@ def _ask(builder: CaseBuilder, dataset: Dataset, plan: InputPlan, table: pa.Tabl
 
     classes = builder.inputs.classes(dataset)
     reader: AnswerReader = builder.readers(dataset, classes, replayed=False)["candidate"]
-    reader.expect(_label_values(builder, dataset))
+    reader.expect(builder.inputs.label_values(dataset))
     score = builder.inputs.feed(scorer(builder.case.candidate.model, reader), dataset, plan)
 
     def batches() -> Iterator[pa.RecordBatch]:
         yield from table.to_batches(max_chunksize=_BATCH)
 
     return reader.finish(np.concatenate(list(score(batches()))))
-
-
-def _label_values(builder: CaseBuilder, dataset: Dataset) -> tuple[object, ...] | None:
-    """The values of the label column, by which answers that are class labels are told."""
-    if dataset.spec.label is None or builder.pipeline.task != "binary":
-        return None
-    values: dict[object, None] = {}
-    for batch in dataset.batches([dataset.spec.label]):
-        values |= dict.fromkeys(batch.column(0).unique().to_pylist())
-        if len(values) > 100:
-            return None
-    return tuple(values)
