@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lockgate.errors import GateBroken
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.case import Case
     from lockgate.evaluation.leaks.column_gain import PermutedColumns
-    from lockgate.models.answers.answer_reader import AnswerReader
     from lockgate.models.input_plan import InputPlan
     from lockgate.runs.case_builder import CaseBuilder
 
@@ -53,9 +52,9 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
     if not columns or not rows:
         return PermutedColumns(dict.fromkeys(columns, ()), compared)
     plan = builder.inputs.checked_plan(case.candidate, dataset)
-    chosen = np.unique(np.linspace(0, max(rows - 1, 0), _most(dataset, plan, rows)).astype(np.intp))
+    chosen = np.unique(np.linspace(0, rows - 1, _most(dataset, plan, rows)).astype(np.intp))
     table = _chosen_rows(dataset, plan, chosen)
-    rng = np.random.default_rng(case.seed)
+    rng, ask = np.random.default_rng(case.seed), _asking(builder, dataset, plan)
     permuted = {}
     for number, column in enumerate(columns):
         answers = []
@@ -63,7 +62,7 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
             donors = rng.permutation(chosen.size)
             done = (number * permutations + turn, len(columns) * permutations)
             case.progress(f"{name} without {column}", *done)
-            answers.append(Permuted(_ask(builder, dataset, plan, _exchanged(table, plan, column, donors)), donors))
+            answers.append(Permuted(ask(_exchanged(table, plan, column, donors)), donors))
         permuted[column] = answers
     case.progress(f"{name} without one column", len(columns) * permutations, len(columns) * permutations)
     return PermutedColumns(permuted, compared, None if chosen.size == rows else chosen)
@@ -104,18 +103,19 @@ def _exchanged(table: pa.Table, plan: InputPlan, column: str, donors: NDArray[np
     return table
 
 
-def _ask(builder: CaseBuilder, dataset: Dataset, plan: InputPlan, table: pa.Table) -> Array:
-    """The scores of rows, on the way that all rows go."""
+def _asking(builder: CaseBuilder, dataset: Dataset, plan: InputPlan) -> Callable[[pa.Table], Array]:
+    """What asks the candidate for the scores of rows, on the way that all rows go."""
     import numpy as np
 
     from lockgate.models.output import scorer
 
-    classes = builder.inputs.classes(dataset)
-    reader: AnswerReader = builder.readers(dataset, classes, replayed=False)["candidate"]
-    reader.expect(builder.inputs.label_values(dataset))
-    score = builder.inputs.feed(scorer(builder.case.candidate.model, reader), dataset, plan)
+    model = builder.case.candidate.model
+    classes, labels = builder.inputs.classes(dataset), builder.inputs.label_values(dataset)
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        yield from table.to_batches(max_chunksize=_BATCH)
+    def scores(table: pa.Table) -> Array:
+        reader = builder.readers(dataset, classes, replayed=False)["candidate"]
+        reader.expect(labels)
+        score = builder.inputs.feed(scorer(model, reader), dataset, plan)
+        return reader.finish(np.concatenate(list(score(iter(table.to_batches(max_chunksize=_BATCH))))))
 
-    return reader.finish(np.concatenate(list(score(batches()))))
+    return scores
