@@ -116,6 +116,18 @@ def test_whole_numbers_too_large_for_floats_are_raised_exactly() -> None:
     assert table.column("n").to_pylist() == [2**53 + 1, 2**53 + 2]
 
 
+def test_a_step_may_be_larger_than_any_whole_number_of_its_column() -> None:
+    """Rows that it leads out of their type stay, be it all of them."""
+    batch = rows(n=pa.array([2**62, -5], pa.int64()), few=pa.array([1, 2], pa.int8()))
+    table, mask = altered(Alteration("raise", "n", -1e19), batch)
+    same, none = altered(Alteration("raise", "few", 1e20), batch)
+
+    assert table.column("n").to_pylist() == [2**62 - 10**19, -5]
+    assert mask.tolist() == [True, False]
+    assert same.column("few").to_pylist() == [1, 2]
+    assert none.tolist() == [False, False]
+
+
 def test_noise_is_a_share_of_each_columns_deviation() -> None:
     """Whole numbers stay whole, 0 stays 0, flags and texts stay what they are."""
     draw = np.random.default_rng(3)

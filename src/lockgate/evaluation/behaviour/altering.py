@@ -185,8 +185,8 @@ class Altering:
             raised = numbers + by
             inside = there & np.isfinite(numbers) & (raised >= least) & (raised <= most)
         if pa.types.is_integer(column.type):
-            exact = arrays.to_numpy(column)
-            values = np.where(inside, exact, 0) + np.where(inside, int(by), 0).astype(exact.dtype, casting="unsafe")
+            step = np.uint64(int(by) % 2**64)  # of any size and sign, it comes back around
+            values = _added(np.where(inside, arrays.to_numpy(column), 0), np.where(inside, step, np.uint64(0)))
         else:
             values = np.where(inside, raised, 0.0)
         return _where(inside, arrays.from_numpy(values), column), inside
