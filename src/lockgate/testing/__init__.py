@@ -27,6 +27,7 @@ from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate, gate_class
 from lockgate.models.answers.answer_reader import AnswerReader
+from lockgate.models.class_scores import class_indices
 from lockgate.models.model import Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
@@ -236,9 +237,8 @@ class _TableRun:
                 raise UsageError(f"the table has no column {name!r}; it has {', '.join(self.arrow.column_names)}")
             column = whole(self.arrow.column(name))
             if classes:
-                codes = {text: float(code) for code, text in enumerate(classes)}
-                texts = [None if value is None else class_text(value) for value in column.to_pylist()]
-                columns[role] = from_numpy(np.array([codes.get(text or "", np.nan) for text in texts]))
+                indices = class_indices(column, classes)
+                columns[role] = from_numpy(np.where(indices < 0, np.nan, indices))
             else:
                 columns[role] = from_numpy(to_floats(column))
         return Scored(columns.get, rows=self.arrow.num_rows, sha256=lambda: "", slices=())
