@@ -41,11 +41,12 @@ def outcomes(
         first, second = (_decided(table, role, task=task, threshold=threshold) for table in (before, after))
         hits, up = first != second, second > first if task == "binary" else None
     else:
-        move = np.asarray(answers - getattr(before, role), float)
-        if line.subject != CHANGED:
-            move = -move if line.subject == FALL_RATE.name else move
-        hits = (np.abs(move) if line.subject == CHANGED else move) > _room(line, getattr(before, role))
-        up = move > 0 if line.subject == CHANGED else None
+        own = getattr(before, role)
+        move, room = np.asarray(answers - own, float), _room(line, own)
+        if line.subject == CHANGED:
+            hits, up = np.abs(move) > room, move > 0
+        else:
+            hits, up = (-move if line.subject == FALL_RATE.name else move) > room, None
     return Outcomes(hits | unanswered, altered, unanswered, up)
 
 
@@ -62,7 +63,7 @@ def _decided(table: Scored, role: str, *, task: str, threshold: float | None) ->
 
 def _room(line: Requirement, before: Floats) -> Floats | float:
     """How far an answer may move before it counts: what the line tolerates, at least what rounding does."""
-    tolerance = float(line.argument("tolerance") or 0.0) if any(name == "tolerance" for name, _ in line.args) else 0.0
+    tolerance = float(line.argument("tolerance") or 0.0)
     absolute, relative = _ROUNDING
     return tolerance if tolerance > 0 else absolute + relative * np.abs(before)
 
