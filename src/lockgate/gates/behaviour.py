@@ -84,15 +84,14 @@ class Behaviour(Gate):
             alteration: case.altered(self.data, alteration, with_champion)
             for alteration, with_champion in _alterations(line for _, line in requirements).items()
         }
-        by_line = {str(line): _outcomes(case, line, before, answers[alteration_of(line)]) for _, line in requirements}
+        after = {name: answers[alteration_of(line)] for name, line in requirements}
+        by_name = {name: _outcomes(case, line, before, after[name]) for name, line in requirements}
         counts = [
-            error_count(name, line, by_line[str(line)])
-            for name, line in requirements
-            if self.subjects[line.subject].counted
+            error_count(name, line, by_name[name]) for name, line in requirements if self.subjects[line.subject].counted
         ]
         metrics = {
-            line.subject_text: rates.rate(line.subject, by_line[str(line)])
-            for _, line in sorted(requirements, key=lambda pair: pair[1].limit.relative)
+            line.subject_text: rates.rate(line.subject, by_name[name])
+            for name, line in sorted(requirements, key=lambda pair: pair[1].limit.relative)
             if not self.subjects[line.subject].counted
         }
         rows = copy(before)
@@ -101,20 +100,15 @@ class Behaviour(Gate):
             self.title, rows, requirements, metrics, self.subjects, threshold={},
             small=case.dataset(self.data).spec.small_slices, counted=counts,
         )  # fmt: skip
-        examples = {
-            name: most_changed(by_line[str(line)]["candidate"], before, answers[alteration_of(line)])
-            for name, line in requirements
-        }
+        examples = {name: most_changed(by_name[name]["candidate"], before, after[name]) for name, _ in requirements}
         lines = dict(requirements)
         for finding in findings:
             most = examples[finding.requirement]
             first = "" if finding.slice or not most.size else case.dataset(self.data).row(int(most[0]) + 1)
             yield _explained(finding, lines[finding.requirement], first)
-        shown = {line.subject_text: (name, line) for name, line in requirements}
+        shown = {line.subject_text: name for name, line in requirements}
         yield from changed_rows(
-            self.title,
-            [(text, examples[name], answers[alteration_of(line)]) for text, (name, line) in shown.items()],
-            before,
+            self.title, [(text, examples[name], after[name]) for text, name in shown.items()], before
         )
 
 
