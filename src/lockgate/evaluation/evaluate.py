@@ -51,16 +51,11 @@ def evaluate(
     gaps = [(name, line) for name, line in requirements if line.gap is not None]
     cells = [(name, line) for name, line in requirements if line.scope.kind == "cell"]
     two_sided = both_sides(whole, [line.gap for _, line in gaps])
-    of_gaps, of_champion = (
-        [
-            named
-            for name, line in gaps
-            for named in by_slice(
-                name, line, slices=sum(_judged(two_sided, _slice(two_sided, line.gap or "")).values())
-            )
-        ]
-        for by_slice in (slice_requirements, champion_requirements)
-    )
+    of_gaps, of_champion = list[tuple[str, Requirement]](), list[tuple[str, Requirement]]()
+    for name, line in gaps:
+        slices = sum(_judged(two_sided, _slice(two_sided, line.gap or "")).values())
+        of_gaps += slice_requirements(name, line, slices=slices)
+        of_champion += champion_requirements(name, line, slices=slices)
     elsewhere = {name for name, _ in (*gaps, *cells)} | {estimate.requirement for estimate in counted}
     others = [(name, line) for name, line in requirements if name not in elsewhere]
     # One call where the slices are the same, so that what one requirement measures on a slice serves the next.
