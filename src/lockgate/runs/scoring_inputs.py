@@ -34,8 +34,6 @@ class ScoringInputs:
 
     contenders: the versions of the run. unsigned: role → what its model was given, of models that were asked so far whose
     signature names no columns.
-
-    unsigned: role → what its model was given, of models without a signature that were asked so far.
     orders: role → data set → the columns that fill its inputs without names, in order.
     copies: (data set, columns) → those of the columns that say the same as its label, as far as they were compared.
     """
