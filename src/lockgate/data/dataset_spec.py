@@ -153,6 +153,18 @@ class DatasetSpec(Config):
             )
 
     @property
+    def roles(self) -> dict[str, str]:
+        """Column → what it is, of those that are named here and are no feature."""
+        roles = {
+            column: f"recorded score of the {role}"
+            for role, source in (self.scores or {}).items()
+            for column in ([source] if isinstance(source, str) else source.values())
+        }
+        named = {"label": self.label, "weight": self.weight, "id": self.id, "cluster": self.cluster,
+                 "query": self.query, "time": self.time}  # fmt: skip
+        return roles | {column: role for role, column in named.items() if column is not None}
+
+    @property
     def required_digest(self) -> str | None:
         """What the bytes must have, by `digest` or by the address: `…#sha256=…`."""
         return self.digest or required_digest(self.path)

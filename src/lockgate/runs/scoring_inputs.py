@@ -60,15 +60,7 @@ class ScoringInputs:
         """Column → what it is in the pipeline's data, where that is no feature: the same in every data set."""
         roles: dict[str, str] = {}
         for spec in self.pipeline.data.values():
-            scores = {
-                column: f"recorded score of the {role}"
-                for role, source in (spec.scores or {}).items()
-                for column in ([source] if isinstance(source, str) else source.values())
-            }
-            named = {"label": spec.label, "weight": spec.weight, "id": spec.id, "cluster": spec.cluster,
-                     "query": spec.query, "time": spec.time}  # fmt: skip
-            roles = {column: role for role, column in named.items() if column is not None} | roles
-            roles = scores | roles
+            roles = spec.roles | roles
         for spec in self.pipeline.data.values():
             for declared in map(Slice.from_spec, spec.slices):
                 roles = dict.fromkeys(declared.columns, SLICE) | roles

@@ -57,10 +57,7 @@ class TrainingRows:
 
         No model is loaded for it. What names a row, or says when it was, may be in one of the two data sets alone.
         """
-        spec = dataset.spec
-        scores = (spec.scores or {}).values()
-        roles = {spec.label, spec.id, spec.weight, spec.cluster, spec.query, spec.time, *dataset.index_columns}
-        roles |= {name for source in scores for name in ([source] if isinstance(source, str) else source.values())}
+        roles = {*dataset.spec.roles, *dataset.index_columns}
         contender = self.candidate()
         if (contender.facts.signature or {}).get("inputs"):
             plan = self.inputs.plan(contender, dataset)
