@@ -161,7 +161,7 @@ def time_window(
 
 class Moments(NamedTuple):
     """Times of some rows. values: (n,) moments, by UTC where no zone is written; missing: (n,) bool. days: whether they are
-    days. zoned: whether texts have a time zone; None where there are none."""
+    days. zoned: whether texts or timestamps have a time zone; None where there are none."""
 
     values: Any
     missing: Any
@@ -185,17 +185,17 @@ def moments_of(column: pa.Array, *, before: int = 0, zoned: bool | None = None) 
         column = column.cast(pa.string())
     days = pa.types.is_date(column.type)
     missing = arrays.is_missing(column)
-    here = None
+    written = not pa.types.is_string(column.type) or not missing.all()
     if pa.types.is_string(column.type):
         column, days = _parsed(column, before, zoned)
-        if pa.types.is_timestamp(column.type) and not missing.all():
-            here = column.type.tz is not None
+    if pa.types.is_timestamp(column.type) and written:
+        zoned = column.type.tz is not None
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
         return Moments(_from_numbers(column, missing), missing, days=False, zoned=zoned)
     if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type) or pa.types.is_null(column.type)):
         raise ValueError(f"its type is {column.type}")
     values = arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False))
-    return Moments(values, missing, days, zoned if here is None else here)
+    return Moments(values, missing, days, zoned)
 
 
 class RecordedTimes(NamedTuple):
@@ -218,14 +218,12 @@ class RecordedTimes(NamedTuple):
 def recorded_times(columns: Iterable[pa.Array]) -> RecordedTimes:
     """When rows were recorded, of a column in parts. Raises ValueError for what is no time."""
     import numpy as np
-    import pyarrow as pa
 
     parts, missing, before, days = [np.zeros(0, np.int64)], 0, 0, False
     zoned: bool | None = None
     for column in columns:
         times = moments_of(column, before=before, zoned=zoned)
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        zoned = kind.tz is not None if pa.types.is_timestamp(kind) else times.zoned
+        zoned = times.zoned
         parts.append(times.values[~times.missing])
         missing, before, days = missing + int(times.missing.sum()), before + len(column), days or times.days
     return RecordedTimes(np.concatenate(parts), missing, days, None if days else zoned)
