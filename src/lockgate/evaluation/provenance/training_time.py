@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lockgate.data.time_window import moments_of
+from lockgate.data.time_window import recorded_times
 from lockgate.evaluation.provenance.data_facts import training_datasets
 from lockgate.evaluation.provenance.sources import NAMES, Kept, Records, mapping_of
 from lockgate.registries.ports import VersionFacts
-
-_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,10 @@ def training_end(text: str, origin: str) -> TrainingEnd:
     """
     from lockgate.data.arrow_arrays import from_texts
 
-    moments = moments_of(from_texts([text]))
-    if moments.missing[0]:
+    times = recorded_times([from_texts([text])])
+    if times.newest is None:
         raise ValueError(f"{text!r} is no time")
-    moment = int(moments.values[0])
-    if moments.days:
-        return TrainingEnd(moment + _DAY - 1, None, origin)
-    return TrainingEnd(moment, moments.zoned, origin)
+    return TrainingEnd(times.newest, times.zoned, origin)
 
 
 def _of_datasets(records: Records) -> Kept | None:
