@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import DataError
@@ -50,9 +51,16 @@ class SeenRows:
     def rows(self) -> int:
         return int(self.unseen.size)
 
-    @property
+    @cached_property
     def kept(self) -> int:
         return int(self.unseen.sum())
+
+    @cached_property
+    def _places(self) -> Array:
+        """The numbers, from 0, of the rows that stay."""
+        import numpy as np
+
+        return np.flatnonzero(self.unseen)
 
     @property
     def digests(self) -> list[str]:
@@ -67,9 +75,7 @@ class SeenRows:
 
     def number_of(self, kept: int) -> int:
         """The number among all rows, from 1, of a row that stays, by its number among those."""
-        import numpy as np
-
-        return int(np.flatnonzero(self.unseen)[kept - 1]) + 1
+        return int(self._places[kept - 1]) + 1
 
     def to_json(self) -> dict[str, Any]:
         """Its entry `seen` in the data of the evidence."""
