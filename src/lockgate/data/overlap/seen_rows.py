@@ -172,21 +172,21 @@ def _form(dataset: Dataset, training: Dataset, name: str) -> Form:
 
 def _hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Iterator[Array]:
     from lockgate.data.overlap.cell_hashes import row_hashes
-    from lockgate.data.overlap.common_form import hashes_in_form
 
     for batch in dataset.all_batches([name for name, _ in forms]):
-        yield row_hashes([_cells(dataset, batch, name, form, hashes_in_form) for name, form in forms], batch.num_rows)
+        yield row_hashes([_cells(dataset, batch, name, form) for name, form in forms], batch.num_rows)
 
 
-def _cells(dataset: Dataset, batch: pa.RecordBatch, name: str, form: Form, hashes_in_form: Any) -> Array:
+def _cells(dataset: Dataset, batch: pa.RecordBatch, name: str, form: Form) -> Array:
+    from lockgate.data.overlap.common_form import hashes_in_form
+
     try:
-        cells: Array = hashes_in_form(batch.column(name), form)
+        return hashes_in_form(batch.column(name), form)
     except ValueError as error:
         raise DataError(
             f"data {dataset.name!r}: column {name!r} is not a time as in the data that it is compared with ({error})",
             remedy="write it the same way in both, or leave it out of columns: under not_in",
         ) from error
-    return cells
 
 
 def _all_hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Array:
