@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from helpers.census import LABEL, TEXTS
 from helpers.checkout import CHAMPION, Checkout, verdicts
 from helpers.reference import FILES
+from helpers.web import reply, serving
 from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evidence.finding import Decided
 from lockgate.testing import run_gate
@@ -128,3 +129,20 @@ def test_training_data_that_the_run_did_not_log_are_not_known(checkout: Checkout
     note = "whether the candidate was trained on rows of census was not checked"
     assert f"{note}: data.census.not_in" in silent["said"]
     assert note[1:] in (checkout.run / "report.html").read_text()
+
+
+def test_training_data_that_cannot_be_had_are_asked_for_once_in_a_run(checkout: Checkout, adult: Census) -> None:
+    """However many gates and entries of the evidence count the rows: every gate says the same, and it costs one timeout."""
+    adult.scored("honest").to_parquet(checkout.folder / "data" / "census.parquet", index=False)
+    with serving(lambda *_: reply(404)) as web:
+        checkout.write(
+            champion={"version": CHAMPION},
+            data={"census": {**DATA, "not_in": {"path": f"{web.url}/train.csv"}}},
+            gates=[{"gate": "metrics", "name": name, "data": "census", "require": [LINE]} for name in ("one", "two")],
+        )
+        answer = checkout.gate("run")
+
+    reason = f"data 'census.not_in': {web.url}/train.csv does not exist"
+    assert answer.code == 4
+    assert [gate["reason"] for gate in checkout.evidence["gates"]] == [reason, reason]
+    assert [request.method for request in web.asked] == ["GET"]

@@ -188,7 +188,7 @@ class Case:
 
     def __post_init__(self) -> None:
         for name in ("dataset", "scored", "replayed", "altered"):
-            object.__setattr__(self, name, _once(getattr(self, name)))
+            object.__setattr__(self, name, once(getattr(self, name)))
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
@@ -199,7 +199,7 @@ def _absent(part: str) -> Any:
     raise GateBroken(f"this case has no {part}", remedy="run the gate in a pipeline, with gate run")
 
 
-def _once(make: Callable[..., Answer]) -> Callable[..., Answer]:
+def once(make: Callable[..., Answer]) -> Callable[..., Answer]:
     """The same answer, or the same refusal, at every call: what broke once is not tried again in one run."""
     answers: dict[Any, Answer] = {}
     refusals: dict[Any, LockgateError] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data.dataset import Dataset
 from lockgate.errors import LockgateError, ModelFault, RegistryError
-from lockgate.evaluation.case import Case, Contender
+from lockgate.evaluation.case import Case, Contender, once
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.replay import replay
 from lockgate.evidence.run_folder import RunFolder, own_folder, salt
@@ -243,7 +243,7 @@ class CaseBuilder:
             rows = TrainingRows(self.pipeline, self.inputs, lambda: self.case.candidate, self.scratch / "training")
             self._made[name] = Dataset(
                 name, self.pipeline.data[name], self.pipeline.root,
-                scratch=self.scratch / "data", now=self.began, find_seen=rows.find,
+                scratch=self.scratch / "data", now=self.began, find_seen=once(rows.find),
             )  # fmt: skip
         return self._made[name]
 
