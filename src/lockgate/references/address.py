@@ -32,8 +32,13 @@ class Address:
     @property
     def digest(self) -> str | None:
         """`sha256:…` of a fragment that says it."""
-        match = _DIGEST.fullmatch(self.fragment)
-        return None if match is None else f"sha256:{match[1].lower()}"
+        return digest_in(self.fragment)
+
+
+def digest_in(fragment: str) -> str | None:
+    """`sha256:…` of a fragment that says it, `sha256=…` too."""
+    match = _DIGEST.fullmatch(fragment)
+    return None if match is None else f"sha256:{match[1].lower()}"
 
 
 def address_of(text: str) -> Address | None:

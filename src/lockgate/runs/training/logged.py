@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from lockgate.data import remote
 from lockgate.data.locate import file_format
 from lockgate.evaluation.provenance.data_facts import training_datasets
 from lockgate.evaluation.provenance.sources import Records, mapping_of
-from lockgate.references.address import address_of, redacted
+from lockgate.references.address import address_of, digest_in, redacted
 from lockgate.registries.ports import VersionFacts
 from lockgate.text import cut, plain
 
 # A web address that somebody logged is not opened: whoever trains a model would choose what this machine asks for.
 _SCHEMES = ("file", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl")
-_DIGEST = re.compile(r"(?i)sha256[=:]([0-9a-f]{64})")
 _REMEDY = 'log them with their source: mlflow.data.from_pandas(frame, source=PATH), context="training"'
 
 
@@ -53,8 +51,8 @@ def logged_training_data(facts: VersionFacts, root: Path) -> LoggedTrainingData:
 def _pinned(address: str) -> tuple[str, str | None]:
     """A path of this machine without the digest behind it, and that digest; an address holds its own."""
     path, _, fragment = address.partition("#")
-    digest = _DIGEST.fullmatch(fragment)
-    return (address, None) if "://" in address or digest is None else (path, f"sha256:{digest[1].lower()}")
+    digest = digest_in(fragment)
+    return (address, None) if "://" in address or digest is None else (path, digest)
 
 
 def _address(dataset: Mapping[str, str]) -> str | None:
