@@ -78,6 +78,13 @@ def is_digest(text: str) -> bool:
     return len(text) == 71 and text.startswith("sha256:") and all(c in "0123456789abcdef" for c in text[7:])
 
 
+def need_digest(text: str) -> str:
+    """The text, where it is a digest. Raises ValueError."""
+    if not is_digest(text):
+        raise ValueError(f"{text!r} is not a digest; it is `sha256:` and 64 lower-case hex digits")
+    return text
+
+
 def short_digest(digest: str) -> str:
     """So much of a digest as names it, beside a command on one line; what is signed is shown whole."""
     return digest[: len("sha256:") + SHORTEST]

@@ -13,7 +13,7 @@ from lockgate.data import remote
 from lockgate.data.origin.version import problem_of, read_version, required_digest
 from lockgate.data.overlap.not_in import NotInEntries
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
-from lockgate.hashing import is_digest
+from lockgate.hashing import need_digest
 from lockgate.references import parse
 from lockgate.units import utc, utc_text
 
@@ -22,12 +22,6 @@ Version = Annotated[
     str, BeforeValidator(read_version), WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string"}]})
 ]
 ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
-
-
-def _digest(text: str) -> str:
-    if not is_digest(text):
-        raise ValueError(f"{text!r} is not a digest; it is `sha256:` and 64 lower-case hex digits")
-    return text
 
 
 def _until(value: Any) -> datetime:
@@ -62,7 +56,7 @@ class DatasetSpec(Config):
         description="A file, a folder, a glob or an address: `data/holdout.parquet`, `logs/*.jsonl.gz`, "
         "`s3://bucket/holdout/`."
     )
-    digest: Annotated[str, AfterValidator(_digest)] | None = Field(
+    digest: Annotated[str, AfterValidator(need_digest)] | None = Field(
         default=None, description="SHA-256 that the data must have, `sha256:…`; else any bytes are taken."
     )
     version: Version | None = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from lockgate.config import Config
-from lockgate.hashing import is_digest
+from lockgate.hashing import need_digest
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -40,8 +40,8 @@ class NotIn(Config):
             )
         if self.digest is not None and self.path is None:
             raise ValueError("`digest` is that of a `path`")
-        if self.digest is not None and not is_digest(self.digest):
-            raise ValueError(f"{self.digest!r} is not a digest; it is `sha256:` and 64 lower-case hex digits")
+        if self.digest is not None:
+            need_digest(self.digest)
         return self
 
 
