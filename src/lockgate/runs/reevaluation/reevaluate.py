@@ -222,7 +222,7 @@ class _Judging:
         if untold and self.pipeline.reuse is not None and judged_by(self.pipeline, gate) is not None:
             unknown.append("the evidence does not say how often its rows were evaluated, which reuse.budget limits")
         findings = (*(withhold(self.pipeline, gate, finding, counts) for finding in again), *as_stored)
-        findings = tuple(self._on_unseen_rows(gate, finding, unknown) for finding in findings)
+        findings = self._on_unseen_rows(gate, findings, unknown)
         counted = [finding for finding in findings if not self.is_waived(finding.id)]
         waived = len(findings) - len(counted)
         result = replace(
@@ -233,19 +233,20 @@ class _Judging:
         )
         return GateReevaluation(result, tuple(unknown), beyond)
 
-    def _on_unseen_rows(self, gate: Gate, finding: Finding, unknown: list[str]) -> Finding:
-        """The finding, undecided where its rows were seen in training beyond `max_seen`; unknown gets that nobody looked."""
+    def _on_unseen_rows(self, gate: Gate, findings: tuple[Finding, ...], unknown: list[str]) -> tuple[Finding, ...]:
+        """The findings, undecided where their rows were seen in training beyond `max_seen`; unknown gets that nobody looked."""
         name = self.pipeline.data_of(gate)
         dataset = self.pipeline.data.get(name or "")
-        if name is None or dataset is None or not dataset.not_in or not judges_rows(gate):
-            return finding
+        if not findings or name is None or dataset is None or not dataset.not_in or not judges_rows(gate):
+            return findings
         entries = {str(entry["name"]): entry.get("seen") for entry in self.evidence.document.get("data") or ()}
         entry = entries.get(name)
         if entry is None:
-            reason = f"the run did not look for rows of {name} that the candidate was trained on, as not_in wants it"
-            unknown += [] if reason in unknown else [reason]
-            return finding
-        return withhold_stored(finding, entry, name, most=dataset.max_seen)
+            unknown.append(
+                f"the run did not look for rows of {name} that the candidate was trained on, as not_in wants it"
+            )
+            return findings
+        return tuple(withhold_stored(finding, entry, name, most=dataset.max_seen) for finding in findings)
 
     def _lines(self, gate: Gate, stored: GateResult) -> list[tuple[str, Requirement]]:
         """The lines of the policy that could be decided; those that the candidate's own metadata brought stay."""
