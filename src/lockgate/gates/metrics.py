@@ -90,7 +90,8 @@ class Metrics(Gate):
                 )
             if line.subject == leaks.NAME:
                 recorded = data is not None and bool(data.scores)
-                messages += leaks.complaints(line, pipeline.task, recorded=recorded, data=self.data)
+                decided = pipeline.threshold is not None
+                messages += leaks.complaints(line, pipeline.task, decided=decided, recorded=recorded, data=self.data)
             if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
                 messages += (f"per_row: {line.subject} {reason}" for reason in self._no_row_metrics(pipeline))
             yield from ((("require", number), message) for message in messages)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.leaks.column_gain import Permuted, PermutedColumns, _Gains, diagnosis, gain_estimate, of_rows
 from lockgate.evaluation.leaks.subject import METRICS, NAME, SUBJECT, complaints, metric_line
 from lockgate.evaluation.leaks.words import diagnosis_words
+from lockgate.evaluation.metrics import catalog
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Finding, Verdict
@@ -175,6 +175,63 @@ def test_the_diagnosis_names_a_column_only_where_it_surely_brings_most() -> None
     assert diagnosis_words({"own_columns": {"not_looked_at": "broken"}}) == ""
 
 
+CLASSES = ("a", "b", "c")
+
+
+def of_task(task: str, shared: Any, own: Any) -> Any:
+    """What a model answers that sees two columns; of several classes (n, 3) shares."""
+    signal = shared + own
+    if task == "binary":
+        return 1 / (1 + np.exp(-signal))
+    if task == "regression":
+        return np.exp(signal / 2) + 0.1
+    classes = np.exp(np.stack([signal, 0 * signal, -signal], axis=1))
+    return classes / classes.sum(axis=1, keepdims=True)
+
+
+def scored_of_task(task: str, shared: Any, own: Any, rng: Any, **more: Any) -> Scored:
+    """Labels drawn from what the candidate says; the champion does not see `own`."""
+    answers = {"candidate": of_task(task, shared, own), "champion": of_task(task, shared, 0 * own)}
+    said, spec = answers["candidate"], {name: name for name in more}
+    if task == "multiclass":
+        codes = (rng.random((len(said), 1)) > said.cumsum(axis=1)).sum(axis=1)
+        label = np.take(CLASSES, codes)
+        columns = {f"{role}:{name}": each[:, k] for role, each in answers.items() for k, name in enumerate(CLASSES)}
+        scores: Any = {role: {name: f"{role}:{name}" for name in CLASSES} for role in answers}
+    else:
+        label = (rng.random(said.size) < said).astype(int) if task == "binary" else rng.gamma(2, said / 2) + 1e-3
+        columns, scores = answers, {role: role for role in answers}
+    dataset = DatasetSpec(path="t", label="label", scores=scores, **spec)
+    table: Any = pa.table({"label": label, **columns, **more})
+    names = CLASSES if task == "multiclass" else ()
+    return Scored.from_table(table, dataset, task=task, positive=1, classes=names)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_each_metric_is_refused_or_measured_whatever_rows_weigh(task: str) -> None:
+    """Of every metric that there is: none that a pipeline lets through breaks on weights or clusters, or finds no value."""
+    rng, rows = np.random.default_rng(0), 600
+    shared, own = rng.normal(size=(2, rows))
+    donors = [rng.permutation(rows) for _ in range(5)]
+    permuted = PermutedColumns({"own": [Permuted(of_task(task, shared, own[each]), each) for each in donors]}, 3)
+    uneven = rng.exponential(size=rows) + 0.01
+    kinds = ({}, {"weight": uneven}, {"cluster": np.arange(rows) // 3, "weight": uneven})
+    tables = [scored_of_task(task, shared, own, rng, **kind) for kind in kinds]
+    measured = set()
+    for metric in catalog.SUBJECTS:
+        line = parse(f"gain_from_one_column(metric={metric}) <= 80%")
+        if [*SUBJECT.misfits(line), *complaints(line, task, decided=True, recorded=False, data="holdout")]:
+            continue
+        for scored in tables:
+            estimate = gain_estimate("r1", line, scored, permuted, task=task, threshold=HALF)
+            assert estimate.problem is not None or estimate.se > 0, metric
+            measured |= {metric} if estimate.problem is None else set()
+    kept = {name for name in METRICS if task in catalog.SUBJECTS[name].tasks}
+    # Where a class is decided nowhere its precision is not defined.
+    assert kept - measured <= {"precision"}
+    assert not {"broken_rate", "fixed_rate"} & set(METRICS)
+
+
 def test_some_rows_stand_for_all() -> None:
     """A subset keeps labels, scores and weights together."""
     scored = World(100, own=0.5).scored(weight=np.arange(100) + 1.0)
@@ -190,16 +247,19 @@ def test_some_rows_stand_for_all() -> None:
 def test_lines_that_nothing_can_satisfy_are_refused_with_the_rewrite() -> None:
     """Slices, recorded scores, and metrics of another task."""
 
-    def said(line: str, task: str = "binary", **more: Any) -> list[str]:
-        requirement = replace(parse(line), **more)
-        return list(complaints(requirement, task, recorded=False, data="holdout"))
+    def said(line: str, task: str = "binary", *, decided: bool = True) -> list[str]:
+        return list(complaints(parse(line), task, decided=decided, recorded=False, data="holdout"))
 
     assert said("gain_from_one_column <= 80%") == []
     (scope,) = said("gain_from_one_column <= 0.5 on each slice")
     assert scope.endswith("write 'gain_from_one_column <= 0.5'")
     assert "is for task regression" in said("gain_from_one_column(metric=rmse) <= 80%")[0]
     assert "is for task binary" in said("gain_from_one_column(metric=false_positive_rate) <= 80%", "multiclass")[0]
-    (recorded,) = complaints(parse("gain_from_one_column <= 80%"), "binary", recorded=True, data="holdout")
+    accuracy = "gain_from_one_column(metric=accuracy) <= 80%"
+    assert said(accuracy) == said(accuracy, "multiclass", decided=False) == []
+    assert "accuracy needs a threshold, and there is none" in said(accuracy, decided=False)[0]
+    whole = parse("gain_from_one_column <= 80%")
+    (recorded,) = complaints(whole, "binary", decided=True, recorded=True, data="holdout")
     assert "data.holdout.scores says that no model answers" in recorded
     assert str(metric_line(None, "multiclass")) == "auc(average=macro) >= 0"
     assert str(metric_line(parse("gain_from_one_column(metric=log_loss) <= 1"), "binary")) == "log_loss <= 0"

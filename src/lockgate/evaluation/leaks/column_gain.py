@@ -136,7 +136,10 @@ class _Gains:
         weights = self.table.weights
         if weights is None or np.ptp(weights) == 0:
             return None
-        return Weighing(weights, self.table.clusters, self.table.labels if self.metric.minority else None)
+        labels = self.table.labels
+        # Labels that are numbers to be predicted are no classes.
+        classes = labels if self.metric.minority and labels is not None and labels.dtype.kind in "bi" else None
+        return Weighing(weights, self.table.clusters, classes)
 
     @property
     def better(self) -> str:

@@ -16,7 +16,10 @@ _OTHER_RULE = "calibration_error", "recall_at_precision", "quantile_loss"  # wit
 METRICS = tuple(
     name
     for name, metric in catalog.METRICS.items()
-    if metric.subject is not None and metric.subject.better is not None and name not in _OTHER_RULE
+    if metric.measure is not None  # of one model, as it is measured with a column permuted
+    and metric.subject is not None
+    and metric.subject.better is not None
+    and name not in _OTHER_RULE
 )
 
 SUBJECT = Subject(
@@ -40,8 +43,9 @@ def metric_line(line: Requirement | None, task: str) -> Requirement:
     return parse(f"{whole} {'<=' if better == 'lower' else '>='} 0")
 
 
-def complaints(line: Requirement, task: str, *, recorded: bool, data: str) -> Iterator[str]:
-    """Why a line on this subject cannot be measured. recorded: whether the answers lie in the data."""
+def complaints(line: Requirement, task: str, *, decided: bool, recorded: bool, data: str) -> Iterator[str]:
+    """Why a line on this subject cannot be measured. decided: whether scores have a threshold. recorded: whether the answers lie in
+    the data."""
     text = repr(str(line))
     if recorded:
         yield f"{text}: {NAME} asks the candidate again, and data.{data}.scores says that no model answers; leave one of them out"
@@ -54,3 +58,5 @@ def complaints(line: Requirement, task: str, *, recorded: bool, data: str) -> It
         return
     if subject.tasks and task not in subject.tasks:
         yield f"{text}: {name} is for task {' or '.join(subject.tasks)}, and this one is {task}"
+    elif task == "binary" and "threshold" in subject.needs and not decided:
+        yield f"{text}: {name} needs a threshold, and there is none; write threshold: 0.5 in the pipeline"
