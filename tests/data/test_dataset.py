@@ -169,12 +169,12 @@ def test_a_column_that_is_not_there_is_guessed(folder: Path) -> None:
         dataset(folder, "semi.csv").need({"age": ""})
 
 
-def test_a_field_inside_of_a_column_is_to_be_copied_into_its_own(folder: Path) -> None:
+def test_a_field_inside_of_a_column_is_to_be_read_by_its_path(folder: Path) -> None:
     """Which is what a name with a point may mean."""
     (folder / "d.jsonl").write_text('{"geo": {"country": "BR"}, "a": 1}\n')
 
     with pytest.raises(
-        DataError, match=r"no column 'geo.country'.*; fields inside of 'geo' are not read: copy country into"
+        DataError, match=r"no column 'geo.country'.*; read it by its path: data.holdout.columns: {country: geo.country}"
     ):
         dataset(folder, "d.jsonl").need({"geo.country": ""})
     with pytest.raises(DataError, match=r"no column 'a.country'; its columns are geo, a$"):

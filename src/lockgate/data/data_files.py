@@ -100,3 +100,14 @@ def _refuse_other_columns(scanned: Sequence[tuple[DataFile, Contents]]) -> None:
                 f"mixes files of different columns: {usual[lacking].name} has {lacking!r}, {file.name} has not",
                 remedy="give all files the same columns, or name by a glob those that belong together",
             )
+
+
+def row_place(number: int, scanned: Sequence[tuple[DataFile, Contents]]) -> str:
+    """`row 17`, counted from 1 over all files, in its own file, which is named where there are several."""
+    before = 0
+    for file, contents in scanned:
+        if number <= before + file.count(contents):
+            deleted = "" if file.kept is None else " that is left"
+            return f"row {number - before:,}{deleted}" + (f" of {file.name}" if len(scanned) > 1 else "")
+        before += file.count(contents)
+    return f"row {number:,}"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from lockgate.data.formats import Contents, DataFile
     from lockgate.data.lakehouse.delta import TableState
     from lockgate.data.overlap.seen_rows import SeenRows
+    from lockgate.data.recordings.lift import Lifted
 
 
 INDEX_COLUMN = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the first is that of to_csv, read back as the second
@@ -83,7 +83,7 @@ class Dataset:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files of the path (a file, a folder or a glob), sorted, all of one format. Raises DataError."""
-        return tuple(file.path for file in self._files)
+        return tuple(file.path for file in self._named_files)
 
     @cached_property
     def digest(self) -> str:
@@ -96,7 +96,7 @@ class Dataset:
             [(_, _, digest)] = files
         else:
             entries = [(name, sha256, path.stat().st_size) for name, path, sha256 in files]
-            digest = files_digest([*entries, *log_entries(self._log_state)])
+            digest = files_digest([*entries, *log_entries(self._opened.table)])
         if self.spec.required_digest not in (None, digest):
             raise self._wrong(
                 f"has the digest {digest}, and the pipeline requires {self.spec.required_digest}",
@@ -206,24 +206,14 @@ class Dataset:
 
     def need(self, columns: Mapping[str, str]) -> None:
         """Raise DataError where a column (→ what it is for) is not in the data."""
-        import pyarrow as pa
+        from lockgate.data.column_guess import column_guess
 
         for name, purpose in columns.items():
             column = column_of(name)
             if column in self.columns:
                 continue
-            near = get_close_matches(column, self.columns, n=1)
+            guess = column_guess(column, self.schema, file=self._files[0], path=self._local, data=self.name)
             listed = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
-            guess = f"did you mean {near[0]!r}?" if near else None
-            if len(self.columns) == 1 and self._files[0].format == "csv":
-                from lockgate.data.formats.csv import header_problem
-
-                guess = "; ".join(header_problem(self.columns[0], self._files[0].delimiter) or ()) or guess
-            outer, _, field = column.partition(".")
-            if outer in self.columns and pa.types.is_nested(self.schema.field(outer).type):
-                guess = f"fields inside of {outer!r} are not read: copy {field} into a column of its own"
-            if f"{column}=" in self._local:
-                guess = "a column in the path is read below it: name the folder that holds these folders"
             raise self._wrong(
                 f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {listed}",
                 remedy=guess,
@@ -238,17 +228,39 @@ class Dataset:
         return self._place(number)
 
     @cached_property
-    def _files(self) -> tuple[DataFile, ...]:
+    def _named_files(self) -> tuple[DataFile, ...]:
         from lockgate.data.data_files import data_files
 
         named = [(name, path, name if self._remote else self._shown(path)) for name, path, _ in self._opened.files]
         with self._naming():
-            return data_files(named, self._log_state)
+            return data_files(named, self._opened.table)
+
+    @property
+    def _files(self) -> tuple[DataFile, ...]:
+        """The files that rows are read from: those of the path, or what was lifted out of them."""
+        return self._named_files if self.lifted is None else self.lifted.files
+
+    @cached_property
+    def lifted(self) -> Lifted | None:
+        """The rows of recorded requests; None where the files hold rows. Raises DataError."""
+        if not self.spec.columns:
+            return None
+        from lockgate.data.recordings.lift import lift_spec
+
+        with self._naming():
+            return lift_spec(self.spec, self._named_files, self._folder, self._unchanged.watched)
+
+    @property
+    def _folder(self) -> Path:
+        """Where copies of the data are kept: the scratch, or a folder that is removed with this object."""
+        if self._scratch is None and self._held is None:
+            self._held = tempfile.TemporaryDirectory(prefix="lockgate-data-")
+        return Path(self._held.name) if self._held is not None else (self._scratch or self.root)
 
     @property
     def _log_state(self) -> TableState | None:
-        """The Delta table that the path is in, as its log had it."""
-        return self._opened.table
+        """The Delta table that the rows are of, as its log had it."""
+        return None if self.spec.columns else self._opened.table
 
     @property
     def _local(self) -> str:
@@ -264,9 +276,7 @@ class Dataset:
         """The files. A failure behind an address is final, so that a server that hangs costs its timeout once."""
         if self._failed is not None:
             raise self._failed
-        if self._remote and self._scratch is None:
-            self._held = tempfile.TemporaryDirectory(prefix="lockgate-data-")  # removed with this object
-        folder = Path(self._held.name) if self._held is not None else (self._scratch or self.root) / self.name
+        folder = (self._folder if self._remote else self.root) / self.name
         try:
             with self._naming():
                 return opened(self.spec, self.root, folder)
@@ -326,13 +336,9 @@ class Dataset:
         return sum(file.count(contents) for file, contents in self._scanned[1])
 
     def _place(self, number: int) -> str:
-        before = 0
-        for file, contents in self._scanned[1]:
-            if number <= before + file.count(contents):
-                deleted = "" if file.kept is None else " that is left"
-                return f"row {number - before:,}{deleted}" + (f" of {file.name}" if len(self._files) > 1 else "")
-            before += file.count(contents)
-        return f"row {number:,}"
+        from lockgate.data.data_files import row_place
+
+        return row_place(number, self._scanned[1]) if self.lifted is None else self.lifted.where(number)
 
     @cached_property
     def window(self) -> TimeWindow | None:

@@ -12,6 +12,7 @@ from lockgate.config import Config, Duration, Share
 from lockgate.data import remote
 from lockgate.data.origin.version import problem_of, read_version, required_digest
 from lockgate.data.overlap.not_in import NotInEntries
+from lockgate.data.recordings.path import need_path
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.hashing import need_digest
 from lockgate.references import parse
@@ -67,6 +68,11 @@ class DatasetSpec(Config):
     pinned: bool = Field(
         default=False,
         description="Whether `version`, `digest` or the address must pin the data; else `gate check` refuses.",
+    )
+    columns: dict[Name, Annotated[str, AfterValidator(need_path)]] = Field(
+        default={},
+        description="Columns that are read out of nested records, by their paths: `{amount: request.body.amount}`; the keys "
+        "below name these. The columns of the files by default.",
     )
     label: Name | None = Field(default=None, description="Column that holds the truth.")
     id: Name | None = Field(default=None, description="Column that names each row, once.")

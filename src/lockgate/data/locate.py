@@ -29,6 +29,7 @@ MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 ENDINGS = {
     ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+    ".har": "har",
 }  # fmt: skip
 # Hidden folders that programs keep beside data.
 _OWN = re.compile(
@@ -250,7 +251,7 @@ def _hidden_part(name: str) -> str | None:
 
 
 def file_format(name: str) -> str | None:
-    """parquet | csv | jsonl by a name's end, a codec's left out; None where it is none of them."""
+    """parquet | csv | jsonl | har by a name's end, a codec's left out; None where it is none of them."""
     stem, end = os.path.splitext(name.lower())  # noqa: PTH122  # of names behind addresses too
     return ENDINGS.get(os.path.splitext(stem)[1] if end in CODECS else end)  # noqa: PTH122
 

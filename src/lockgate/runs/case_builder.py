@@ -350,6 +350,7 @@ class CaseBuilder:
         for name, dataset in sorted(self._opened.items()):
             try:
                 entry = {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
+                entry |= {} if dataset.lifted is None else {"recording": dataset.lifted.recording.to_json()}
                 entry |= {} if dataset.window is None else {"window": dataset.window.to_json()}
                 entry |= {} if dataset.seen_rows is None else {"seen": dataset.seen_rows.to_json()}
                 entries.append({**entry, **dataset.origin})

@@ -164,11 +164,16 @@ def _misfits(
 
 
 def _begin_with(dataset: Dataset) -> frozenset[str]:
-    """Columns that the data certainly have, by the beginning of the first file. Raises DataError where there is none."""
+    """Columns that the data certainly have: that are lifted out of records, or by the beginning of the first file.
+
+    Raises DataError where there is none.
+    """
     from lockgate.data.formats import DataFile
     from lockgate.data.formats.first_columns import first_columns
 
     path = dataset.files[0]
+    if dataset.spec.columns:
+        return frozenset(dataset.spec.columns)
     try:
         return first_columns(DataFile(path, path.name))
     except Exception:  # whatever is wrong with the file, reading it whole says it better

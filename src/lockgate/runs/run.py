@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lockgate import __version__
 from lockgate import hashing as digest
+from lockgate.data.recordings.recording import Recording
 from lockgate.data.time_window import TimeWindow
 from lockgate.errors import GateBroken, LockgateError, ModelFault, VersionFault, machine_fault
 from lockgate.evaluation.case import Case
@@ -178,15 +180,14 @@ class PipelineRun:
 
     def _windows(self, gate: Gate) -> dict[str, TimeWindow]:
         """What `last` keeps of the data that a gate reads, by name; nothing of data that cannot be read, as the gate will say."""
-        windows: dict[str, TimeWindow] = {}
+        return {name: window for name, window, _ in self._rows_read(gate) if window is not None}
+
+    def _rows_read(self, gate: Gate) -> Iterator[tuple[str, TimeWindow | None, Recording | None]]:
+        """(name, what `last` keeps, what was read of its records) of the data that a gate reads, as far as they can be read."""
         for name in gate.reads(self.case.datasets) if gate.needs_rows else ():
-            try:
-                window = self.case.dataset(name).window
-            except LockgateError:
-                continue
-            if window is not None:
-                windows[name] = window
-        return windows
+            dataset = self.case.dataset(name)
+            with suppress(LockgateError):
+                yield name, dataset.window, None if dataset.lifted is None else dataset.lifted.recording
 
     def _judged(self, gate: Gate, blank: GateResult, findings: list[Finding]) -> GateResult:
         """The result of a gate that ran to its end; waived findings neither decide nor are summarised."""
@@ -203,6 +204,8 @@ class PipelineRun:
         earlier = " ".join(result.reason for result in self.results)
         reason = "; ".join([reason, *(note for note in self.case.notes() if note not in earlier)])
         reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
+        records = (recording.sentence(name) for name, _, recording in self._rows_read(gate) if recording is not None)
+        reason = "; ".join([reason, *filter(None, records)])
         reason = "; ".join([reason, *seen_rows.sentences(self.pipeline, gate, self.case, but_for=earlier)])
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"

@@ -94,7 +94,9 @@ class Source(Protocol):
 
 
 def source_of(file: DataFile) -> Source:
-    """The source for a file whose format is known."""
+    """The source for a file whose format is known. Raises DataError for a log of requests, whose columns nobody named."""
+    if file.format == "har":
+        raise file.broken("is a log of requests, not of rows", remedy="name the columns by their paths: `columns`")
     return cast(Source, importlib.import_module(f"lockgate.data.formats.{file.format}"))
 
 

@@ -24,7 +24,8 @@ from lockgate.data.formats.json_blocks import REMEDY, Block, blocks, is_document
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
-_NULL = re.compile(rb"^(?:\xef\xbb\xbf)?[ \t\r]*null", re.MULTILINE)
+_NULL_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r]*null")
+_NULL_LATER = re.compile(rb"\n[ \t\r]*null")  # a pattern that begins with ^ would be tried at every byte
 
 
 def scan(file: DataFile) -> Contents:
@@ -125,28 +126,31 @@ def _spelled(text: str) -> str:
     return short if short not in ("inf", "-inf") and Decimal(short) == number else text
 
 
+def parsed(lines: bytes, schema: pa.Schema | None = None) -> pa.Table:
+    """Lines of one object each, with the types of the schema and nothing beside it. Raises ArrowException, UnicodeError."""
+    lines.decode()
+    if _NULL_FIRST.match(lines) or _NULL_LATER.search(lines):  # pyarrow takes it for a row, or ends the process
+        raise pa.ArrowInvalid("null")
+    options = pyarrow.json.ParseOptions(
+        explicit_schema=schema, unexpected_field_behavior="ignore" if schema else "infer"
+    )
+    for size in (1 << 20, len(lines) + 1):
+        try:
+            return pyarrow.json.read_json(pa.BufferReader(lines), pyarrow.json.ReadOptions(block_size=size), options)
+        except pa.ArrowInvalid as error:
+            if "straddling" not in str(error):
+                raise
+    raise AssertionError("a block is not longer than itself")
+
+
 def _parsed(file: DataFile, block: Block, schema: pa.Schema | None = None) -> pa.Table:
     try:
-        block.lines.decode()
-        if _NULL.search(block.lines):  # pyarrow takes it for a row, or ends the process
-            raise pa.ArrowInvalid("null")
-        options = pyarrow.json.ParseOptions(
-            explicit_schema=schema, unexpected_field_behavior="ignore" if schema else "infer"
-        )
-        for size in (1 << 20, len(block.lines) + 1):
-            try:
-                return pyarrow.json.read_json(
-                    pa.BufferReader(block.lines), pyarrow.json.ReadOptions(block_size=size), options
-                )
-            except pa.ArrowInvalid as error:
-                if "straddling" not in str(error):
-                    raise
-        raise AssertionError("a block is not longer than itself")
+        return parsed(block.lines, schema)
     except (pa.ArrowException, UnicodeError) as error:
-        raise _explained(file, block) from error
+        raise explained(file, block) from error
 
 
-def _explained(file: DataFile, block: Block) -> DataError:
+def explained(file: DataFile, block: Block) -> DataError:
     """Name the line at fault, by reading the block again line by line."""
     kinds: dict[str, str] = {}
     for index, line in enumerate(block.lines.split(b"\n")):

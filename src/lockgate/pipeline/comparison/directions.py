@@ -156,7 +156,7 @@ def _waiver_name(waiver: Any) -> str:
 
 _WAIVERS = Entries("looser", "stricter", _waiver_name)
 _SERVER_PARTS = ("protocol", "candidate", "champion", "model", "version", "tensor", "path", "body", "output")
-_COLUMNS = ("path", "label", "id", "cluster", "weight", "last", "until", "time", "scores", "query")
+_COLUMNS = ("path", "columns", "label", "id", "cluster", "weight", "last", "until", "time", "scores", "query")
 
 DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"Pipeline.{key}": either for key in ("model", "task", "positive", "classes", "mode")},

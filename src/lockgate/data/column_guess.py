@@ -1,0 +1,24 @@
+"""Guess what was meant by a column that data have not."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import pyarrow as pa
+
+from lockgate.data.formats import DataFile
+from lockgate.data.formats.csv import header_problem
+
+
+def column_guess(column: str, schema: pa.Schema, *, file: DataFile, path: str, data: str) -> str | None:
+    """What would help; None where nothing is known. file: the first; path: of the data; data: their name in the pipeline."""
+    near = get_close_matches(column, schema.names, n=1)
+    guess = f"did you mean {near[0]!r}?" if near else None
+    if len(schema) == 1 and file.format == "csv":
+        guess = "; ".join(header_problem(schema.names[0], file.delimiter) or ()) or guess
+    outer, _, field = column.partition(".")
+    if outer in schema.names and pa.types.is_nested(schema.field(outer).type):
+        guess = f"read it by its path: data.{data}.columns: {{{field}: {column}}}"
+    if f"{column}=" in path:
+        guess = "a column in the path is read below it: name the folder that holds these folders"
+    return guess

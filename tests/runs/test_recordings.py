@@ -1,0 +1,60 @@
+"""From recorded requests to a verdict: what was read of them is said, and stands in the evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from helpers.fakes import ask, case_of
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.scoring.scored_table import build_scored
+from lockgate.evidence.evidence import GateResult
+from lockgate.gates.shadow import Shadow
+
+Score = Callable[[pa.RecordBatch], Any]
+
+
+def verdict(folder: Path, spec: dict[str, Any], lines: list[str], *, champion: Score, candidate: Score) -> GateResult:
+    """What the shadow gate says of the recording, with functions for models."""
+    dataset = Dataset("traffic", DatasetSpec.model_validate(spec), folder)
+
+    def scorer(score: Score) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Any]]:
+        return lambda batches: (np.asarray(score(batch), float) for batch in batches)
+
+    scored = build_scored(
+        dataset, scorers={"candidate": scorer(candidate), "champion": scorer(champion)}, task="binary", positive=1, salt=b"",
+        path=folder / "scored.parquet", may_fail=True,
+    )  # fmt: skip
+    case = replace(
+        case_of(folder / "run"), datasets=("traffic",), dataset=lambda name: dataset, replayed=lambda name: scored,
+        threshold=lambda role: 0.5,
+    )  # fmt: skip
+    return ask(case, Shadow.model_validate({"gate": "shadow", "data": "traffic", "require": lines}))
+
+
+def write_lines(path: Path, records: list[Any]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def amount_over(limit: float) -> Score:
+    return lambda batch: [0.9 if amount > limit else 0.1 for amount in batch.column("amount").to_pylist()]
+
+
+def test_nested_requests_are_judged_and_what_is_not_used_is_said(tmp_path: Path) -> None:
+    """A candidate that decides alike passes; one that decides a tenth otherwise fails."""
+    bodies = [json.dumps({"amount": number % 100}) for number in range(2000)]
+    write_lines(tmp_path / "a.jsonl", [{"request": {"body": body}} for body in [*bodies, '{"amount": ']])
+    spec = {"path": "a.jsonl", "columns": {"amount": "request.body|json.amount"}}
+
+    alike = verdict(tmp_path, spec, ["flip_rate <= 2%"], champion=amount_over(50), candidate=amount_over(50))
+    other = verdict(tmp_path, spec, ["flip_rate <= 2%"], champion=amount_over(50), candidate=amount_over(60))
+
+    assert (alike.verdict, other.verdict) == ("pass", "fail")
+    assert alike.reason.endswith("; of 2,001 records of traffic 1 could not be decoded")
