@@ -2,48 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from lockgate.data.class_labels import class_text
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
-from lockgate.evaluation.metrics import flip_rate
+from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject, by_name
-from lockgate.gates.gate import Context, Findings, Gate
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow.rates import RATES
+from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
+
+
+_COUNTED = (
+    Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
+    Subject("new_errors", "lower", counted=True, unit="requests", bounds=(0, None), needs=("champion", "no champion")),
+)
 
 
 class Shadow(Gate):
     """Recorded requests of `data`, replayed to candidate and champion.
 
     flip_rate: the share of requests, answered by both, that the two decide differently, of two classes at their
-    thresholds. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
+    thresholds. lost_rate: of those that the champion decides positive, the share that the candidate no longer does;
+    gained_rate: of those that it decides negative, the share that the candidate decides positive; positive_rate: the share
+    that a model decides positive, of those that both answered. Of several classes each is asked of one, `class`. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
     sent again. new_errors: those among them that the champion answers.
     """
 
-    subjects: ClassVar[Mapping[str, Subject]] = by_name(
-        flip_rate.SUBJECT,
-        Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
-        Subject(
-            "new_errors", "lower", counted=True, unit="requests", bounds=(0, None), needs=("champion", "no champion")
-        ),
-    )
+    subjects: ClassVar[Mapping[str, Subject]] = {
+        **{name: metric.subject for name, metric in RATES.items() if metric.subject},
+        **{subject.name: subject for subject in _COUNTED},
+    }
     uses_models: ClassVar[bool] = True
     by_group: ClassVar[bool] = True
 
     gate: Literal["shadow"] = "shadow"
     data: str = Field(description="Name of the data that holds the recorded requests.")
 
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if pipeline.task != "multiclass":
+            return
+        for number, line in enumerate(self.lines):
+            subject = self.subjects.get(line.subject)
+            if subject is None or "class" not in subject.in_task(pipeline.task).args:
+                continue
+            name = line.argument("class")
+            if name is None:
+                example = replace(line, args=(("class", pipeline.classes[0] if pipeline.classes else "NAME"),))
+                yield (
+                    ("require", number),
+                    f"{str(line)!r}: {line.subject} of several classes is asked of one; write {str(example)!r}",
+                )
+            elif unknown := unknown_class(line, class_text(name), pipeline.classes):
+                yield ("require", number), unknown
+
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.pictures.decisions import flips
         from lockgate.evaluation.pictures.distributions import differences
+        from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
         from lockgate.evaluation.threshold_range import thresholds_outside
 
         requirements = self.requirements_for(case)
@@ -52,31 +78,19 @@ class Shadow(Gate):
         scored = case.replayed(self.data)
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
-        if case.task == "binary" and any(line.subject == "flip_rate" for _, line in requirements):
-            threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
-            if outside := thresholds_outside(scored, [line for _, line in requirements], self.subjects, threshold):
-                yield Context({"threshold_outside": outside})
-        counts = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
-        flipped = scored if len(counts) == len(requirements) else self._flips(case, scored)
+        threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
+        lines = [line for _, line in requirements if not self.subjects[line.subject].counted]
+        if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
+            yield Context({"threshold_outside": outside})
+        counts = [self._count(scored, name, line) for name, line in requirements if self.subjects[line.subject].counted]
         yield from evaluate(
-            self.title, flipped, requirements, {"flip_rate": flip_rate.FLIP_RATE}, self.subjects, threshold={},
-            small=case.dataset(self.data).spec.small_slices, counted=counts,
+            self.title, without_labels(scored), requirements, line_metrics(scored, lines, threshold=threshold),
+            self.subjects, threshold={}, small=case.dataset(self.data).spec.small_slices, counted=counts,
         )  # fmt: skip
         if case.task in ("binary", "multiclass"):
-            yield from flips(self.title, scored, {role: case.threshold(role) for role in ("candidate", "champion")})
+            yield from flips(self.title, scored, threshold)
         else:
             yield from differences(self.title, scored)
-
-    def _flips(self, case: Case, scored: Scored) -> Scored:
-        if scored.classes:
-            return flip_rate.flips(scored)
-        thresholds = [case.threshold(role) for role in ("candidate", "champion")]
-        set_thresholds = [threshold for threshold in thresholds if threshold is not None]
-        if len(set_thresholds) < len(thresholds):
-            raise GateBroken(
-                "flip_rate needs to know which scores are positive", remedy="give the pipeline a threshold"
-            )
-        return flip_rate.flips(scored, candidate=set_thresholds[0], champion=set_thresholds[1])
 
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np

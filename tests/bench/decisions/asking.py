@@ -14,13 +14,15 @@ from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.metrics import multiclass
 from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
-from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
-from lockgate.evaluation.metrics.flip_rate import SUBJECT as FLIPS
 from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
 from lockgate.evidence.finding import Finding
+from lockgate.gates.shadow import Shadow
 
 SEED = 20261121
+_HALF = {"candidate": 0.5, "champion": 0.5}
 
 
 def drawing(*name: object) -> np.random.Generator:
@@ -44,10 +46,21 @@ def ask(
 
 
 def ask_scored(rows: Scored, lines: Sequence[str]) -> tuple[Finding, ...]:
-    """The findings of these lines on scored rows, or on the flips of their decisions."""
-    metrics, subjects = {**METRICS, "flip_rate": FLIP_RATE}, {**SUBJECTS, "flip_rate": FLIPS}
-    asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines, start=1)]
+    """The findings of these lines on scored rows."""
+    metrics, asked = dict(METRICS), _asked(lines)
     if rows.classes:
         metrics |= multiclass.metrics([line for _, line in asked], rows.classes)
-    estimates = estimate(rows, asked, metrics, threshold={"candidate": 0.5, "champion": 0.5})
-    return judge("metrics", asked, estimates, subjects)
+    estimates = estimate(rows, asked, metrics, threshold=_HALF)
+    return judge("metrics", asked, estimates, SUBJECTS)
+
+
+def ask_replayed(rows: Scored, lines: Sequence[str]) -> tuple[Finding, ...]:
+    """The findings of these lines on both models' answers, as the shadow gate judges them."""
+    asked = _asked(lines)
+    metrics = line_metrics(rows, [line for _, line in asked], threshold=_HALF)
+    estimates = estimate(without_labels(rows), asked, metrics, threshold={})
+    return judge("shadow", asked, estimates, Shadow.subjects)
+
+
+def _asked(lines: Sequence[str]) -> list[tuple[str, Requirement]]:
+    return [(f"r{place}", parse(line)) for place, line in enumerate(lines, start=1)]

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.evaluation.metrics.flip_rate import flips
 from lockgate.evidence.finding import Verdict
 from lockgate.stats.effective_size import carriers, effective_number
 
-from .asking import ask_scored, drawing, scored
+from .asking import ask_replayed, ask_scored, drawing, scored
 from .bars import ALPHA, Bar, standard_error
 from .cited import Measured, of_lines
 
@@ -93,7 +92,7 @@ class WeightCell:
         table = self.table(draw, better=better)
         columns = {"weight": "weight"} if self.law in LAWS else {"cluster": "unit"}
         rows = scored(table, task="binary", **columns)
-        findings = [*ask_scored(rows, ROWS[:3]), *ask_scored(flips(rows, candidate=0.5, champion=0.5), FLIPS)]
+        findings = [*ask_scored(rows, ROWS[:3]), *ask_replayed(rows, FLIPS)]
         findings += ask_scored(rows, ROWS[3:])
         weights = table.get("weight", np.ones(len(table["label"])))
         units = effective_number(carriers(weights, table.get("unit")))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.behaviour.alteration import WAYS, Way
 from lockgate.evaluation.metrics.declaration import UNIT, Metric, Plan
-from lockgate.evaluation.metrics.flip_rate import flip_rate
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow.rates import planned_rows
 from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, ratio_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ SUBJECTS: Mapping[str, Subject] = {subject.name: subject for subject in (CHANGED
 # As they are planned, before there is an answer: of each only the rows are counted.
 RATES: Mapping[str, Metric] = {
     subject.name: Metric(
-        subject.name, "logit", flip_rate, subject=subject, argument=None, paired_share=True, bounds=UNIT,
+        subject.name, "logit", planned_rows, subject=subject, argument=None, paired_share=True, bounds=UNIT,
         plan=Plan("rows"),
     )
     for subject in (CHANGED_RATE, FALL_RATE, RISE_RATE)

@@ -113,7 +113,7 @@ class Explanation:
             among = f" among {estimate.rows:,}" if estimate.rows > 1 else ""
             few = f": {self.detail['too_few']}" if verdict is Verdict.INCONCLUSIVE and "too_few" in self.detail else ""
             return f"{text}{among}{few}; {self._allowed()}"
-        text += self._clip() + self._one_right() + self._contrast()
+        text += self._clip() + self._one_right() + self._hits() + self._contrast()
         if self.code == "watched":
             return f"{text}: checked for harm alone ({self.smallness}); {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
@@ -151,6 +151,12 @@ class Explanation:
             return ""
         broken, fixed = self.detail["only_champion"], self.detail["only_candidate"]
         return f" ({counted_words(broken)} broken, {fixed:,} fixed)"
+
+    def _hits(self) -> str:
+        """The counts behind a rate of some of the rows; nothing of other values."""
+        if self.estimate.on != "value" or "among" not in self.detail:
+            return ""
+        return f" ({self.detail['hits']:,} of {counted_words(self.detail['among'], self.estimate.counted_in)})"
 
     def _ends(self, low: float | None, high: float | None) -> str:
         """The interval of a contrast, in brackets; an end of a difference says its side where the ends are on two."""
@@ -269,7 +275,7 @@ class Explanation:
         """Where one sees what changed: the figure of the report that has it by class, or by decision."""
         names = {name for name, _ in self.requirement.args}
         needs = self.subject.needs if self.subject else ()
-        by_class, by_decision = names & {"class", "average"}, {"label", "threshold"} <= set(needs)
+        by_class, by_decision = "label" in needs and names & {"class", "average"}, {"label", "threshold"} <= set(needs)
         figure = '"Recall by class"' if by_class else '"Fixes and breaks"' if by_decision else ""
         return (
             f"look at what changed, {figure} in report.html"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lockgate.evaluation.behaviour.rates import RATES
+from lockgate.evaluation.behaviour import rates as behaviour
 from lockgate.evaluation.metrics import classification, ranking_subjects, regression
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.fixes_and_breaks import OF_BOTH_MODELS
-from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.requirements.requirement import Requirement, Value
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow import rates as shadow
 
 # In the order in which `gate kinds` lists them.
 DECLARED: Mapping[str, Metric] = {
@@ -31,7 +31,10 @@ METRICS: Mapping[str, Metric] = {
 }
 """Those that are measured of labels and scores as they are, not of several classes or by query only."""
 SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
-OF_ANSWERS: Mapping[str, Metric] = {FLIP_RATE.name: FLIP_RATE, **RATES}
+OF_ANSWERS: Mapping[str, Metric] = {
+    **{name: metric for name, metric in shadow.RATES.items() if name not in DECLARED},
+    **behaviour.RATES,
+}
 """Those that compare answers with each other, and need no label."""
 
 

@@ -38,10 +38,17 @@ def complaints(line: Requirement, classes: Sequence[str]) -> Iterator[str]:
         yield f"{text}: average and class exclude each other; leave one of them out"
     elif line.subject == "calibration_error" and not args:
         yield f"{text}: calibration_error is asked of one class; write {of_class}"
-    if "class" in args and classes and args["class"] not in classes:
-        yield f"{text}: no class is called {args['class']!r}; known: {', '.join(classes)}{guess(args['class'], classes)}"
+    if "class" in args and (unknown := unknown_class(line, args["class"], classes)):
+        yield unknown
     if line.subject == "top_k_accuracy":
         yield from _complaints_on_k(line, args.get("k"), len(classes))
+
+
+def unknown_class(line: Requirement, name: str, classes: Sequence[str]) -> str | None:
+    """Why a line cannot be on the class of that name; None where it can. classes: none where they are not known yet."""
+    if not classes or name in classes:
+        return None
+    return f"{str(line)!r}: no class is called {name!r}; known: {', '.join(classes)}{guess(name, classes)}"
 
 
 def _complaints_on_k(line: Requirement, k: Any, classes: int) -> Iterator[str]:

@@ -10,11 +10,11 @@ from lockgate.evaluation.judging.number_format import percent, safely_rounded, s
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.metrics.declaration import OneRight
-from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.planning.outlook import Basis, Outlook, enough_rows
 from lockgate.evaluation.planning.request_outlook import edge, true_rate
 from lockgate.evaluation.planning.value_needed import share_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.shadow.rates import FLIP_RATE
 from lockgate.hashing import number
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 

@@ -16,11 +16,10 @@ import numpy as np
 import pyarrow as pa
 
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.evaluation.metrics.flip_rate import flips
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Finding, Verdict
 
-from ..asking import ask_scored, drawing
+from ..asking import ask_replayed, ask_scored, drawing
 from ..bars import ALPHA, Bar, standard_error
 from ..cited import Measured, of_lines
 
@@ -156,7 +155,7 @@ def judged(law: Law, columns: Columns, lines: tuple[str, ...], runs: int) -> lis
     of_rows = [line for line in on_each if line not in of_flips]
     findings = [*(ask_scored(rows, of_rows) if of_rows else ())]
     if of_flips:
-        findings += ask_scored(flips(rows, candidate=0.5, champion=0.5), of_flips)
+        findings += ask_replayed(rows, of_flips)
     asked = [line.removesuffix(" on each slice") for line in (*of_rows, *of_flips)]
     for place, finding in enumerate(findings):
         found[asked[place // runs]].append(finding)

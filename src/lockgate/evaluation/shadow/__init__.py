@@ -1,0 +1,1 @@
+"""What changes for whom: both models' answers about the same requests, compared with each other."""

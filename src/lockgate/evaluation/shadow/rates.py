@@ -1,0 +1,112 @@
+"""Rates of requests by what both models decide of them: flips, losses, gains. Light at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lockgate.evaluation.metrics.declaration import UNIT, Metric, Plan
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, ratio_of, share_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Bits of what both models decide of a request; of the last three only where both answered.
+ANSWERED, CANDIDATE, CHAMPION, DIFFER = 1, 2, 4, 8
+_OF_BOTH = ("champion", "no champion")
+
+
+def _subject(name: str, better: Any, needs: tuple[str, ...], *, by_class: bool) -> Subject:
+    args = ("class",) if by_class else ()
+    several = Subject(name, better, bounds=(0, 1), args=args, needs=("score", *needs), words=dict.fromkeys(args, ()))
+    return Subject(
+        name,
+        better,
+        bounds=(0, 1),
+        tasks=("binary", "multiclass"),
+        needs=("score", "threshold", *needs),
+        by_task={"multiclass": several},
+    )
+
+
+def planned_rows(labels: Any, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+    """What stands for a rate of both models' answers before there are any: of a plan only the rows are counted."""
+    import numpy as np
+
+    return share_of(np.zeros(len(scores), bool), None)
+
+
+def _rate(subject: Subject, plan: Plan) -> Metric:
+    return Metric(
+        subject.name, "logit", planned_rows, subject=subject, argument=None, paired_share=True, bounds=UNIT,
+        counted_in="requests", plan=plan,
+    )  # fmt: skip
+
+
+FLIP_RATE = _rate(_subject("flip_rate", "lower", _OF_BOTH, by_class=False), Plan("rows"))
+LOST_RATE = _rate(_subject("lost_rate", "lower", _OF_BOTH, by_class=True), Plan())
+GAINED_RATE = _rate(_subject("gained_rate", "lower", _OF_BOTH, by_class=True), Plan())
+# Of each model, among what both answered, so that it is compared on the same requests.
+POSITIVE_RATE = _rate(_subject("positive_rate", None, ("champion",), by_class=True), Plan("rows"))
+RATES: Mapping[str, Metric] = {metric.name: metric for metric in (FLIP_RATE, LOST_RATE, GAINED_RATE, POSITIVE_RATE)}
+
+_OF_SOME = (LOST_RATE.name, GAINED_RATE.name)  # of some of the requests: a finding says of how many
+
+
+def decided_kinds(candidate: Floats, champion: Floats, code: int) -> NDArray[np.uint8]:
+    """(n,) what both models decide of a request, in bits. candidate, champion: (n,) classes decided for, NaN without an answer.
+
+    code: the class that counts as positive.
+    """
+    import numpy as np
+
+    kinds = (~(np.isnan(candidate) | np.isnan(champion))).view(np.uint8)
+    for bit, holds in ((CANDIDATE, candidate == code), (CHAMPION, champion == code), (DIFFER, candidate != champion)):
+        kinds |= np.where(holds, np.uint8(bit), np.uint8(0))
+    return kinds
+
+
+def _hit_and_base(subject: str, role: str, kind: int) -> tuple[bool, bool]:
+    """Whether requests of a kind are counted above, and below."""
+    candidate, champion = bool(kind & CANDIDATE), bool(kind & CHAMPION)
+    answered = bool(kind & ANSWERED)
+    if subject == LOST_RATE.name:
+        return answered and champion and not candidate, answered and champion
+    if subject == GAINED_RATE.name:
+        return answered and candidate and not champion, answered and not champion
+    if subject == POSITIVE_RATE.name:
+        return answered and (candidate if role == "candidate" else champion), answered
+    return answered and bool(kind & DIFFER), answered
+
+
+def _among(subject: str, name: str) -> str:
+    """What is counted below, for the message where there is none. name: as of `rate`."""
+    if subject == LOST_RATE.name:
+        return f"requests that the champion decides {f'as {name}' if name else 'positive'}"
+    if subject == GAINED_RATE.name:
+        return f"requests that the champion decides {f'otherwise than as {name}' if name else 'negative'}"
+    return "requests answered by both"
+
+
+def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
+    """The rate of that name. kinds: (n,) of all requests, in bits. name: of the class that counts as positive, of several."""
+    import numpy as np
+
+    lookup = {
+        role: np.array([_hit_and_base(subject, role, kind) for kind in range(16)]).T
+        for role in ("candidate", "champion")
+    }
+
+    def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
+        own = kinds[rows]
+        hits, base = (table[own] for table in lookup[role])
+        if not (own & ANSWERED).any():
+            raise Undefined("no_answers", "no request was answered by both models")
+        share = ratio_of(hits, base, weights, among=_among(subject, name))
+        counts = {"hits": int(np.count_nonzero(hits)), "among": int(np.count_nonzero(base))}
+        return MetricValue(share.value, share.psi, hits, base, detail=counts if subject in _OF_SOME else {})
+
+    return replace(RATES[subject], measure=None, measure_rows=measure)
