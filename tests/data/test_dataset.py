@@ -264,7 +264,6 @@ def test_a_time_zone_stands_in_all_rows_or_in_none_of_all_batches(tmp_path: Path
         ({"path": "a", "last": "7d", "time": "t", "until": "2026-02-30"}, "no moment with a time zone; write a day"),
         ({"path": "a", "last": "7d", "time": "t", "until": 20261121}, "20261121 is no moment; write a day, 2026-11-21"),
         ({"path": "a", "keep_ids": True}, "`keep_ids` needs `id`"),
-        ({"path": "a", "scores": {"champion": "p"}}, "`scores` names no candidate"),
         ({"path": "a", "scores": {"challenger": "p"}}, "'candidate' or 'champion'"),
         ({"path": "a", "query": " "}, "a name is needed"),
         ({"path": "a", "lable": "y"}, "Extra inputs are not permitted"),

@@ -21,16 +21,18 @@ from lockgate.gates.shadow import Shadow
 Score = Callable[[pa.RecordBatch], Any]
 
 
-def verdict(folder: Path, spec: dict[str, Any], lines: list[str], *, champion: Score, candidate: Score) -> GateResult:
-    """What the shadow gate says of the recording, with functions for models."""
+def verdict(
+    folder: Path, spec: dict[str, Any], lines: list[str], *, columns: list[str] | None = None, **models: Score
+) -> GateResult:
+    """What the shadow gate says of the recording, with functions for the models that are asked."""
     dataset = Dataset("traffic", DatasetSpec.model_validate(spec), folder)
 
     def scorer(score: Score) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Any]]:
         return lambda batches: (np.asarray(score(batch), float) for batch in batches)
 
     scored = build_scored(
-        dataset, scorers={"candidate": scorer(candidate), "champion": scorer(champion)}, task="binary", positive=1, salt=b"",
-        path=folder / "scored.parquet", may_fail=True,
+        dataset, scorers={role: scorer(score) for role, score in models.items()}, task="binary", positive=1, salt=b"",
+        path=folder / "scored.parquet", columns=columns, may_fail=True,
     )  # fmt: skip
     case = replace(
         case_of(folder / "run"), datasets=("traffic",), dataset=lambda name: dataset, replayed=lambda name: scored,
@@ -58,3 +60,29 @@ def test_nested_requests_are_judged_and_what_is_not_used_is_said(tmp_path: Path)
 
     assert (alike.verdict, other.verdict) == ("pass", "fail")
     assert alike.reason.endswith("; of 2,001 records of traffic 1 could not be decoded")
+
+
+def test_what_the_champion_answered_then_is_compared_with_what_the_candidate_answers_now(tmp_path: Path) -> None:
+    """The champion is not asked, and the candidate is not given its answers; a request without one is no flip."""
+    seen: list[list[str]] = []
+
+    def candidate(batch: pa.RecordBatch) -> Any:
+        seen.append(batch.schema.names)
+        return amount_over(50)(batch)
+
+    answers = [0.9 if number % 100 > 50 else 0.1 for number in range(1990)] + [None] * 10
+    write_lines(
+        tmp_path / "a.jsonl",
+        [{"in": {"amount": number % 100}, "out": {"p": answer}} for number, answer in enumerate(answers)],
+    )
+    columns = {"amount": "in.amount", "p": "out.p"}
+    spec = {"path": "a.jsonl", "columns": columns, "scores": {"champion": "p"}}
+
+    result = verdict(
+        tmp_path, spec, ["flip_rate <= 2%", "new_errors <= 0", "errors <= 0"], candidate=candidate, columns=["amount"]
+    )
+
+    flips, new_errors, errors = result.findings
+    assert (flips.verdict, flips.observed) == ("pass", 0.0)
+    assert (new_errors.observed, errors.observed, errors.champion) == (0.0, 0.0, 10.0)
+    assert seen == [["amount"]]

@@ -104,7 +104,7 @@ class DatasetSpec(Config):
         default=None,
         min_length=1,
         description="Columns of recorded scores by role, such as `{candidate: new_score, champion: score}`; no model runs "
-        "for them.",
+        "for them. With `{champion: score}` the candidate is asked.",
     )
     query: Name | None = Field(default=None, description="Column that says which rows are of one query; of a ranking.")
     max_repeated: Share | None = Field(
@@ -137,8 +137,6 @@ class DatasetSpec(Config):
             self._refuse_unpinned()
         if "max_seen" in self.model_fields_set and not self.not_in:
             raise ValueError("`max_seen` needs `not_in`, the training data whose rows are looked for")
-        if self.scores is not None and "candidate" not in self.scores:
-            raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
         return self
 
     def _refuse_unpinned(self) -> None:
@@ -163,6 +161,10 @@ class DatasetSpec(Config):
         named = {"label": self.label, "weight": self.weight, "id": self.id, "cluster": self.cluster,
                  "query": self.query, "time": self.time}  # fmt: skip
         return roles | {column: role for role, column in named.items() if column is not None}
+
+    def asks(self, role: str) -> bool:
+        """Whether the model of a role is asked about these rows: neither its own answers nor the candidate's are recorded."""
+        return not {role, "candidate"} & set(self.scores or ())
 
     @property
     def required_digest(self) -> str | None:

@@ -290,10 +290,14 @@ class CaseBuilder:
                 reading, may_fail=replayed or column is not None, recorded=None if column is None else role, role=role
             )
 
-        if dataset.spec.scores:
-            columns = dataset.spec.scores.items() if self.pipeline.task == "binary" else ()
-            return {str(role): reader(role, column) for role, column in columns if isinstance(column, str)}
-        return {contender.role: reader(contender.role) for contender in self.case.contenders}
+        recorded = dataset.spec.scores or {}
+        columns = recorded.items() if self.pipeline.task == "binary" else ()
+        readers = {str(role): reader(role, column) for role, column in columns if isinstance(column, str)}
+        return readers | {contender.role: reader(contender.role) for contender in self._asked(dataset)}
+
+    def _asked(self, dataset: Dataset) -> list[Contender]:
+        """The versions that answer the rows now; what the others answered lies in the data."""
+        return [contender for contender in self.case.contenders if dataset.spec.asks(contender.role)]
 
     def _threshold(self, role: str) -> float | None:
         try:
@@ -322,7 +326,7 @@ class CaseBuilder:
         """Role → function from batches of the data to answers, none where they lie in the data; columns to read; checks."""
         from lockgate.evaluation.scoring.repeat import RepeatCheck
 
-        contenders = () if dataset.spec.scores else self.case.contenders
+        contenders = self._asked(dataset)
         plans = {contender.role: self.inputs.checked_plan(contender, dataset) for contender in contenders}
         columns = list(dict.fromkeys(column for plan in plans.values() for column in plan.sources))
         row_functions = None if replayed or not contenders else self.inputs.row_functions(dataset)

@@ -68,7 +68,9 @@ class FeatureContract:
         rows = rows if read else dataset.count()
         # data of recorded scores are given to no model
         gone = [
-            name for name in named if name not in there and self.features[name].required and not dataset.spec.scores
+            name
+            for name in named
+            if name not in there and self.features[name].required and dataset.spec.asks("candidate")
         ]
         breaches = [Breach(dataset.name, name, named[name], "column", "there", rows, rows) for name in gone]
         breaches += [breach for check in rules for breach in check.breaches(dataset, rows)]

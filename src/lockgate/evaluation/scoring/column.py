@@ -54,11 +54,20 @@ class RowFaults:
 
 
 class SingleColumn:
-    """What is made of one data column, in which no value may be missing."""
+    """What is made of one data column, in which no value may be missing, unless a request may lack its answer."""
 
-    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str, as_stored: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        column: str,
+        purpose: str,
+        *,
+        remedy: str,
+        as_stored: bool = False,
+        may_lack: bool = False,
+    ) -> None:
         self.purpose, self.needs = purpose, (stored(column) if as_stored else column,)
-        self._dataset, self._remedy = dataset, remedy
+        self._dataset, self._remedy, self._may_lack = dataset, remedy, may_lack
         self._missing = RowFaults(dataset, purpose, column)
 
     def _plain(self, batch: pa.RecordBatch, before: int) -> pa.Array:
@@ -82,7 +91,8 @@ class SingleColumn:
             ) from error
 
     def _refuse_missing(self) -> None:
-        self._missing.refuse("is missing", remedy=self._remedy)
+        if not self._may_lack:
+            self._missing.refuse("is missing", remedy=self._remedy)
 
     def _wrong(self, problem: str, *, remedy: str | None = None) -> DataError:
         return wrong(self._dataset, self.purpose, column_of(self.needs[0]), problem, remedy=remedy or self._remedy)

@@ -24,10 +24,19 @@ _LEADING_ZEROS = re.compile(r"^0+(?=\d)", re.ASCII)
 
 
 class Numbers(SingleColumn):
-    """A column of finite numbers, at least `floor`."""
+    """A column of finite numbers, at least `floor`; NaN where one may be missing and is."""
 
-    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str, floor: float = -np.inf) -> None:
-        super().__init__(dataset, column, purpose, remedy=remedy)
+    def __init__(
+        self,
+        dataset: Dataset,
+        column: str,
+        purpose: str,
+        *,
+        remedy: str,
+        floor: float = -np.inf,
+        may_lack: bool = False,
+    ) -> None:
+        super().__init__(dataset, column, purpose, remedy=remedy, may_lack=may_lack)
         self._floor = floor
         self._outside = RowFaults(dataset, purpose, column)
         self._values: list[Array] = []
@@ -144,11 +153,13 @@ def label_values(dataset: Dataset, column: str, *, positive: Any) -> tuple[Any, 
 
 
 class Classes(SingleColumn):
-    """A class in each row, as its index among the classes of the task."""
+    """A class in each row, as its index among the classes of the task; NaN where one may be missing and is."""
 
-    def __init__(self, dataset: Dataset, column: str, purpose: str, classes: Sequence[str]) -> None:
+    def __init__(
+        self, dataset: Dataset, column: str, purpose: str, classes: Sequence[str], *, may_lack: bool = False
+    ) -> None:
         remedy, self._untyped = "leave rows without a class out, or fill it in", dataset.untyped(column)
-        super().__init__(dataset, column, purpose, remedy=remedy, as_stored=self._untyped)
+        super().__init__(dataset, column, purpose, remedy=remedy, as_stored=self._untyped, may_lack=may_lack)
         self._classes = classes
         self._unknown = RowFaults(dataset, purpose, column)
         self._found: dict[str, None] = {}
@@ -165,7 +176,7 @@ class Classes(SingleColumn):
         self._unknown.add(unknown, before)
         if unknown.any() and not self._found:
             self._found[class_text(column[int(unknown.argmax())].as_py())] = None
-        self._values.append(indices.astype(np.int32))
+        self._values.append(np.where(indices < 0, np.nan, indices) if self._may_lack else indices.astype(np.int32))
 
     def _indices_of_texts(self, column: pa.Array) -> Array:
         """(n,) index of the class that a text is, or the number that it spells; -1 where it is none."""
@@ -183,11 +194,12 @@ class Classes(SingleColumn):
             f"is {next(iter(self._found), '')!r}, which is none of the classes ({', '.join(self._classes[:20])}),",
             remedy="write it into classes: of the pipeline where the models know it, or mend the column",
         )
-        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0, np.int32)]))
+        nothing = np.zeros(0, np.float64 if self._may_lack else np.int32)
+        return arrays.from_numpy(np.concatenate([*self._values, nothing]))
 
 
 class RecordedScores(SingleColumn):
-    """Scores of one model in the data, finite in each row, or its class labels where these will do.
+    """Scores of one model in the data, finite in each row, or its class labels where these will do; NaN as in `Numbers`.
 
     labels: the label column, whose values are known when all rows are. reader: what says which of the two they are.
     """
@@ -201,8 +213,10 @@ class RecordedScores(SingleColumn):
         labels: Column | None,
         reader: AnswerReader | None,
         positive: Any,
+        may_lack: bool = False,
     ) -> None:
-        super().__init__(dataset, column, f"{role}'s score", remedy="each row needs a finite score")
+        remedy = "each row needs a finite score"
+        super().__init__(dataset, column, f"{role}'s score", remedy=remedy, may_lack=may_lack)
         self._reader = reader or AnswerReader(
             ScoreReading(Output(), "binary", positive, need_scores=False), may_fail=True, recorded=role
         )
@@ -241,7 +255,13 @@ class Scores:
     """A score of each class in each row, in the order of the classes; `given`: class → column."""
 
     def __init__(
-        self, dataset: Dataset, columns_by_class: Mapping[str, str], role: str, classes: Sequence[str]
+        self,
+        dataset: Dataset,
+        columns_by_class: Mapping[str, str],
+        role: str,
+        classes: Sequence[str],
+        *,
+        may_lack: bool = False,
     ) -> None:
         error = mismatch(list(columns_by_class), classes, who=f"data {dataset.name!r}: scores of the {role}")
         if error is not None:
@@ -252,6 +272,7 @@ class Scores:
                 columns_by_class[name],
                 f"{role}'s score of class {name}",
                 remedy="each row needs a finite score",
+                may_lack=may_lack,
             )
             for name in classes
         ]

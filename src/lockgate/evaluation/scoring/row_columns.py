@@ -38,16 +38,19 @@ def checked_rows(
     scores: Mapping[str, str | Mapping[str, str]],
     classes: Sequence[str] = (),
     readers: Mapping[str, AnswerReader] | None = None,
+    may_fail: bool = False,
 ) -> CheckedColumns:
     """All that the data itself says.
 
     scores: role → data column, or class → data column where there are several classes. readers: of roles whose scores are
-    one column, which say what it holds; by default class labels will do. Raises DataError, which counts the rows at fault
+    one column, which say what it holds; by default class labels will do. may_fail: rows may lack a score, as a request its
+    answer. Raises DataError, which counts the rows at fault
     and names the first by its number, and never quotes an id.
     """
     columns = _columns(
-        dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers or {}
-    )
+        dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers or {},
+        may_fail=may_fail,
+    )  # fmt: skip
     purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
     dataset.need(purposes)
     if not dataset.columns:
@@ -99,6 +102,7 @@ def _columns(
     scores: Mapping[str, str | Mapping[str, str]],
     classes: Sequence[str],
     readers: Mapping[str, AnswerReader],
+    may_fail: bool,
 ) -> dict[str, Column]:
     """The columns of the scored table that are made of the data's own."""
     spec = dataset.spec
@@ -125,15 +129,17 @@ def _columns(
         columns["query"] = queries = Codes(dataset, spec.query, "query", remedy="give every row the query it answers")
     for role, source in scores.items():
         if not isinstance(source, str):
-            columns[role] = Scores(dataset, source, role, classes)
+            columns[role] = Scores(dataset, source, role, classes, may_lack=may_fail)
         elif task == "multiclass":
-            columns[role] = Classes(dataset, source, f"{role}'s answer", classes)
+            columns[role] = Classes(dataset, source, f"{role}'s answer", classes, may_lack=may_fail)
         elif task == "binary":
             columns[role] = RecordedScores(
-                dataset, source, role, labels=columns.get("label"), reader=readers.get(role), positive=positive
-            )
+                dataset, source, role, labels=columns.get("label"), reader=readers.get(role), positive=positive,
+                may_lack=may_fail,
+            )  # fmt: skip
         else:
-            columns[role] = Numbers(dataset, source, f"{role}'s score", remedy="each row needs a finite score")
+            remedy = "each row needs a finite score"
+            columns[role] = Numbers(dataset, source, f"{role}'s score", remedy=remedy, may_lack=may_fail)
     for declared in dataset.slices:
         if declared.columns:
             quantiles = declared.kind == "quantiles"

@@ -251,22 +251,24 @@ def build_scored(
     """Check the data, score its rows by the models, write the scored table, and open it.
 
     scorers: role → the model's scores of each batch, or name → one float a row, the scores under the empty name; the roles
-    run at the same time, each in a thread. The data's own columns are checked whole before any model runs; where
-    `data.*.scores` names columns, none does. classes: of a multiclass task, in the order of the scores. readers: role →
+    run at the same time, each in a thread. The data's own columns are checked whole before any model runs; what
+    `data.*.scores` names lies there already. classes: of a multiclass task, in the order of the scores. readers: role →
     what makes scores of what its scorer answered, once all is there, or of its column in the data. columns: what models
     get, all by default. may_fail: NaN stands for a request that failed, as a replay needs; else it is refused.
     progress: (rows done, rows). Without rows no model runs.
     Raises DataError, ModelFault, and whatever a scorer raises.
     """
     readers = readers or {}
-    checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers)
-    if not dataset.spec.scores:
-        for reader in readers.values():
-            reader.expect(checked.label_values)
-        values = score_rows(dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, progress=progress)
+    checked = _check_rows(
+        dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers, may_fail=may_fail
+    )
+    if answering := {role: scorer for role, scorer in scorers.items() if dataset.spec.asks(role)}:
+        for role in answering.keys() & readers.keys():
+            readers[role].expect(checked.label_values)
+        values = score_rows(dataset, answering, checked.rows, columns=columns, may_fail=may_fail, progress=progress)
         for name in list(values):
             scores = readers[name].finish(values.pop(name)) if name in readers else values.pop(name)
-            checked.columns[name] = _column(scores, whole=bool(classes) and not may_fail and name in scorers)
+            checked.columns[name] = _column(scores, whole=bool(classes) and not may_fail and name in answering)
     write_scored(path, batches_of(checked.table), classes=checked.classes, answers=answer_forms(readers))
     return Scored.open(path, slices=dataset.slices)
 
@@ -289,19 +291,10 @@ class _CheckedRows:
         return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
 
 
-def _check_rows(
-    dataset: Dataset,
-    *,
-    task: Task,
-    positive: Any,
-    salt: bytes,
-    classes: Sequence[str],
-    readers: Mapping[str, AnswerReader],
-) -> _CheckedRows:
+def _check_rows(dataset: Dataset, *, classes: Sequence[str], **how: Any) -> _CheckedRows:
+    """The columns that the data itself says. how: the rest of what `checked_rows` takes."""
     scores = {str(role): column for role, column in (dataset.spec.scores or {}).items()}
-    rows, columns, label_values = checked_rows(
-        dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers
-    )
+    rows, columns, label_values = checked_rows(dataset, scores=scores, classes=classes, **how)
     return _CheckedRows(rows, columns, dataset.slices, classes, label_values)
 
 
