@@ -1,4 +1,4 @@
-"""The shadow gate: whether both models decide recorded requests alike."""
+"""The shadow gate: whether both models answer recorded requests alike."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.rates import RATES
+from lockgate.evaluation.shadow.shifts import SHIFTS
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 if TYPE_CHECKING:
@@ -34,12 +35,15 @@ class Shadow(Gate):
     flip_rate: the share of requests, answered by both, that the two decide differently, of two classes at their
     thresholds. lost_rate: of those that the champion decides positive, the share that the candidate no longer does;
     gained_rate: of those that it decides negative, the share that the candidate decides positive; positive_rate: the share
-    that a model decides positive, of those that both answered. Of several classes each is asked of one, `class`. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
+    that a model decides positive, of those that both answered. Of several classes each is asked of one, `class`.
+    score_shift: the mean difference of the two models' numbers, candidate minus champion, whichever way; p99_abs_difference:
+    what 99 % of requests do not differ by more than; within: the share that differs by no more than `tolerance`; wasserstein:
+    the distance of the two distributions, in standard deviations of the champion's. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
     sent again. new_errors: those among them that the champion answers.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
-        **{name: metric.subject for name, metric in RATES.items() if metric.subject},
+        **{name: metric.subject for name, metric in {**RATES, **SHIFTS}.items() if metric.subject},
         **{subject.name: subject for subject in _COUNTED},
     }
     uses_models: ClassVar[bool] = True
@@ -84,7 +88,7 @@ class Shadow(Gate):
             yield Context({"threshold_outside": outside})
         counts = [self._count(scored, name, line) for name, line in requirements if self.subjects[line.subject].counted]
         yield from evaluate(
-            self.title, without_labels(scored), requirements, line_metrics(scored, lines, threshold=threshold),
+            self.title, without_labels(scored), requirements, line_metrics(scored, lines, task=case.task, threshold=threshold),
             self.subjects, threshold={}, small=case.dataset(self.data).spec.small_slices, counted=counts,
         )  # fmt: skip
         if case.task in ("binary", "multiclass"):

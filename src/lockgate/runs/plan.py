@@ -20,8 +20,8 @@ from lockgate.data.slices.names import SliceKey
 from lockgate.errors import LockgateError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
-from lockgate.evaluation.metrics import catalog, multiclass
-from lockgate.evaluation.metrics.catalog import SUBJECTS, declared
+from lockgate.evaluation.metrics import catalog, multiclass, multiclass_arguments
+from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.metrics.ranking import ByQuery
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.planning.expected_error import CORRELATION
@@ -33,6 +33,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evidence.run_folder import RunFolder, readable, runs
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES, Load
@@ -361,7 +362,8 @@ def _estimates(
     """Estimates by requirement, of the slices that the gate would judge: small ones pooled where that is the policy."""
     metrics = _metrics(() if table.classes else (line for _, line in requirements))
     if table.classes:
-        metrics |= multiclass.metrics([line for _, line in requirements if line.subject in SUBJECTS], table.classes)
+        of_classes = [line for _, line in requirements if line.subject in multiclass_arguments.SUBJECTS]
+        metrics |= {**RATES, **multiclass.metrics(of_classes, table.classes)}
     if table.queries is not None:
         queries = ByQuery(table)
         table, metrics = queries.rows, queries.metrics([line for _, line in requirements])

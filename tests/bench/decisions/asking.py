@@ -54,10 +54,10 @@ def ask_scored(rows: Scored, lines: Sequence[str]) -> tuple[Finding, ...]:
     return judge("metrics", asked, estimates, SUBJECTS)
 
 
-def ask_replayed(rows: Scored, lines: Sequence[str]) -> tuple[Finding, ...]:
+def ask_replayed(rows: Scored, lines: Sequence[str], *, task: str = "binary") -> tuple[Finding, ...]:
     """The findings of these lines on both models' answers, as the shadow gate judges them."""
     asked = _asked(lines)
-    metrics = line_metrics(rows, [line for _, line in asked], threshold=_HALF)
+    metrics = line_metrics(rows, [line for _, line in asked], task=task, threshold=_HALF)
     estimates = estimate(without_labels(rows), asked, metrics, threshold={})
     return judge("shadow", asked, estimates, Shadow.subjects)
 

@@ -23,6 +23,7 @@ from lockgate.evaluation.judging.rows_needed import stated_tolerance
 from lockgate.evaluation.leaks.words import finding_words
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow.shifts import shift_words
 from lockgate.evidence.finding import Claim, Finding, Verdict
 
 # What helps where the way of measuring kept a requirement from being decided.
@@ -113,7 +114,7 @@ class Explanation:
             among = f" among {estimate.rows:,}" if estimate.rows > 1 else ""
             few = f": {self.detail['too_few']}" if verdict is Verdict.INCONCLUSIVE and "too_few" in self.detail else ""
             return f"{text}{among}{few}; {self._allowed()}"
-        text += self._clip() + self._one_right() + self._hits() + self._contrast()
+        text += self._clip() + self._one_right() + self._hits() + self._shift() + self._contrast()
         if self.code == "watched":
             return f"{text}: checked for harm alone ({self.smallness}); {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
@@ -157,6 +158,9 @@ class Explanation:
         if self.estimate.on != "value" or "among" not in self.detail:
             return ""
         return f" ({self.detail['hits']:,} of {counted_words(self.detail['among'], self.estimate.counted_in)})"
+
+    def _shift(self) -> str:
+        return shift_words(self.detail) if self.estimate.on == "value" and "shift" in self.detail else ""
 
     def _ends(self, low: float | None, high: float | None) -> str:
         """The interval of a contrast, in brackets; an end of a difference says its side where the ends are on two."""

@@ -314,6 +314,10 @@ class _Line:
 
     def _absolute(self, blank: Outlook, estimate: Estimate) -> Outlook:
         observed = self._observed(estimate)
+        if (
+            observed is None and "label" not in self.subject.needs
+        ):  # of both models' answers, which a champion alone cannot show
+            return blank.not_planned("how much it varies is known after a run", "varies")
         if observed is None:
             return blank.not_planned_from_counts()
         up = self.requirement.op == ">="

@@ -16,6 +16,8 @@ from lockgate.evaluation.pictures.decisions import decisions
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow import rates
+from lockgate.evaluation.shadow.distances import shift
+from lockgate.evaluation.shadow.shifts import SHIFTS
 
 
 def without_labels(scored: Scored) -> Scored:
@@ -26,7 +28,7 @@ def without_labels(scored: Scored) -> Scored:
 
 
 def line_metrics(
-    scored: Scored, lines: Iterable[Requirement], *, threshold: Mapping[str, float | None]
+    scored: Scored, lines: Iterable[Requirement], *, task: str, threshold: Mapping[str, float | None]
 ) -> dict[str, Metric]:
     """By its subject with arguments, the metric of each line on both models' answers.
 
@@ -35,8 +37,12 @@ def line_metrics(
     """
 
     metrics, kinds = dict[str, Metric](), dict[int, NDArray[np.uint8]]()
-    decided = decisions(scored, threshold)
+    lines = list(lines)
+    decided = decisions(scored, threshold) if any(line.subject in rates.RATES for line in lines) else None
     for line in lines:
+        if line.subject in SHIFTS:
+            metrics[line.subject_text] = _shift(scored, line, task=task)
+            continue
         if decided is None:
             raise GateBroken(
                 f"{line.subject} needs to know which scores are positive", remedy="give the pipeline a threshold"
@@ -47,6 +53,24 @@ def line_metrics(
             kinds[code] = rates.decided_kinds(*decided, code)
         metrics[line.subject_text] = rates.rate(line.subject, kinds[code], name=name or "")
     return metrics
+
+
+def _shift(scored: Scored, line: Requirement, *, task: str) -> Metric:
+    candidate, champion = scored.candidate, scored.champion
+    assert candidate is not None  # noqa: S101  # there are answers
+    assert champion is not None  # noqa: S101  # a line that takes a champion is left out where there is none
+    # Numbers to be predicted may lie between 0 and 1 by chance; scores that do are probabilities.
+    probabilities = task == "binary" and all(
+        np.nanmin(answers, initial=0) >= 0 and np.nanmax(answers, initial=1) <= 1 for answers in (candidate, champion)
+    )
+    tolerance = line.argument("tolerance")
+    return shift(
+        line.subject,
+        candidate,
+        champion,
+        tolerance=None if tolerance is None else float(tolerance),
+        probabilities=probabilities,
+    )
 
 
 def _class_of(line: Requirement, classes: tuple[str, ...]) -> str | None:

@@ -49,6 +49,10 @@ _FAMILIES: Mapping[str, Method] = {
         "p = P(X at most k) for X of Binomial(n / effect, 1 − percentile), k requests slower than the limit",
         _LATENCY,
     ),
+    "order statistics of differences": Method(
+        "order statistics of the differences, a binomial test",
+        "p = P(X at most k) for X of Binomial(n, 1 %), k requests that differ by more than the limit",
+    ),
     "pooled ratio": Method(
         "the ratio of two pooled statistics, by half-sampled blocks",
         "t = log(ratio / limit) / se, one degree of freedom less than blocks",
