@@ -160,6 +160,29 @@ def test_few_claims_decide_nothing(line: str) -> None:
     assert few.too_few == "9 rows with a label above 0; the test needs 10"
 
 
+@pytest.mark.parametrize(
+    "line", ["poisson_deviance <= 5", "poisson_deviance <= champion + 0.1", "actual_expected <= 5"]
+)
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_a_slice_of_equal_labels_decides_nothing(line: str, label: float) -> None:
+    """As one in which nobody had a claim."""
+    expected = 0.5 + np.arange(300) / 1_000
+    found = judged(line, np.full(300, label), expected, champion=expected * 1.1)
+
+    assert found.problem or found.too_few == f"0 rows with a label above {label:g}; the test needs 10"
+
+
+@pytest.mark.parametrize("line", ["poisson_deviance <= 5", "gamma_deviance <= 5"])
+def test_a_loss_larger_than_any_number_is_told_with_its_prediction(line: str) -> None:
+    """A prediction next to 0 is above 0, and its loss is no number: the line is undecided, not broken."""
+    labels = np.linspace(1, 2, 300)
+    found = judged(line, labels, np.where(labels == 1, 5e-324, labels))
+
+    assert found.problem is not None
+    assert found.problem[0] == "prediction_outside"
+    assert "larger than any number; 1 row has predictions next to 0" in found.problem[1]
+
+
 def test_actual_over_expected_is_held_on_both_sides() -> None:
     """A model that is right on average passes both lines, one that predicts a third too little neither."""
     labels, expected = claims(20_000)

@@ -197,6 +197,7 @@ def test_a_label_is_positive_where_it_equals_positive(
         ({"y": ["a", "b", "c", "d"]}, {"task": "regression"}, "holds string, not numbers"),
         ({"y": [True] * 4}, {"task": "regression"}, "holds bool, not numbers"),
         ({"y": [1.0, float("inf"), 1.0, 2.0]}, {"task": "regression"}, "is infinite in 1 row: row 2"),
+        ({"y": [1.0, 1e300, 1.0, 2.0]}, {"task": "regression"}, r"is beyond 1e\+150 in 1 row: row 2"),
         ({"txn": ["SECRET", "b", "SECRET", "b"]}, {}, "is not unique: 2 rows repeat the id of .*for example row 3"),
         ({"txn": ["a", None, "c", "d"]}, {}, "the id .* is missing in 1 row: row 2"),
         ({"w": [1.0, -1.0, -2.0, 1.0]}, {}, "weight .* is negative or infinite in 2 rows, the first is row 2"),

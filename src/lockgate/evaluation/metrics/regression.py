@@ -59,7 +59,7 @@ def poisson_deviance(labels: Array, scores: Floats, weights: Floats | None, _: f
     from scipy import special
 
     y, mu = _positive("poisson_deviance", labels, scores, weights, zero_labels=True)
-    return mean_of(2 * special.kl_div(y, mu), weights)
+    return mean_of(_numbers("poisson_deviance", 2 * special.kl_div(y, mu), mu), weights)
 
 
 def gamma_deviance(labels: Array, scores: Floats, weights: Floats | None, _: float | None) -> MetricValue:
@@ -67,7 +67,9 @@ def gamma_deviance(labels: Array, scores: Floats, weights: Floats | None, _: flo
     import numpy as np
 
     y, mu = _positive("gamma_deviance", labels, scores, weights, zero_labels=False)
-    return mean_of(2 * (np.log(mu / y) + y / mu - 1), weights)
+    with np.errstate(over="ignore", divide="ignore"):
+        losses = 2 * (np.log(mu) - np.log(y) + y / mu - 1)
+    return mean_of(_numbers("gamma_deviance", losses, mu), weights)
 
 
 def actual_expected(labels: Array, scores: Floats, weights: Floats | None, _: float | None) -> MetricValue:
@@ -146,6 +148,20 @@ def _positive(
                 code, f"{name} needs {kind}s {range_text}; {count:,} {have} others, the least is {values.min():g}"
             )
     return y, mu
+
+
+def _numbers(name: str, losses: Floats, mu: Floats) -> Floats:
+    """The losses of rows. Raises Undefined where a prediction is so near to 0 that its loss is larger than any number."""
+    import numpy as np
+
+    large = ~np.isfinite(losses)
+    if count := int(np.count_nonzero(large)):
+        are = "rows have" if count > 1 else "row has"
+        least = f"the least is {mu[large].min():g}"
+        raise Undefined(
+            "prediction_outside", f"{name} is larger than any number; {count:,} {are} predictions next to 0, {least}"
+        )
+    return losses
 
 
 def quantile_loss(labels: Array, scores: Floats, weights: Floats | None, q: float | None) -> MetricValue:

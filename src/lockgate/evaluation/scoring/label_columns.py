@@ -24,7 +24,7 @@ _LEADING_ZEROS = re.compile(r"^0+(?=\d)", re.ASCII)
 
 
 class Numbers(SingleColumn):
-    """A column of finite numbers, at least `floor`; NaN where one may be missing and is."""
+    """A column of finite numbers, at least `floor` and as far from 0 as `most`; NaN where one may be missing and is."""
 
     def __init__(
         self,
@@ -34,11 +34,12 @@ class Numbers(SingleColumn):
         *,
         remedy: str,
         floor: float = -np.inf,
+        most: float = np.inf,
         may_lack: bool = False,
     ) -> None:
         super().__init__(dataset, column, purpose, remedy=remedy, may_lack=may_lack)
-        self._floor = floor
-        self._outside = RowFaults(dataset, purpose, column)
+        self._floor, self._most = floor, most
+        self._outside, self._large = (RowFaults(dataset, purpose, column) for _ in range(2))
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
@@ -49,6 +50,7 @@ class Numbers(SingleColumn):
         values = arrays.as_floats(column)
         self._missing.add(np.isnan(values), before)
         self._outside.add(np.isinf(values) | (values < self._floor), before)
+        self._large.add(abs(values) > self._most, before)
         self._values.append(values)
 
     def done(self) -> pa.Array:
@@ -56,6 +58,7 @@ class Numbers(SingleColumn):
         self._outside.refuse(
             "is infinite" if self._floor == -np.inf else "is negative or infinite", remedy=self._remedy
         )
+        self._large.refuse(f"is beyond {self._most:g}", remedy=self._remedy)
         return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0)], dtype=np.float64))
 
 

@@ -20,6 +20,8 @@ from lockgate.evaluation.scoring.repeated_rows import RepeatedRows
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
 
+_MOST = 1e150  # whose square is a number still
+
 
 class CheckedColumns(NamedTuple):
     """rows: their number. columns: column of the scored table → its values. label_values: the distinct labels of two."""
@@ -117,9 +119,13 @@ def _columns(
         elif task == "ranking":
             columns["label"] = Relevance(dataset, spec.label)
         else:
-            columns["label"] = Numbers(dataset, spec.label, "label", remedy="a regression needs a number a row")
+            columns["label"] = Numbers(
+                dataset, spec.label, "label", most=_MOST, remedy="a regression needs a number a row"
+            )
     if spec.weight is not None:
-        columns["weight"] = Numbers(dataset, spec.weight, "weight", floor=0.0, remedy="weights are numbers from 0 on")
+        columns["weight"] = Numbers(
+            dataset, spec.weight, "weight", floor=0.0, most=_MOST, remedy="weights are numbers from 0 on"
+        )
     if spec.cluster is not None:
         columns["cluster"] = Codes(
             dataset, spec.cluster, "cluster", remedy="give each row that belongs to no other a cluster of its own"

@@ -37,11 +37,12 @@ def widened(by_t: Comparison, error: Spread, rare: tuple[Rare, Rare], *, null: f
 
 def _beside_t(rare: Rare, se: float, n_eff: float, alpha: float) -> _BesideT:
     rare = _grown(rare, alpha)
-    variance, step = se * se, (rare.sharp or rare.reach) / max(rare.units, 1.0)
+    step = (rare.sharp or rare.reach) / max(rare.units, 1.0)
+    variance = (se / step) ** 2  # in steps, of which no square is lost
     # All of it where so few make it that t is no judge, and the less of it, the more do.
     few = min((MIN_EFFECTIVE_ROWS / max(n_eff, 1.0)) ** 1.5, 1.0)
-    extreme = min(variance, max(variance * variance / max(n_eff, 1.0) / step**2, variance * few))
-    return _BesideT(rare, variance, step, extreme, math.sqrt(extreme / (extreme + step * step)))
+    extreme = min(variance, max(variance * variance / max(n_eff, 1.0), variance * few))
+    return _BesideT(rare, se * se, step, extreme * step * step, math.sqrt(extreme / (extreme + 1)))
 
 
 def _grown(rare: Rare, alpha: float) -> Rare:

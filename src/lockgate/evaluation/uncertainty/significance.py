@@ -119,7 +119,7 @@ def _open_ends(
         value.value**2 if root else value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, NONE
     )
     # No row moves it farther than (Σψ⁴)^¼, which is (Σψ²)^½ / n_eff^¼.
-    unseen = Rare(value.units, _WORSE * value.units * error.se / max(error.n_eff, 1.0) ** 0.25)
+    unseen = Rare(value.units, _WORSE * max(value.units, 1.0) * error.se / max(error.n_eff, 1.0) ** 0.25)
     limit = max(null, 0.0) ** 2 if root else null
     score = widened(unshown, error, (unseen, unseen), null=limit, confidence=confidence)
     if root:
