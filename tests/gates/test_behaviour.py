@@ -175,6 +175,19 @@ def test_numbers_change_by_more_than_is_tolerated_and_classes_when_they_are_othe
     assert numbers.verdict is classes.verdict is Verdict.PASS
 
 
+def test_rows_of_several_classes_are_answered_or_not() -> None:
+    """Also where a model scores each of them."""
+    kinds = np.array(["a", "b", "c"])[np.arange(999) % 3]
+    table = {name: (kinds == name) * 0.7 + 0.1 for name in "abc"}
+    table |= {"label": kinds, "moved": np.where(np.arange(999) < 5, None, kinds)}
+    result = run_gate(
+        "behaviour", table=table, scores={"candidate": {name: name for name in "abc"}}, task="multiclass",
+        altered={"drop=age": {"candidate": "moved"}}, require=["errors(drop=age) <= 0", "changed_rate(drop=age) <= 5%"],
+    )  # fmt: skip
+
+    assert [one.observed for one in result.findings] == [5.0, 5 / 999]
+
+
 def test_without_a_champion_only_the_candidate_is_judged() -> None:
     """And the reason says what was not."""
     rows = swapped()

@@ -381,3 +381,19 @@ def test_a_score_that_is_called_error_is_one() -> None:
 
     assert scores(alone, task="regression") == [2.5, 1.0]
     assert scores(chosen, task="regression", spec={"column": "error"}) == [2.5, 1.0]
+
+
+@pytest.mark.parametrize("answer", [{"0": [0.0] * 3, "1": [1.0] * 3}, {"prediction": [1.0] * 3}])
+def test_altered_rows_are_answered_as_the_rows_were(answer: dict[str, list[float]]) -> None:
+    """A raise that takes every score to 1 makes no labels of them, nor scores of a label beside them."""
+    for alike, cut in (("scores", 0.7), ("labels", 0.5)):
+        reader = AnswerReader(ScoreReading(Output(), "binary", 1, need_scores=False, threshold=0.7))
+        reader.expect([0, 1], alike=alike)
+        values = reader.finish(reader.read(pa.RecordBatch.from_pydict(answer)))
+
+        assert (values >= cut).tolist() == [True] * 3
+        assert reader.holds_labels == (alike == "labels")
+    reader = AnswerReader(ScoreReading(Output(), "binary", 1, need_scores=True, threshold=0.7))
+    reader.expect([0, 1])
+    with pytest.raises(DataError):
+        reader.finish(reader.read(pa.RecordBatch.from_pydict(answer)))

@@ -55,6 +55,7 @@ def build_altered(
     altered: Callable[[], Array],
     readers: Mapping[str, AnswerReader],
     labels: Sequence[Any] | None,
+    before: Scored,
     columns: Sequence[str],
     path: Path,
     progress: Callable[[int, int], None] | None = None,
@@ -62,11 +63,12 @@ def build_altered(
     """Score altered rows, write what was answered, and open it: a score of each role, and which rows could be altered.
 
     scorers: role → the model's answers to each batch of the data, altered; of several classes the predicted one. altered:
-    asked when all is answered, (n,) bool. labels: the values of the label column, None where they are unknown. The rows are
+    asked when all is answered, (n,) bool. labels: the values of the label column, None where they are unknown. before: the
+    answers to the rows as they were, which say what the altered ones are: all of them may be 1 now. The rows are
     those of `dataset`, in its order; what it says of them besides stands in their scored table. Raises DataError, ModelFault.
     """
-    for reader in readers.values():
-        reader.expect(labels)
+    for role, reader in readers.items():
+        reader.expect(labels, alike=before.kind_of_answers(role))
     values = score_rows(dataset, scorers, dataset.count(), columns=columns, may_fail=True, progress=progress)
     answers = {role: arrays.from_numpy(readers[role].finish(values[role])) for role in sorted(scorers)}
     answers[f"candidate:{ALTERED}"] = arrays.from_numpy(altered().astype(np.float64))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.behaviour.answers import ALTERED
-from lockgate.evaluation.behaviour.rates import CHANGED, FALL_RATE, Outcomes
+from lockgate.evaluation.behaviour.rates import CHANGED, ERRORS, FALL_RATE, Outcomes
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.pictures import rounded
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -37,6 +37,8 @@ def outcomes(
         nowhere = np.zeros(before.rows, bool)
         return Outcomes(nowhere, altered, nowhere)
     unanswered = np.isnan(answers)
+    if line.subject == ERRORS.name:
+        return Outcomes(unanswered, altered, unanswered)
     if line.subject == CHANGED and task != "regression":
         first, second = (_decided(table, role, task=task, threshold=threshold) for table in (before, after))
         hits, up = first != second, second > first if task == "binary" else None

@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -171,6 +171,10 @@ class Scored:
         if form == "labels":
             return 0.5
         return threshold if form is None or threshold is None else float(np.dtype(form).type(threshold))
+
+    def kind_of_answers(self, role: str) -> Literal["scores", "labels"]:
+        """What the answers of that role's model are."""
+        return "labels" if self.answers.get(role) == "labels" else "scores"
 
     def per_row(self, role: str, name: str) -> Array:
         """(n,) float64, a row metric of that model; NaN where it gave none."""

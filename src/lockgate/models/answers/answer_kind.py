@@ -64,15 +64,17 @@ class ColumnFacts:
         return kinds.get(self.values) or f"nothing but {_listed(self.distinct).replace(', ', ' and ')}"
 
 
-def decide(facts: ColumnFacts, reading: ScoreReading, labels: Sequence[Any] | None) -> Callable[[Any], bool] | None:
+def decide(
+    facts: ColumnFacts, reading: ScoreReading, labels: Sequence[Any] | None, *, are_labels: bool = False
+) -> Callable[[Any], bool] | None:
     """None where the answers are scores; where they are labels, which of them is the positive one.
 
-    labels: the values of the label column, None where they are unknown. Raises DataError where labels will not do, where
+    labels: the values of the label column, None where they are unknown. are_labels: that is known already. Raises DataError where labels will not do, where
     their coding is not that of the label column, and where it is unclear what the answers are.
     """
     if facts.distinct == ():
         return None
-    if not _are_labels(facts, reading, labels):
+    if not (are_labels or _are_labels(facts, reading, labels)):
         if reading.output.label is not None and facts.chosen is None:
             raise DataError(
                 f"{facts.source} holds scores, and whether they are those of the class {reading.output.label!r}, which "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,7 @@ class AnswerReader:
         self.reading, self._may_fail, self._recorded, self._role = reading, may_fail, recorded, role
         self.labels: tuple[Any, ...] | None = None
         self.holds_labels = False
+        self._alike: Literal["scores", "labels"] | None = None
         self._column = _Column()
         self._beside = LabelsBeside()
         self._name: str | None = None
@@ -51,9 +52,12 @@ class AnswerReader:
         self._positive: dict[float, float] | None = None
         self._one_hot = reading.task == "multiclass"
 
-    def expect(self, labels: Sequence[Any] | None) -> None:
-        """Take note of the values of the label column; None where they are unknown."""
-        self.labels = None if labels is None else tuple(labels)
+    def expect(self, labels: Sequence[Any] | None, *, alike: Literal["scores", "labels"] | None = None) -> None:
+        """Take note of the values of the label column; None where they are unknown.
+
+        alike: what the model's answers to the same rows were, before these were altered; so are these, whatever they look like.
+        """
+        self.labels, self._alike = None if labels is None else tuple(labels), alike
 
     @property
     def precision(self) -> str | None:
@@ -112,6 +116,8 @@ class AnswerReader:
         return self.scores(values)
 
     def _decide(self, values: Array) -> None:
+        if self._alike == "scores":
+            return
         if self.reading.need_scores and self._one_hot and values.ndim == 2 and values.size:
             raise labels_only("the model's answer, whole numbers 0 and 1 in a column for each class,")
         if self.reading.task == "binary" and self._name is not None and self._column.kinds:
@@ -129,8 +135,9 @@ class AnswerReader:
                 method=model.get("method"),
                 recorded=self._recorded is not None,
             )
-            positive = decide(facts, self.reading, self.labels)
-            self._beside.refuse(self._source, labels=self.labels, positive=self.reading.positive)
+            positive = decide(facts, self.reading, self.labels, are_labels=self._alike == "labels")
+            if self._alike is None:
+                self._beside.refuse(self._source, labels=self.labels, positive=self.reading.positive)
             if positive is not None:
                 self.holds_labels = True
                 self._positive = {code: float(positive(value)) for code, value in column.coded()}
@@ -165,7 +172,7 @@ class AnswerReader:
         of_one_class = bool(by_class) and self._model.get("method") == "predict_proba"
         if len(names) == 1 and not (binary and (spec.label is not None or of_one_class)):
             return names[0], None
-        if binary:
+        if binary and self._alike is None:
             self._refuse_labels_beside(answer)
         if spec.label is None and (not binary or len(names) > 2):
             raise unclear_score(names, f"has {len(names)} columns, and which is the score is unclear")

@@ -68,6 +68,7 @@ def altered_answers(builder: CaseBuilder, name: str, alteration: Alteration, wit
         altered=lambda: altered["candidate"].altered,
         readers=readers,
         labels=builder.inputs.label_values(dataset),
+        before=builder.case.scored(name),
         columns=columns,
         path=builder.scored_files.path(key),
         progress=None if progress is None else lambda done, rows: progress(f"{name}, {alteration.words}", done, rows),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.case import Case
     from lockgate.evaluation.leaks.column_gain import PermutedColumns
+    from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.input_plan import InputPlan
     from lockgate.runs.case_builder import CaseBuilder
 
@@ -48,13 +49,14 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
             remedy="leave scores out, or the line",
         )
     columns, compared = own_columns(case, dataset)
-    rows = case.scored(name).rows
+    before = case.scored(name)
+    rows = before.rows
     if not columns or not rows:
         return PermutedColumns(dict.fromkeys(columns, ()), compared)
     plan = builder.inputs.checked_plan(case.candidate, dataset)
     chosen = np.unique(np.linspace(0, rows - 1, _most(dataset, plan, rows)).astype(np.intp))
     table = _chosen_rows(dataset, plan, chosen)
-    rng, ask = np.random.default_rng(case.seed), _asking(builder, dataset, plan)
+    rng, ask = np.random.default_rng(case.seed), _asking(builder, dataset, plan, before)
     permuted = {}
     for number, column in enumerate(columns):
         answers = []
@@ -103,8 +105,8 @@ def _exchanged(table: pa.Table, plan: InputPlan, column: str, donors: NDArray[np
     return table
 
 
-def _asking(builder: CaseBuilder, dataset: Dataset, plan: InputPlan) -> Callable[[pa.Table], Array]:
-    """What asks the candidate for the scores of rows, on the way that all rows go."""
+def _asking(builder: CaseBuilder, dataset: Dataset, plan: InputPlan, before: Scored) -> Callable[[pa.Table], Array]:
+    """What asks the candidate for the scores of rows, on the way that all rows go. before: its answers to them as they are."""
     import numpy as np
 
     from lockgate.models.output import scorer
@@ -114,7 +116,7 @@ def _asking(builder: CaseBuilder, dataset: Dataset, plan: InputPlan) -> Callable
 
     def scores(table: pa.Table) -> Array:
         reader = builder.readers(dataset, classes, replayed=False)["candidate"]
-        reader.expect(labels)
+        reader.expect(labels, alike=before.kind_of_answers("candidate"))
         score = builder.inputs.feed(scorer(model, reader), dataset, plan)
         return reader.finish(np.concatenate(list(score(iter(table.to_batches(max_chunksize=_BATCH))))))
 
