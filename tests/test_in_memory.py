@@ -65,6 +65,18 @@ def test_a_function_or_scores_will_do() -> None:
     assert by_function == by_values
 
 
+def test_rows_that_a_model_was_trained_on_are_left_out() -> None:
+    """Recognised by the columns that it is given, whatever else either table has."""
+    model, training = Classifier((0, 1)), FRAME.head(6).assign(more=1).drop(columns="geo")
+    found = lockgate.evaluate(model, FRAME, label="late", require=["auc >= 0.8"], not_in=training)
+
+    assert found.passed
+    assert found.findings[0].rows == SIZE - 6
+    assert "6 of 600 rows of table are in the training rows" in found.reason
+    with pytest.raises(UsageError, match="not_in has no column 'age'; it has amount"):
+        lockgate.evaluate(model, FRAME, label="late", require=["auc >= 0.8"], not_in=training[["amount"]])
+
+
 def test_several_classes_are_told_by_their_names() -> None:
     """Those of the model, or the labels in order."""
     names = np.array(["a", "b", "c"])

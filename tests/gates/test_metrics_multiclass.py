@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lockgate.errors import UsageError
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
@@ -150,13 +151,9 @@ def test_plain_labels_answer_what_is_asked_of_labels() -> None:
 
 
 def test_plain_labels_have_no_probabilities() -> None:
-    """The finding says why, and what to do; it is no pass."""
-    [finding] = asked(tickets(), "log_loss <= 1", scores={"candidate": "new_team"}).findings
-
-    assert (finding.verdict, finding.code) == (Verdict.INCONCLUSIVE, "labels_only")
-    assert "the answers are class labels, and log_loss needs a score of each class" in finding.reason
-    assert finding.remedy is not None
-    assert "predict_proba" in finding.remedy
+    """The line is refused, with what to name."""
+    with pytest.raises(UsageError, match=r"log_loss needs a score of each class, and .* names one column of labels"):
+        asked(tickets(), "log_loss <= 1", scores={"candidate": "new_team"})
 
 
 def test_a_class_that_is_none_breaks_the_gate_with_the_classes() -> None:

@@ -17,7 +17,7 @@ BINARY = [
     "accuracy >= 0.6", "accuracy >= champion - 0.02 on each country", "precision >= 0.5", "recall >= champion - 0.1",
     "recall(threshold=0.7) >= 0.6", "f1 >= 0.7", "f1 >= champion - 0.05", "positive_rate <= 60%", "false_positive_rate <= 0.3",
     "recall_at_precision(0.8) >= 0.1", "recall_at_precision(precision=0.7) >= champion - 0.2", "log_loss <= 0.7",
-    "log_loss <= champion * 1.05", "brier <= champion + 0.02", "calibration_error <= 0.2", "calibration_error <= champion + 0.1",
+    "log_loss <= champion * 1.05", "brier <= champion + 0.02", "calibration_error <= 0.2", "brier <= 0.3",
     "positive_rate gap over country <= 10%", "auc gap over country <= 0.1", "recall gap over country <= 0.02",
 ]  # fmt: skip
 CLAIMS: list[Any] = [
@@ -55,6 +55,11 @@ SHADOW = [
     "errors <= 0",
     "new_errors <= 5",
 ]
+BEHAVIOUR = [
+    "changed_rate(swap=country) <= 5%", "changed_rate(noise=1%) <= champion + 0.05", "changed_rate(drop=amount) <= 1%",
+    "fall_rate(raise=amount) <= 1% on each country", "rise_rate(raise=amount, tolerance=0.005) <= 10%", "errors(drop=amount) <= 0",
+    "changed_rate(swap=country) gap over country <= 10%",
+]  # fmt: skip
 SCORES = {"candidate": "p_new", "champion": "p_old"}
 
 
@@ -119,9 +124,24 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     )
     yield "shadow", "shadow", {**payments, "require": SHADOW}
     yield "shadow, unanswered", "shadow", {**payments, "table": lost, "require": SHADOW}
+    yield "behaviour", "behaviour", _altered(payments)
+    yield "behaviour and seen rows", "behaviour", {
+        **_altered(payments), "not_in": rows[["country", "amount", "user"]].head(5), "max_seen": 0.5,
+    }  # fmt: skip
+    yield "seen rows", "metrics", {**payments, "require": BINARY[:2], "not_in": rows[["id"]].head(300)}
     yield "latency of a table", "latency", {**payments, "require": ["p50_ms <= 20"]}
     beside = ["recall gap over country <= champion + 0.05", "auc gap over country <= champion * 2"]
     yield "gaps beside the champion", "metrics", {**payments, "require": beside}
+
+
+def _altered(payments: dict[str, Any]) -> dict[str, Any]:
+    """Rows whose altered answers lie beside them; one in fifty is not answered with no amount."""
+    rows = payments["table"]
+    moved = (rows["p_new"] * 0.97).where(rows["id"] % 50 != 7)
+    table = rows.assign(swapped=rows["p_new"] * 0.98, raised=rows["p_new"] * 1.01, dropped=moved, old=rows["p_old"])
+    answers = {"swap=country": "swapped", "raise=amount": "raised", "noise=1%": "swapped", "drop=amount": "dropped"}
+    altered = {way: {"candidate": column, "champion": "old"} for way, column in answers.items()}
+    return {**payments, "table": table, "altered": altered, "require": BEHAVIOUR}
 
 
 def measure() -> list[dict[str, Any]]:

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.data.dataset import INDEX_COLUMN, Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.stored_columns import column_of
+from lockgate.hashing import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lockgate.data.overlap.seen_rows import SeenRows
 
 
 class TableDataset(Dataset):
     """Rows that are in memory already. The path of the spec is only a name."""
 
-    def __init__(self, table: pa.Table, spec: DatasetSpec) -> None:
-        super().__init__("table", spec, Path())
+    def __init__(
+        self, table: pa.Table, spec: DatasetSpec, *, find_seen: Callable[[Dataset], SeenRows] | None = None
+    ) -> None:
+        super().__init__("table", spec, Path(), find_seen=find_seen)
         self._table = table
 
     @property
     def version(self) -> None:
         return None
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the rows as a stream of Arrow."""
+        import pyarrow as pa
+
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, self.schema) as writer:
+            writer.write_table(self._table.replace_schema_metadata(None).combine_chunks())
+        return sha256(stream.getvalue().to_pybytes())
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        return {}
 
     @property
     def schema(self) -> pa.Schema:

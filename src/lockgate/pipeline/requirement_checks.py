@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.names import meant
@@ -21,41 +22,34 @@ from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 
 
 class RequirementChecks:
-    """The requirement lines of one gate, compared with what the pipeline can give."""
+    """The requirement lines of one gate as they stand in a file, compared with what the pipeline can give."""
 
     def __init__(
         self, tree: Node, pipeline: Pipeline, draft: GateDraft, cls: type[Gate], refused: set[NodePath]
     ) -> None:
         data = tree.child("data")
         self.declared = list(data.value) if data is not None and isinstance(data.value, dict) else []
-        self.pipeline, self.draft, self.refused = pipeline, draft, refused
-        self.cls = cls
-        self.subjects: Mapping[str, Subject] = (draft.gate or cls).subjects
-        self.takes_data = "data" in cls.model_fields
-        self.data_name = draft.text("data") or (self.declared[0] if len(self.declared) == 1 else None)
-        self.dataset: DatasetSpec | None = pipeline.data.get(self.data_name or "")
-        self.data_accepted = not refused & {("data",), ("data", self.data_name or "")}
+        self.draft, self.refused, self.cls = draft, refused, cls
+        name = draft.text("data") or (self.declared[0] if len(self.declared) == 1 else None)
+        self.checks = LineChecks(pipeline, draft.gate or cls, draft.title, name, frozenset(refused))
 
     def complaints(self) -> Complaints:
         yield from self._data()
         for path, node, line in self._lines():
-            for message in self._line(line):
+            for message in self.checks.complaints(line):
                 yield path, Complaint(node.at, message)
 
     def _lines(self) -> Sequence[tuple[NodePath, Node, Requirement]]:
         """The lines of the gate; of its default ones, where there is no champion, those that can do without, if any can."""
         lines = list(self.draft.lines())
-        if self._champion or self.draft.node.child("require") is not None:
+        if self.checks.champion or self.draft.node.child("require") is not None:
             return lines
-        return [entry for entry in lines if not compares(entry[2], self.subjects.get(entry[2].subject))] or lines
-
-    @property
-    def _champion(self) -> bool:
-        return self.pipeline.has_champion or ("champion",) in self.refused
+        subjects = self.checks.subjects
+        return [entry for entry in lines if not compares(entry[2], subjects.get(entry[2].subject))] or lines
 
     def _data(self) -> Complaints:
         name, declared = self.draft.text("data"), ", ".join(self.declared) or "none"
-        if not self.takes_data or ("data",) in self.refused:
+        if not self.checks.takes_data or ("data",) in self.refused:
             return
         if name is not None and name not in self.declared:
             message = f"no data is called {name!r}; declared: {declared}{guess(name, self.declared)}"
@@ -69,17 +63,58 @@ class RequirementChecks:
         return bool(self.cls.model_fields["data"].is_required())
 
     def _needs_rows(self) -> bool:
-        subjects = [self.subjects.get(line.subject) for _, _, line in self.draft.lines()]
+        subjects = [self.checks.subjects.get(line.subject) for _, _, line in self.draft.lines()]
         return any(subject is not None and subject.of_rows for subject in subjects)
 
-    def _line(self, line: Requirement) -> Iterator[str]:
+
+@dataclass(frozen=True)
+class LineChecks:
+    """What is in the way of a requirement line: what no data could satisfy, and what the pipeline or the table does not give.
+
+    gate: with its fields where they are right, else its class. data_name: of the data that it measures on, None where that is not
+    known. refused: parts of the pipeline of which nothing is concluded. data_words: what sentences call the data; its name else.
+    """
+
+    pipeline: Pipeline
+    gate: Gate | type[Gate]
+    title: str
+    data_name: str | None
+    refused: frozenset[NodePath] = frozenset()
+    data_words: str = ""
+
+    @cached_property
+    def subjects(self) -> Mapping[str, Subject]:
+        return self.gate.subjects
+
+    @property
+    def takes_data(self) -> bool:
+        return "data" in (self.gate if isinstance(self.gate, type) else type(self.gate)).model_fields
+
+    @property
+    def champion(self) -> bool:
+        return self.pipeline.has_champion or ("champion",) in self.refused
+
+    @property
+    def dataset(self) -> DatasetSpec | None:
+        return self.pipeline.data.get(self.data_name or "")
+
+    @property
+    def data_accepted(self) -> bool:
+        return not self.refused & {("data",), ("data", self.data_name or "")}
+
+    @property
+    def where(self) -> str:
+        return self.data_words or f"data.{self.data_name}"
+
+    def complaints(self, line: Requirement) -> Iterator[str]:
+        """Each with what to write."""
         subject = self.subjects.get(line.subject)
         if subject is not None and ("task",) not in self.refused:
             subject = subject.in_task(self.pipeline.task)
         if subject is None:
             if ("per_row",) not in self.refused:
                 subjects = ", ".join(sorted(self.subjects)) or "none"
-                yield f"{self.draft.title} knows no {line.subject!r}; known: {subjects}{guess(line.subject, self.subjects)}"
+                yield f"{self.title} knows no {line.subject!r}; known: {subjects}{guess(line.subject, self.subjects)}"
             return
         yield from self._arguments(line, subject)
         yield from self._needs(line, subject)
@@ -95,12 +130,12 @@ class RequirementChecks:
                 f"{str(line)!r}: if_inconclusive: ask needs somebody who can accept it, and nobody signs here; "
                 "leave it out, or write signoff with require: {owners: 1}"
             )
-        if "champion" in subject.needs and not self._champion and not line.limit.relative:
+        if "champion" in subject.needs and not self.champion and not line.limit.relative:
             yield (
                 f"{str(line)!r}: {subject.name} compares with a champion, and there is none here; "
                 "give the pipeline champion: {alias: production, else: none}"
             )
-        yield from satisfiability.refusals(line, subject, champion=self._champion, confidence=CONFIDENCE)
+        yield from satisfiability.refusals(line, subject, champion=self.champion, confidence=CONFIDENCE)
 
     def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
         yield from subject.misfits(line)
@@ -129,7 +164,7 @@ class RequirementChecks:
 
     def _columns(self, line: Requirement, subject: Subject, dataset: DatasetSpec) -> Iterator[str]:
         """Columns of the data that the line needs and that are not named."""
-        text, where = repr(str(line)), f"data.{self.data_name}"
+        text, where = repr(str(line)), self.where
         if "label" in subject.needs and dataset.label is None:
             yield f"{text}: {subject.name} needs labels, and {where} names no label column"
         if "query" in subject.needs and dataset.query is None:
@@ -141,7 +176,8 @@ class RequirementChecks:
                 f"{text}: {subject.name} needs a score of each class, and {where}.scores.{labels_only[0]} "
                 f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
             )
-        if dataset.scores is not None and "champion" not in scores and compares(line, subject):
+        named = dataset.scores is None or "champion" in scores or ("champion",) in self.refused
+        if not named and compares(line, subject):
             yield f"{text} compares with a champion, and {where}.scores names no column of its scores"
 
     def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
@@ -153,13 +189,13 @@ class RequirementChecks:
             return
         if self.dataset is None:
             return
-        slices, where = self._slices(self.dataset), f"data.{self.data_name}"
-        if self.dataset.small_slices.below == "merge" and not self.cls.by_group:
-            yield f"{text}: {where} pools small slices, which {self.draft.title} does not; write below: watch or block"
-        if not self.cls.by_group:
+        slices, where = self._slices(self.dataset), self.where
+        if self.dataset.small_slices.below == "merge" and not self.gate.by_group:
+            yield f"{text}: {where} pools small slices, which {self.title} does not; write below: watch or block"
+        if not self.gate.by_group:
             for name, spec in slices.items():
                 if spec.cross is not None and (scope.kind == "each_slice" or scope.name == name):
-                    yield f"{text}: {name!r} of {where} is crossed, which {self.draft.title} does not judge"
+                    yield f"{text}: {name!r} of {where} is crossed, which {self.title} does not judge"
         if scope.kind == "each_slice":
             if not slices:
                 yield f"{text}: {where} declares no slices; write slices: there, or leave the scope out"
@@ -181,15 +217,15 @@ class RequirementChecks:
         text = repr(str(line))
         if line.gap is None or not self.data_accepted:
             return
-        if not self.cls.by_group or not subject.of_rows:
-            yield f"{text}: {self.draft.title} does not compare the slices of {subject.name}; leave `gap over` out"
+        if not self.gate.by_group or not subject.of_rows:
+            yield f"{text}: {self.title} does not compare the slices of {subject.name}; leave `gap over` out"
             return
         if self.dataset is None:
             return
         slices = self._slices(self.dataset)
         if line.gap not in slices:
             declared = ", ".join(slices) or "none"
-            yield f"{text}: data.{self.data_name} has no slice {line.gap!r}; declared: {declared}{guess(line.gap, slices)}"
+            yield f"{text}: {self.where} has no slice {line.gap!r}; declared: {declared}{guess(line.gap, slices)}"
         elif len(slices[line.gap].values or (1, 2)) < 2:
             yield f"{text}: the slice {line.gap!r} has one value, and a gap needs two"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 
 from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
 from lockgate.data.class_labels import class_text
+from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.overlap.seen_rows import Reference, SeenRows, find_seen_rows
 from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import UsageError
 from lockgate.evaluation.behaviour.alteration import WAYS, Alteration, alteration_of, problems
@@ -30,10 +33,11 @@ from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.class_scores import class_indices
 from lockgate.models.model import Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.pipeline.requirement_checks import LineChecks
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs.run import PipelineRun, now
 
-_DATA = "table"
+_DATA, _TRAINING = "table", "the training rows"
 Scores = Mapping[str, str | Mapping[str, str]]
 
 
@@ -54,6 +58,8 @@ def run_gate(
     query: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
     altered: Mapping[str, Mapping[str, str]] | None = None,
+    not_in: Any = None,
+    max_seen: float | None = None,
     **fields: Any,
 ) -> GateResult:
     """The result of one gate of `kind` on a table.
@@ -64,7 +70,8 @@ def run_gate(
     where it is left out, that of the requirements, else of the scores and the label. classes: of task multiclass, else
     those of the label. query: the column that says which rows of a ranking belong to one query. altered: for gate behaviour, how
     rows are altered → {candidate: column, champion: column} of the scores of the altered rows, or of their classes, as
-    {"swap=sex": {"candidate": "swapped"}}. fields: of the gate. For a gate that replays requests, or alters rows, a missing
+    {"swap=sex": {"candidate": "swapped"}}. not_in, max_seen: as of data in a pipeline; a table of the rows that the candidate was
+    trained on, which are recognised by all its columns but those with a role here. fields: of the gate. For a gate that replays requests, or alters rows, a missing
     score is one that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
@@ -72,15 +79,17 @@ def run_gate(
     gate, arrow = _gate(kind, require, fields), _arrow(table)
     answers = {_alteration(text): columns for text, columns in (altered or {}).items()}
     columns = {"label": label, "cluster": cluster, "weight": weight, "query": query}
-    more = {"slices": tuple(slices), "small_slices": dict(small_slices or {})}
+    more: dict[str, Any] = {"slices": tuple(slices), "small_slices": dict(small_slices or {})}
+    more |= {} if not_in is None else {"not_in": {"path": _TRAINING}}
+    more |= {} if max_seen is None else {"max_seen": max_seen}
     spec = _spec(arrow, scores, columns, more)
     class_names = tuple(class_text(name) for name in classes)
-    task = _fit(gate, spec, arrow, task=task, several=bool(classes), label=label)
+    task = task or _inferred_task(gate, spec, arrow, several=bool(classes), label=label)
+    pipeline = _pipeline(gate, spec, task=task, classes=class_names, positive=positive, threshold=threshold)
+    _refuse(pipeline)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        run = _TableRun(
-            arrow, spec, task, positive, class_names, threshold, _needs_scores(gate), Path(scratch), answers
-        )
-        return run.run(gate)
+        training = None if not_in is None else TableDataset(_arrow(not_in), DatasetSpec(path=_TRAINING))
+        return _TableRun(pipeline, arrow, threshold, _needs_scores(gate), Path(scratch), answers, training).run()
 
 
 def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
@@ -93,14 +102,15 @@ def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
     try:
         gate = cls.model_validate(values)
     except ValidationError as refusal:
-        error = refusal.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in error["loc"])
-        message = error.get("ctx", {}).get("error", error["msg"])
-        raise UsageError(f"gate {kind}: {path}: {message}") from refusal
-    for line in gate.lines:
-        if gate.subjects and line.subject not in gate.subjects:
-            raise UsageError(f"gate {kind} has no subject {line.subject!r}; known: {', '.join(gate.subjects)}")
+        raise UsageError(f"gate {kind}: {_first(refusal)}") from refusal
     return gate
+
+
+def _first(refusal: ValidationError) -> str:
+    error = refusal.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in error["loc"])
+    message = error.get("ctx", {}).get("error", error["msg"])
+    return f"{path}: {message}" if path else str(message)
 
 
 def _spec(
@@ -116,38 +126,44 @@ def _spec(
     missing = [name for name in (*scored, *named.values()) if name is not None and name not in names]
     if missing:
         raise UsageError(f"the table has no column {missing[0]!r}; it has {', '.join(names)}")
-    return DatasetSpec.model_validate({"path": "table", "scores": roles, **named, **more})
+    try:
+        return DatasetSpec.model_validate({"path": "table", "scores": roles, **named, **more})
+    except ValidationError as refusal:
+        raise UsageError(f"table: {_first(refusal)}") from refusal
 
 
-def _fit(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, task: str | None, several: bool, label: str) -> str:
-    """The task, the gate's own where none was named. Raises UsageError for a line that the table cannot answer."""
-    declared = [entry.slice_name for entry in spec.slices]
-    for line in gate.lines:
-        subject = gate.subjects.get(line.subject)
-        needs = () if subject is None else subject.needs
-        if "label" in needs and spec.label is None:
-            raise UsageError(f"{str(line)!r} needs labels, and the table has no column {label!r}")
-        if "query" in needs and spec.query is None:
-            raise UsageError(f"{str(line)!r} is judged by query; name the column of queries with query=")
-        if "no champion" in needs and line.limit.relative:
-            raise UsageError(f"{str(line)!r}: {line.subject} compares with the champion already; write a number")
-        if line.scope.kind == "overall":
-            continue
-        if subject is not None and not subject.of_rows:
-            raise UsageError(f"{str(line)!r}: {subject.name} is not measured by slice; leave the scope out")
-        names = [name for name, _ in line.scope.cell] or ([line.scope.name] if line.scope.name else [])
-        for name in names if declared else names or ["each slice"]:
-            if name not in declared:
-                slices = ", ".join(declared) or "none"
-                raise UsageError(f"{str(line)!r}: no slice is called {name!r}; declared with slices=: {slices}")
-    if task is not None:
-        return task
+def _inferred_task(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, several: bool, label: str) -> str:
+    """The only one of which all requirements are, else that of the scores and the label."""
     subjects = [gate.subjects.get(line.subject) for line in gate.lines]
     tasks = [set(subject.tasks) for subject in subjects if subject is not None and subject.tasks]
     possible = set.intersection(*tasks) if tasks else set()
     if several or any(not isinstance(role, str) for role in (spec.scores or {}).values()):
         possible &= {"multiclass"}
     return possible.pop() if len(possible) == 1 else _task(arrow, label)
+
+
+def _pipeline(gate: Gate, spec: DatasetSpec, **fields: Any) -> Pipeline:
+    """The pipeline that the gate and its table would be, as `gate check` looks at one."""
+    return Pipeline.model_construct(model="table", gates=(gate,), data={_DATA: spec}, **fields)
+
+
+def _refuse(pipeline: Pipeline) -> None:
+    """Raise UsageError with what `gate check` would say of the gate, of all that a table decides.
+
+    Whether there is a champion is left open, as before a first promotion; scores are held against a threshold only where they are
+    no labels, which nobody has looked at yet; nobody signs.
+    """
+    (gate,), spec = pipeline.gates, pipeline.data[_DATA]
+    undecided = frozenset({("champion",), ("threshold",), ("signoff",)})
+    checks = LineChecks(pipeline, gate, f"gate {gate.title}", _DATA, undecided, data_words="the table")
+    messages = [message for line in gate.lines for message in checks.complaints(line)]
+    if not messages:
+        # Of altered rows the answers are given too, so that a model need not be there.
+        altered = any(way in subject.args for subject in gate.subjects.values() for way in WAYS)
+        answered = spec.model_copy(update={"scores": None}) if altered else spec
+        messages = [message for _, message in gate.complaints(pipeline.model_copy(update={"data": {_DATA: answered}}))]
+    if messages:
+        raise UsageError("\n".join(dict.fromkeys(messages)))
 
 
 def _needs_scores(gate: Gate) -> bool:
@@ -158,22 +174,39 @@ def _needs_scores(gate: Gate) -> bool:
 
 @dataclass(frozen=True)
 class _TableRun:
-    """A run of one gate in whose case everything is already scored."""
+    """A run of one gate in whose case everything is already scored. training: the rows that `not_in` names."""
 
+    pipeline: Pipeline
     arrow: pa.Table
-    spec: DatasetSpec
-    task: str
-    positive: Any
-    classes: tuple[str, ...]
     threshold: float | None
     need_scores: bool
     folder: Path
     altered: Mapping[Alteration, Mapping[str, str]]
+    training: TableDataset | None
 
-    def run(self, gate: Gate) -> GateResult:
-        fields: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
+    @cached_property
+    def dataset(self) -> TableDataset:
+        return TableDataset(self.arrow, self.spec, find_seen=None if self.training is None else self._find_seen)
+
+    @cached_property
+    def rows(self) -> pa.Table:
+        """Those by which the gate judges: all that the candidate was not trained on. Raises DataError."""
+        overlap = self.dataset.seen_rows
+        return self.arrow if overlap is None else self.arrow.filter(from_numpy(overlap.unseen))
+
+    def _find_seen(self, dataset: Dataset) -> SeenRows:
+        assert self.training is not None  # noqa: S101  # nobody looks else
+        left_out = {*dataset.spec.roles, *self.training.index_columns}
+        columns = tuple(name for name in self.training.columns if name not in left_out)
+        return find_seen_rows(dataset, [Reference(self.training, columns)])
+
+    @property
+    def spec(self) -> DatasetSpec:
+        return self.pipeline.data[_DATA]
+
+    def run(self) -> GateResult:
         run = PipelineRun(
-            pipeline=Pipeline.model_construct(**fields),
+            pipeline=self.pipeline,
             case=self._case(),
             folder=RunFolder(self.folder),
             nonce="",
@@ -184,7 +217,7 @@ class _TableRun:
         return run.results[0]
 
     def _case(self) -> Case:
-        dataset, scored = TableDataset(self.arrow, self.spec), list[Scored]()
+        scored = list[Scored]()
 
         def score(_: str) -> Scored:
             scored[:] = [self._scored()]
@@ -193,12 +226,12 @@ class _TableRun:
         return Case(
             candidate=_contender("candidate"),
             champion=_contender("champion") if "champion" in (self.spec.scores or {}) else None,
-            task=self.task,
+            task=self.pipeline.task,
             folder=self.folder,
             seed=0,
             datasets=(_DATA,),
             input_plan=_no_model,
-            dataset=lambda _: dataset,
+            dataset=lambda _: self.dataset,
             scored=score,
             notes=lambda: tuple(note for table in scored for note in _copied(table)),
             replayed=lambda _: self._replayed(),
@@ -208,17 +241,21 @@ class _TableRun:
         )
 
     def _scored(self) -> Scored:
-        task: Any = self.task
         return Scored.from_table(
-            self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes, readers=self._readers()
+            self.rows,
+            self.spec,
+            task=self.pipeline.task,
+            positive=self.pipeline.positive,
+            classes=self.pipeline.classes,
+            readers=self._readers(),
         )
 
     def _readers(self) -> dict[str, AnswerReader]:
         """What says whether a column holds scores or labels of two classes, as `gate run` does of recorded scores."""
-        if self.task != "binary":
+        if self.pipeline.task != "binary":
             return {}
         readings = {
-            role: ScoreReading(Output(), "binary", self.positive, self.need_scores, threshold=self.threshold)
+            role: ScoreReading(Output(), "binary", self.pipeline.positive, self.need_scores, threshold=self.threshold)
             for role in self.spec.scores or {}
         }
         return {role: AnswerReader(reading, may_fail=True, recorded=role) for role, reading in readings.items()}
@@ -231,23 +268,23 @@ class _TableRun:
                 f"the table has no scores of rows altered by {alteration}; given with altered=: {known}",
                 remedy=f"give altered={{{str(alteration)!r}: {{'candidate': column}}}}",
             )
-        columns = {f"candidate:{ALTERED}": from_numpy(np.ones(self.arrow.num_rows))}
+        columns = {f"candidate:{ALTERED}": from_numpy(np.ones(self.rows.num_rows))}
         for role, name in self.altered[alteration].items():
-            if name not in self.arrow.column_names:
-                raise UsageError(f"the table has no column {name!r}; it has {', '.join(self.arrow.column_names)}")
-            column = whole(self.arrow.column(name))
+            if name not in self.rows.column_names:
+                raise UsageError(f"the table has no column {name!r}; it has {', '.join(self.rows.column_names)}")
+            column = whole(self.rows.column(name))
             if classes:
                 indices = class_indices(column, classes)
                 columns[role] = from_numpy(np.where(indices < 0, np.nan, indices))
             else:
                 columns[role] = from_numpy(to_floats(column))
-        return Scored(columns.get, rows=self.arrow.num_rows, sha256=lambda: "", slices=())
+        return Scored(columns.get, rows=self.rows.num_rows, sha256=lambda: "", slices=())
 
     def _replayed(self) -> Scored:
         """The same, where a missing score is a request that was not answered; of several classes each must be there."""
-        if self.task == "multiclass":
+        if self.pipeline.task == "multiclass":
             return self._scored()
-        table, scores = self.arrow, dict[str, Any]()
+        table, scores = self.rows, dict[str, Any]()
         for role, name in (self.spec.scores or {}).items():
             column = whole(table.column(name))
             assert isinstance(name, str)  # noqa: S101  # replays are of one score
@@ -255,8 +292,7 @@ class _TableRun:
                 scores[role] = to_floats(column)
                 filled = from_numpy(np.nan_to_num(scores[role]))
                 table = table.set_column(table.schema.get_field_index(name), name, filled)
-        task: Any = self.task
-        scored = Scored.from_table(table, self.spec, task=task, positive=self.positive)
+        scored = Scored.from_table(table, self.spec, task=self.pipeline.task, positive=self.pipeline.positive)
         for attribute, values in scores.items():
             setattr(scored, attribute, values)
         return scored

@@ -98,6 +98,8 @@ def evaluate(
     cluster: str | None = None,
     query: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
+    not_in: Any = None,
+    max_seen: float | None = None,
 ) -> Evaluation:
     """Decide requirements on a model, as the gate `metrics` of a pipeline would, by the same statistics.
 
@@ -105,7 +107,8 @@ def evaluate(
     they are called in this process. data: a pandas or Arrow table, or a dict of columns, with the column `label`. require:
     lines as in a pipeline, `auc >= champion - 0.02 on each slice`. slices: names of columns, or entries as in `data.*.slices`.
     positive: the label that scores speak for, where labels are not 0 and 1; the second of a classifier's `classes_` else.
-    features: the columns that models are given; a model's `feature_names_in_` else, or all without a role.
+    features: the columns that models are given; a model's `feature_names_in_` else, or all without a role. not_in, max_seen: as
+    of data in a pipeline; a table of the rows that `model` was trained on, recognised by the columns that it is given.
     Raises UsageError for what does not fit; what a model raises itself is left alone.
     """
     if model is None or not require:
@@ -123,6 +126,7 @@ def evaluate(
     )
     if positive is None:
         positive = _positive(model, labels)
+    training = None if not_in is None else _training(not_in, _inputs(model, inputs))
     columns: dict[str, Any] = {}
     table = frame.copy()
     for role, answering in (("candidate", model), ("champion", champion)):
@@ -136,9 +140,24 @@ def evaluate(
     result = run_gate(
         "metrics", table=table, scores=columns, require=require, slices=slices, task=task,
         positive=1 if positive is None else positive, threshold=threshold, label=label, weight=weight, cluster=cluster,
-        query=query, small_slices=small_slices,
+        query=query, small_slices=small_slices, not_in=training, max_seen=max_seen,
     )  # fmt: skip
     return Evaluation(result)
+
+
+def _training(table: Any, columns: Sequence[Any]) -> pd.DataFrame:
+    """The columns of training rows by which they are recognised. Raises UsageError where they lack one."""
+    frame = _frame(table)
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise UsageError(f"not_in has no column {str(missing[0])!r}; it has {', '.join(map(str, frame.columns))}")
+    return frame[list(columns)]
+
+
+def _inputs(model: Any, inputs: pd.DataFrame) -> Sequence[Any]:
+    """The columns that a model is given."""
+    names = getattr(model, "feature_names_in_", None)
+    return list(inputs.columns if names is None or not set(names) <= set(inputs.columns) else names)
 
 
 def _frame(data: Any) -> pd.DataFrame:
@@ -169,8 +188,7 @@ def _scores(model: Any, inputs: pd.DataFrame, role: str, labels: Sequence[Any], 
     labels: sorted, the classes of scores whose model has no `classes_`.
     """
     if callable(model) or hasattr(model, "predict") or hasattr(model, "predict_proba"):
-        names = getattr(model, "feature_names_in_", None)
-        columns = inputs if names is None or not set(names) <= set(inputs.columns) else inputs[list(names)]
+        columns = inputs[_inputs(model, inputs)]
         probabilities = hasattr(model, "predict_proba") and task != "regression"
         call = model.predict_proba if probabilities else getattr(model, "predict", model)
         answers = np.asarray(call(columns))

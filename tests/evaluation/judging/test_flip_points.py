@@ -24,10 +24,12 @@ from recordings import shelf
 
 BOTH = {"candidate": "p_new", "champion": "p_old"}
 LINES: list[Any] = [
-    "auc >= champion - 0.05", "auc >= 0.82", "auc >= champion + 0.1", "average_precision >= 0.95", "accuracy >= 0.78",
-    "accuracy >= champion - 0.02", "accuracy >= champion + 0.1", "recall >= champion - 0.1", "f1 >= champion - 0.05",
+    "auc >= champion - 0.05", "auc >= 0.82", {"metric": "auc", "at_least": "champion + 0.1", "claim": "superior"},
+    "average_precision >= 0.95", "accuracy >= 0.78",
+    "accuracy >= champion - 0.02", {"metric": "accuracy", "at_least": "champion + 0.1", "claim": "superior"},
+    "recall >= champion - 0.1", "f1 >= champion - 0.05",
     "false_positive_rate <= champion + 0.01", "log_loss <= 0.4", "brier <= champion + 0.02",
-    {"metric": "auc", "at_least": "champion + 0.04", "claim": "no_harm"},
+    {"metric": "auc", "at_least": "champion", "claim": "no_harm"},
 ]  # fmt: skip
 
 

@@ -535,9 +535,9 @@ def test_a_line_the_other_way_around_is_corrected_alike() -> None:
     """What `<=` calls a violation is the mirror of what `>=` does, p-values to the last digit."""
     label = np.ones(500, dtype=int)
     lost = {"label": label, "champion": label * 0.9, "candidate": np.where(np.arange(500) < 12, 0.1, 0.9)}
-    swapped = lost | {"champion": lost["candidate"], "candidate": lost["champion"]}
+    mirrored = {"label": 1 - label, "champion": 1 - lost["champion"], "candidate": 1 - lost["candidate"]}
     [one] = run_gate("metrics", table=lost, require=["accuracy >= champion - 0.01"]).findings
-    [other] = run_gate("metrics", table=swapped, require=["accuracy <= champion + 0.01"]).findings
+    [other] = run_gate("metrics", table=mirrored, require=["false_positive_rate <= champion + 0.01"]).findings
 
     assert [one.detail[key] for key in ("p_pass", "p_fail")] == [other.detail[key] for key in ("p_pass", "p_fail")]
     assert one.verdict is other.verdict is Verdict.FAIL

@@ -98,7 +98,10 @@ def test_a_gate_asks_for_a_function_by_its_name(monkeypatch: pytest.MonkeyPatch)
     found = run_gate(
         "metrics", table=rows, slices=["geo"],
         functions={"cost": {"function": f"./{FILE}:cost", "better": "lower", "per_row": True}},
-        require=["cost <= 0", "cost <= champion + 0.3 on each geo", "cost <= champion - 1"],
+        require=[
+            "cost <= 0", "cost <= champion + 0.3 on each geo",
+            {"metric": "cost", "at_most": "champion - 1", "claim": "superior"},
+        ],
     )  # fmt: skip
 
     assert found.context["functions"] == {"cost": sha256_file(ROOT / FILE)}
@@ -115,7 +118,8 @@ def test_a_function_of_whole_rows_is_decided_by_resampling(monkeypatch: pytest.M
     """It reads columns of the data, stands beside the built-in metrics, and says that its interval is approximate."""
     monkeypatch.chdir(ROOT)
     rows = table(2000)
-    asked = ["at_risk <= champion + 0.1 on each geo", "auc >= 0.5", "at_risk <= 0.5", "at_risk <= champion - 0.3"]
+    superior = {"metric": "at_risk", "at_most": "champion - 0.3", "claim": "superior"}
+    asked = ["at_risk <= champion + 0.1 on each geo", "auc >= 0.5", "at_risk <= 0.5", superior]
     found = run_gate(
         "metrics", table=rows, slices=["geo"], require=asked,
         functions={

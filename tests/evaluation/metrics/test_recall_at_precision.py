@@ -156,7 +156,7 @@ def test_a_gate_asks_for_it_and_calls_it_approximate() -> None:
         require=[
             "recall_at_precision(0.8) >= 0.2",
             "recall_at_precision(0.8) >= champion - 0.2 on each geo",
-            "recall_at_precision(0.8) >= champion + 0.5",
+            {"metric": "recall_at_precision(0.8)", "at_least": "champion + 0.5", "claim": "superior"},
             "recall_at_precision(precision=0.8) >= champion - 0.0001",
         ],
     )  # fmt: skip
