@@ -28,7 +28,8 @@ _REMEDIES = {
     "LightGBM and XGBoost, or allow more",
     "noise": "the model goes by differences that are noise: train with noise of this size, or smooth it",
     "drop": "the model leans on {column} alone: train it with the value missing in some rows, or send no rows without it",
-    "errors": "let the model itself fill in what is missing, such as an imputer in its pipeline",
+    "errors": "let the model itself fill in what is missing, such as an imputer in its pipeline; whole numbers that may be missing "
+    "are double in a signature, not long",
 }
 
 

@@ -112,6 +112,12 @@ def _said(column: ModelInput) -> str:
     return f"input {column.name}" + (f" (from {column.column})" if column.column != column.name else "")
 
 
+def never_missing(signature: Sequence[Column] | None, names: Iterable[str]) -> bool:
+    """Whether one of these inputs has a type of the signature that has no missing value, so that no row without it is taken."""
+    declared = named(signature) if signature else {}
+    return any(declared[name].get("type") in WHOLE for name in names if name in declared)
+
+
 def in_order(problems: Sequence[str], signature: Sequence[Column]) -> list[str]:
     """The problems of named inputs in the order of the signature; what is of no single input comes last."""
     starts = [f"input {name}" for name in named(signature)]

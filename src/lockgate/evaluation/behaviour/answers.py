@@ -43,6 +43,11 @@ def answering(model: Model, reader: AnswerReader) -> Callable[[Iterator[pa.Recor
     return lambda batches: map(answers, batches)
 
 
+def unanswered(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
+    """A scorer of altered rows that no model takes, as its signature says: NaN for each."""
+    return (np.full(batch.num_rows, np.nan) for batch in batches)
+
+
 def _answered(model: Model, reader: AnswerReader, row: pa.RecordBatch) -> bool:
     values = answer(model, reader, row)
     return values is not None and bool(np.isfinite(values).all())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.data.contract.declared import contract_in_metadata
 from lockgate.errors import DataError, GateBroken
 from lockgate.evaluation.behaviour.alteration import Alteration
-from lockgate.models.input_check import selected
+from lockgate.models.input_check import never_missing, selected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +31,7 @@ def altered_answers(builder: CaseBuilder, name: str, alteration: Alteration, wit
     Raises DataError where the candidate is not given it, or where altering it shows nothing; GateBroken where the answers lie
     in the data; ModelFault.
     """
-    from lockgate.evaluation.behaviour.answers import answering, build_altered
+    from lockgate.evaluation.behaviour.answers import build_altered
 
     roles = ("candidate", "champion") if with_champion else ("candidate",)
     dataset = builder.case.dataset(name)
@@ -58,8 +58,7 @@ def altered_answers(builder: CaseBuilder, name: str, alteration: Alteration, wit
         if altering is None:
             continue
         readers[contender.role] = reader = all_readers[contender.role]
-        ask = answering(contender.model, reader)
-        scorers[contender.role] = builder.inputs.feed(_altered_first(ask, altering), dataset, plan)
+        scorers[contender.role] = builder.inputs.feed(asking(contender, reader, altering), dataset, plan)
         altered[contender.role], columns = altering, list(dict.fromkeys([*columns, *plan.sources]))
     progress = builder.progress
     scored = build_altered(
@@ -77,9 +76,15 @@ def altered_answers(builder: CaseBuilder, name: str, alteration: Alteration, wit
     return scored
 
 
-def _altered_first(
-    ask: Callable[[Iterator[pa.RecordBatch]], Iterator[Any]], altering: Altering
+def asking(
+    contender: Contender, reader: AnswerReader, altering: Altering
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Any]]:
+    """What alters rows and sends them; of a row that lacks what the signature wants in every row there is no answer."""
+    from lockgate.evaluation.behaviour.answers import answering, unanswered
+
+    signature = (contender.facts.signature or {}).get("inputs")
+    refused = altering.alteration.way == "drop" and never_missing(signature, altering.facts)
+    ask = unanswered if refused else answering(contender.model, reader)
     return lambda batches: ask(altering.batches(batches))
 
 
