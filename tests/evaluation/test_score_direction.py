@@ -97,6 +97,28 @@ def test_a_champion_that_knows_nothing_is_compared_with(make: Any, task: str) ->
         assert result.verdict is not Verdict.ERROR, result.reason
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_champion_that_answers_with_the_wrong_class_is_no_baseline(classes: int) -> None:
+    """Of class labels too: where they are shifted by one class, not where they are drawn."""
+    draw = np.random.default_rng(4)
+    label = np.arange(1200) % classes
+    known = draw.random(1200) < 0.6
+    answer = np.where(known, label, draw.integers(0, classes, 1200))
+    task = "binary" if classes == 2 else "multiclass"
+    verdicts = {}
+    for name, champion in {"good": answer, "drawn": draw.permutation(label), "wrong": (answer + 1) % classes}.items():
+        rows = {"label": label, "candidate": answer, "champion": champion}
+        for line in ("accuracy >= champion - 0.05", "accuracy >= 0.5"):
+            result = run_gate("metrics", table=rows, require=[line], task=task)
+            verdicts[name, "champion" in line] = result.verdict
+            if name == "wrong" and "champion" in line:
+                assert result.reason.startswith("the champion is no baseline: its auc")
+                assert " of its class labels is 0." in result.reason
+
+    assert verdicts.pop(("wrong", True)) is Verdict.ERROR
+    assert set(verdicts.values()) == {Verdict.PASS}
+
+
 def test_ranks_are_those_of_scipy() -> None:
     """Spearman's correlation with ties, its error by the jackknife, and mid-ranks within queries."""
     draw = np.random.default_rng(4)

@@ -50,7 +50,8 @@ def wrong_direction(scored: Scored, *, compared: bool) -> GateBroken | None:
     candidate = order if role == "candidate" else _order(scored, "candidate")
     both = candidate is None or candidate.value < candidate.chance
     two_classes = scored.labels is not None and scored.labels.dtype == bool
-    if both and two_classes and scored.queries is None:
+    # Class labels are matched with the column by their values: naming another class would turn none of them round.
+    if both and two_classes and scored.queries is None and not _answers_labels(scored, role):
         return GateBroken(
             f"scores speak for the other class: the {role} ranks rows that are not positive above those that are "
             f"({order.name} {order.value:.3g})",
@@ -69,12 +70,12 @@ def wrong_direction(scored: Scored, *, compared: bool) -> GateBroken | None:
 
 
 def _order(scored: Scored, role: str) -> _Order | None:
-    """Of one model; None where too few rows, class labels or missing answers say nothing."""
+    """Of one model; None where too few rows or missing answers say nothing. Of class labels each is a score of 0 or 1."""
     import numpy as np
 
     scores = scored.candidate if role == "candidate" else scored.champion
     labels = scored.labels
-    if scores is None or labels is None or scored.answers.get(role) == "labels":
+    if scores is None or labels is None:
         return None
     step = 1 if scored.queries is not None else -(-scored.rows // _MOST) or 1
 
@@ -83,16 +84,23 @@ def _order(scored: Scored, role: str) -> _Order | None:
 
     labels, scores, weights, clusters = labels[::step], scores[::step], some(scored.weights), some(scored.clusters)
     few = labels.size < 2 * _LEAST
-    if few or not np.isfinite(scores).all() or (scores.ndim == 1) == bool(scored.classes):
+    if few or not np.isfinite(scores).all() or (scores.ndim > 1 and not scored.classes):
         return None
+    of_labels = " of its class labels" if _answers_labels(scored, role) else ""
     if scored.queries is not None:
         return _correlated(_within_queries(labels, scores, scored.queries), scored.queries)
     if scored.classes:
-        each_class = ((labels == code, scores[:, code]) for code in range(len(scored.classes)))
-        return _by_area("auc(average=macro)", each_class, weights, clusters)
+        answers = scores if scores.ndim > 1 else scores[:, None] == np.arange(len(scored.classes))
+        each_class = ((labels == code, answers[:, code].astype(float)) for code in range(len(scored.classes)))
+        return _by_area(f"auc(average=macro){of_labels}", each_class, weights, clusters)
     if labels.dtype == bool:
-        return _by_area("auc", [(labels, scores)], weights, clusters)
+        return _by_area(f"auc{of_labels}", [(labels, scores)], weights, clusters)
     return _correlated(_rank_correlation(labels, scores, weights), clusters)
+
+
+def _answers_labels(scored: Scored, role: str) -> bool:
+    scores = scored.candidate if role == "candidate" else scored.champion
+    return scored.answers.get(role) == "labels" or (bool(scored.classes) and scores is not None and scores.ndim == 1)
 
 
 def _by_area(
