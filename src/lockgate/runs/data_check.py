@@ -126,7 +126,7 @@ def _training_misfits(pipeline: Pipeline, name: str, *, ignored: Callable[[str],
         training = Dataset(f"{name}.not_in", DatasetSpec(path=entry.path), pipeline.root)
         try:
             if sum(file.stat().st_size for file in training.files) <= _SMALL_BYTES:
-                training.need(dict.fromkeys(entry.columns, "by which rows are recognised"))
+                training.need(dict.fromkeys(entry.columns, "column by which rows are recognised"))
         except DataError as error:
             absent = isinstance(error, NotPulled) or (isinstance(error, NotHere) and ignored(entry.path))
             at = pipeline.position("data", name, "not_in", index, "path")

@@ -119,6 +119,16 @@ def test_training_data_without_rows_show_nothing(tmp_path: Path) -> None:
         holdout(tmp_path, ROWS.iloc[:0], name="train.parquet").count()
 
 
+def test_a_column_that_training_data_hold_nowhere_is_refused(tmp_path: Path) -> None:
+    """No row could be found by it; where the holdout lacks it too in some rows, these can be."""
+    with pytest.raises(
+        DataError, match=r"column 'age' has no value in any row of train.parquet, and one in every row of holdout"
+    ):
+        holdout(tmp_path, ROWS.assign(age=None), name="train.parquet").count()
+
+    assert ids(holdout(tmp_path, ROWS.assign(city=None), name="train.parquet")) == [0, 1, 3, 4, 5]
+
+
 def test_types_that_can_never_be_equal_are_refused(tmp_path: Path) -> None:
     """Nothing would match, and that would look like a clean holdout."""
     training = ROWS.assign(city=[["Graz"]] * len(ROWS))

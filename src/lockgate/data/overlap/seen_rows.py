@@ -90,6 +90,26 @@ class SeenRows:
         }
 
 
+class _Cells:
+    """Hashes the rows of a data set, and takes note of the columns that are held, and lacking, in any of them."""
+
+    def __init__(self, dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> None:
+        self._dataset, self._forms = dataset, forms
+        self.held: set[str] = set()
+        self.lacking: set[str] = set()
+
+    def hashes(self) -> Iterator[Array]:
+        from lockgate.data.overlap.cell_hashes import MISSING, row_hashes
+
+        for batch in self._dataset.all_batches([name for name, _ in self._forms]):
+            columns = {name: _cells(self._dataset, batch, name, form) for name, form in self._forms}
+            for name, cells in columns.items():
+                missing = int((cells == MISSING).sum())
+                self.held |= {name} if missing < cells.size else set()
+                self.lacking |= {name} if missing else set()
+            yield row_hashes(list(columns.values()), batch.num_rows)
+
+
 def find_seen_rows(dataset: Dataset, references: Sequence[Reference], unread: Sequence[str] = ()) -> SeenRows:
     """Match the rows of a data set with those of training data, by 64 bits of a hash of the columns of each reference.
 
@@ -100,16 +120,20 @@ def find_seen_rows(dataset: Dataset, references: Sequence[Reference], unread: Se
     import numpy as np
 
     rows = dataset.count_all()
-    hashed: dict[tuple[tuple[str, Form], ...], tuple[Array, Array]] = {}
+    hashed: dict[tuple[tuple[str, Form], ...], tuple[Array, Array, _Cells]] = {}
     matched, repeated = np.zeros(rows, bool), list[int]()
     for reference in references:
         forms = _forms(dataset, reference)
         if forms not in hashed:
-            hashed[forms] = np.unique(_all_hashes(dataset, forms), return_inverse=True)
-        distinct, index = hashed[forms]
+            own = _Cells(dataset, forms)
+            hashes = np.concatenate([np.zeros(0, np.uint64), *own.hashes()])
+            hashed[forms] = *np.unique(hashes, return_inverse=True), own
+        distinct, index, own = hashed[forms]
         if not rows:
             continue
-        matched |= _present(distinct, _hashes(reference.dataset, forms))[index]
+        training = _Cells(reference.dataset, forms)
+        matched |= _present(distinct, training.hashes())[index]
+        _refuse_empty(dataset, reference.dataset, own, training)
         often = np.bincount(index) > 1
         repeated.append(int(often[index].sum()))
     if dataset.spec.query is not None and matched.any():
@@ -129,7 +153,7 @@ def find_seen_rows(dataset: Dataset, references: Sequence[Reference], unread: Se
 def _forms(dataset: Dataset, reference: Reference) -> tuple[tuple[str, Form], ...]:
     """(column, form of its cells), by name, so that the order of columns does not matter."""
     names = sorted(set(reference.columns))
-    purpose = "by which rows are recognised"
+    purpose = "column by which rows are recognised"
     dataset.need(dict.fromkeys(names, purpose))
     training = reference.dataset
     lacking = [name for name in names if name not in training.columns]
@@ -170,11 +194,16 @@ def _form(dataset: Dataset, training: Dataset, name: str) -> Form:
     return form
 
 
-def _hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Iterator[Array]:
-    from lockgate.data.overlap.cell_hashes import row_hashes
-
-    for batch in dataset.all_batches([name for name, _ in forms]):
-        yield row_hashes([_cells(dataset, batch, name, form) for name, form in forms], batch.num_rows)
+def _refuse_empty(dataset: Dataset, training: Dataset, here: _Cells, there: _Cells) -> None:
+    """Refuse a column that is lacking in all rows of one side, and in none of the other, of which no row could be found."""
+    sides = ((training.redacted_path, there, dataset.name, here), (dataset.name, here, training.redacted_path, there))
+    for empty, without, full, other in sides:
+        for name in sorted(other.held - without.held - other.lacking):
+            raise DataError(
+                f"data {dataset.name!r}: column {name!r} has no value in any row of {empty}, and one in every row of {full}, so that "
+                "no row would be found",
+                remedy="name the data as the model was trained on them, or list other columns: under not_in",
+            )
 
 
 def _cells(dataset: Dataset, batch: pa.RecordBatch, name: str, form: Form) -> Array:
@@ -187,12 +216,6 @@ def _cells(dataset: Dataset, batch: pa.RecordBatch, name: str, form: Form) -> Ar
             f"data {dataset.name!r}: column {name!r} is not a time as in the data that it is compared with ({error})",
             remedy="write it the same way in both, or leave it out of columns: under not_in",
         ) from error
-
-
-def _all_hashes(dataset: Dataset, forms: Sequence[tuple[str, Form]]) -> Array:
-    import numpy as np
-
-    return np.concatenate([np.zeros(0, np.uint64), *_hashes(dataset, forms)])
 
 
 def _present(distinct: Array, parts: Iterator[Array]) -> Array:
