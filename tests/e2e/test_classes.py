@@ -160,7 +160,13 @@ def test_scores_that_lie_in_the_data_need_no_model(desk: Checkout) -> None:
         table |= {f"{role}_{team}": shares[:, place] for place, team in enumerate(TEAMS)}
     pq.write_table(pa.table(table), desk.folder / "data" / "scored.parquet")
     scores = {role: {team: f"{role}_{team}" for team in TEAMS} for role in ("candidate", "champion")}
-    data = {"path": "data/scored.parquet", "label": "team", "slices": ["country"], "scores": scores}
+    data = {
+        "path": "data/scored.parquet",
+        "label": "team",
+        "slices": ["country"],
+        "scores": scores,
+        "recorded": "trusted",
+    }
     desk.write(MODEL, **policy(data={"holdout": data}))
     answer = desk.gate("run")
 

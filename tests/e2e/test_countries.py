@@ -96,6 +96,7 @@ def ask(trained: Path, holdout: pd.DataFrame, tmp_path_factory: pytest.TempPathF
                             "label": LABEL,
                             "id": "person",
                             "scores": {"candidate": name, "champion": "old"},
+                            "recorded": "trusted",
                             "slices": [COUNTRY],
                             "small_slices": {"min_rows": 100, "below": mode},
                         }
@@ -202,7 +203,8 @@ def test_the_first_sentence_says_how_many_are_undecided_and_what_is_not_proven(
 
     assert twice > 0
     assert re.sub(r"\d+\.\d+", "N", ask("equal", mode).first) == (
-        f"{FIRST[mode]}; {twice} of {len(holdout):,} rows of holdout repeat an earlier one"
+        f"{FIRST[mode]}; the answers of the candidate and the champion are recorded in holdout (equal, old), and nobody was asked again: "
+        f"recorded: trusted; {twice} of {len(holdout):,} rows of holdout repeat an earlier one"
     )
 
 

@@ -59,7 +59,7 @@ def project(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 def stopped(project: Checkout, *, gate: dict[str, Any], **pipeline: Any) -> list[dict[str, Any]]:
     """What the environment gate finds of a candidate whose metrics in training pass: differences, golden rows, refusals."""
-    scored = {"label": "fraud", "scores": {"candidate": "score"}}
+    scored = {"label": "fraud", "scores": {"candidate": "score"}, "recorded": "trusted"}
     project.write(
         candidate={"version": 1}, champion=None,
         data={name: {"path": f"data/{name}.parquet", **scored} for name in ("holdout", "golden")},

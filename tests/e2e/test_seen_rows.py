@@ -21,7 +21,12 @@ from lockgate.testing import run_gate
 
 LINE = "auc >= champion - 0.01"
 MEMORISED = ["fnlwgt", "age", "occupation", "education_num", "hours_per_week", "sex"]
-DATA = {"path": "data/census.parquet", "label": LABEL, "scores": {"candidate": "p_new", "champion": "p_old"}}
+DATA = {
+    "path": "data/census.parquet",
+    "label": LABEL,
+    "scores": {"candidate": "p_new", "champion": "p_old"},
+    "recorded": "trusted",
+}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -118,6 +119,18 @@ def test_an_owner_accepts_what_the_policy_lets_them(line: str, code: str, asks: 
 
     listed = gaps(undecided)
     assert listed == [] if said is None else any(said in sentence for sentence in listed), listed
+
+
+def test_what_rests_on_recorded_answers_is_for_an_owner_where_somebody_signs() -> None:
+    """Also on a line that does not ask."""
+
+    def undecided(document: Document) -> None:
+        document["gates"][0]["findings"][0].update(verdict="inconclusive", code="recorded")
+        document["gates"][0]["verdict"] = document["verdict"] = "inconclusive"
+        document.update(opens="by_owner", asks=["metrics/r1"])
+
+    assert gaps(undecided, replace(POLICY, signed=True)) == []
+    assert gaps(undecided) == ["it lets an owner accept findings that no owner may accept"]
 
 
 def test_a_waiver_of_the_policy_excuses_and_one_of_the_evidence_does_not() -> None:

@@ -27,7 +27,7 @@ AUTHOR = "dana@example.org"
 CHAMPION, GOOD, BAD, SEGFAULT, KILLED, NEEDY, CLASSES, HANGING = range(1, 9)
 LINES = ["auc >= 0.7", "auc >= champion - 0.05 on each slice"]
 HOLDOUT = {"path": "data/holdout.parquet", "label": "y", "id": "id", "slices": ["country"]}
-SCORED = {**HOLDOUT, "scores": {"candidate": "p_new", "champion": "p_old"}}
+SCORED = {**HOLDOUT, "scores": {"candidate": "p_new", "champion": "p_old"}, "recorded": "trusted"}
 METRICS = {"gate": "metrics", "data": "holdout", "require": LINES}
 
 

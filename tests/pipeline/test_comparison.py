@@ -104,6 +104,27 @@ def test_what_lets_more_pass_is_looser_and_its_reverse_is_stricter(tmp_path: Pat
     assert [change.effect for change in reverse] == ["stricter"]
 
 
+RECORDED = "label: y, scores: {candidate: p, champion: q}"
+
+
+@pytest.mark.parametrize(
+    ("stricter", "looser"),
+    [
+        ("", ", recorded: trusted"),
+        ("", ", recorded: {tolerance: 0.001}"),
+        (", recorded: {tolerance: 0.001}", ", recorded: trusted"),
+        (", recorded: {tolerance: 0.001}", ", recorded: {tolerance: 0.1}"),
+        (", answered_by: {candidate: 7}", ""),
+    ],
+)
+def test_who_answers_for_recorded_scores_may_get_looser(tmp_path: Path, stricter: str, looser: str) -> None:
+    """The less they are held to what the versions answer."""
+    strict, loose = (load(PIPELINE.replace("label: y", RECORDED + more), tmp_path) for more in (stricter, looser))
+
+    assert effects(compare(strict, loose, ref="main", today=TODAY)) == {"looser"}
+    assert effects(compare(loose, strict, ref="main", today=TODAY)) == {"stricter"}
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -186,7 +186,7 @@ def _pipeline(model: str, task: str, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _columns(path: str, label: str) -> dict[str, Any]:
-    return {"path": path, "label": label, "scores": {"candidate": "p_new", "champion": "p_old"}}
+    return {"path": path, "label": label, "scores": {"candidate": "p_new", "champion": "p_old"}, "recorded": "trusted"}
 
 
 def _scored(model: str, *, require: list[Any], path: str = "data/payments.csv", **more: Any) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _tickets() -> dict[str, Any]:
         role: {name: f"{model}_{name}" for name in classes}
         for role, model in (("candidate", "new"), ("champion", "old"))
     }
-    rows = {"path": "data/tickets.csv", "label": "team", "slices": ["country"], "scores": scores}
+    rows = {"path": "data/tickets.csv", "label": "team", "slices": ["country"], "scores": scores, "recorded": "trusted"}
     require = ["accuracy >= champion - 0.05", "recall(average=macro) >= 0.5 on each slice", "auc(class=fraud) >= 0.99"]
     gates = [{"gate": "metrics", "data": "rows", "require": require}]
     return {**_pipeline("tickets", "multiclass", {"rows": rows}), "classes": classes, "gates": gates}
@@ -227,7 +227,14 @@ def _tickets() -> dict[str, Any]:
 
 def _prices() -> dict[str, Any]:
     scores = {"candidate": "new", "champion": "old"}
-    rows = {"path": "data/prices.csv", "label": "price", "weight": "w", "slices": ["region"], "scores": scores}
+    rows = {
+        "path": "data/prices.csv",
+        "label": "price",
+        "weight": "w",
+        "slices": ["region"],
+        "scores": scores,
+        "recorded": "trusted",
+    }
     require = [
         "rmse <= champion * 1.1",
         "mae <= champion + 0.5 on each slice",
@@ -247,6 +254,7 @@ def _search() -> dict[str, Any]:
         "cluster": "user",
         "slices": ["market"],
         "scores": {"candidate": "new", "champion": "old"},
+        "recorded": "trusted",
     }
     require = ["ndcg(5) >= champion - 0.05 on each slice", "mrr >= 0.2", "hit_rate(3) gap over market <= 0.3"]
     return {

@@ -415,3 +415,33 @@ class TestSeenRows:
         assert again.unknown == [
             "metrics: the run did not look for rows of holdout that the candidate was trained on, as not_in wants it"
         ]
+
+
+class TestRecordedAnswers:
+    """A policy that trusts no recording is held against what the run found when it asked again."""
+
+    @staticmethod
+    def on(evidence: Evidence, state: str | None, recorded: Any = None) -> Reevaluation:
+        document = json.loads(evidence.stored)
+        entry = {"columns": ["p_new"], "state": state}
+        told = {"recorded": {"candidate": entry, "champion": entry}} if state else {}
+        document["scored"] = [{"data": "holdout", "rows": 3000, "sha256": "sha256:s", **told}]
+        owners = {"groups": {"owners": [{"github": "ann", "id": 1}]}, "require": {"owners": 1}}
+        pipeline = policy(["auc >= 0.7"], signoff=owners)
+        data = pipeline.data["holdout"]
+        spec = {**data.model_dump(exclude_unset=True), "scores": BOTH, **({"recorded": recorded} if recorded else {})}
+        holdout = type(data).model_validate(spec)
+        return reevaluate(pipeline.model_copy(update={"data": {"holdout": holdout}}), Evidence.from_document(document))
+
+    def test_what_nobody_confirmed_is_for_an_owner(self, evidence: Evidence) -> None:
+        """As in a run; confirmed or trusted answers decide."""
+        assert self.on(evidence, "confirmed").outcome == "passes"
+        assert (self.on(evidence, "unconfirmed").outcome, len(self.on(evidence, "unconfirmed").asks)) == ("by_owner", 1)
+        assert self.on(evidence, "unconfirmed", "trusted").outcome == "passes"
+
+    def test_where_nobody_asked_again_that_is_unknown(self, evidence: Evidence) -> None:
+        """Of a run that trusted the recording, or was made before anybody asked."""
+        reason = "metrics: the run did not ask the models again whether the recorded answers of holdout are theirs"
+
+        assert self.on(evidence, "trusted").unknown == self.on(evidence, None).unknown == [reason]
+        assert self.on(evidence, None, "trusted").outcome == "passes"

@@ -25,6 +25,23 @@ Version = Annotated[
 ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
 
 
+class VersionColumn(Config):
+    """The version that gave each recorded answer, where a column holds it."""
+
+    column: Name = Field(description="Column that holds the version which answered each row.")
+
+
+class Recording(Config):
+    """How recorded answers are held to those that the versions give now."""
+
+    tolerance: float = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="How far a recorded answer may be from that of the version, such as `0.00005` where four decimals were "
+        "kept.",
+    )
+
+
 def _until(value: Any) -> datetime:
     """The moment that a text names; a day is its end, 24:00 in UTC. Raises ValueError."""
     remedy = "write a day, 2026-11-21, or a moment with its time zone, 2026-11-21T10:00:00Z"
@@ -103,8 +120,19 @@ class DatasetSpec(Config):
     scores: dict[Role, Name | ClassColumns] | None = Field(
         default=None,
         min_length=1,
-        description="Columns of recorded scores by role, such as `{candidate: new_score, champion: score}`; no model runs "
-        "for them. With `{champion: score}` the candidate is asked.",
+        description="Columns of recorded scores by role, such as `{candidate: new_score, champion: score}`; the models are "
+        "asked for a sample of them. With `{champion: score}` the candidate is asked about all rows.",
+    )
+    answered_by: dict[Role, Version | VersionColumn] | None = Field(
+        default=None,
+        min_length=1,
+        description="Which version gave the recorded scores, by role: `{candidate: 7, champion: 6}`, or `{champion: {column: "
+        "version}}`. Others than those that are judged are refused.",
+    )
+    recorded: Literal["trusted"] | Recording | None = Field(
+        default=None,
+        description="`trusted`: recorded scores are taken for the versions' own, and no model is asked; else those that a "
+        "sample does not confirm are for an owner to accept. `{tolerance: 0.001}`: how far they may be off.",
     )
     query: Name | None = Field(default=None, description="Column that says which rows are of one query; of a ranking.")
     max_repeated: Share | None = Field(
@@ -137,6 +165,12 @@ class DatasetSpec(Config):
             self._refuse_unpinned()
         if "max_seen" in self.model_fields_set and not self.not_in:
             raise ValueError("`max_seen` needs `not_in`, the training data whose rows are looked for")
+        for key in ("answered_by", "recorded"):
+            if self.scores is None and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` needs `scores`, the columns of the recorded answers that it speaks of")
+        unrecorded = next((role for role in self.answered_by or () if role not in (self.scores or ())), None)
+        if unrecorded is not None:
+            raise ValueError(f"`answered_by` names the {unrecorded}, of which `scores` names no column")
         return self
 
     def _refuse_unpinned(self) -> None:
@@ -158,6 +192,7 @@ class DatasetSpec(Config):
             for role, source in (self.scores or {}).items()
             for column in ([source] if isinstance(source, str) else source.values())
         }
+        roles |= {column: f"version of the {role}" for role, column in self.version_columns.items()}
         named = {"label": self.label, "weight": self.weight, "id": self.id, "cluster": self.cluster,
                  "query": self.query, "time": self.time}  # fmt: skip
         return roles | {column: role for role, column in named.items() if column is not None}
@@ -165,6 +200,25 @@ class DatasetSpec(Config):
     def asks(self, role: str) -> bool:
         """Whether the model of a role is asked about these rows: neither its own answers nor the candidate's are recorded."""
         return not {role, "candidate"} & set(self.scores or ())
+
+    @property
+    def version_columns(self) -> dict[Role, str]:
+        """Role → the column that says which version gave its recorded answers."""
+        return {
+            role: source.column
+            for role, source in (self.answered_by or {}).items()
+            if isinstance(source, VersionColumn)
+        }
+
+    @property
+    def trusts_recorded(self) -> bool:
+        """Whether recorded answers are taken for the versions' own."""
+        return self.recorded == "trusted"
+
+    @property
+    def asks_models(self) -> bool:
+        """Whether a model is asked about the rows: about all of them, or a sample of those whose answers are recorded."""
+        return self.asks("candidate") or not self.trusts_recorded
 
     @property
     def required_digest(self) -> str | None:

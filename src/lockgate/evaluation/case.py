@@ -157,7 +157,8 @@ class Case:
     packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
     file whose function was run beside the models. contract(): what the pipeline says of features; raises DataError. programs: runs programs of the project; None where there is no project.
-    progress(text, done, total or None).
+    progress(text, done, total or None). recorded: data whose recorded answers were read → how it is known who gave them
+    (`parity.recording`); whoever runs a gate clears it before.
     """
 
     candidate: Contender
@@ -185,10 +186,22 @@ class Case:
     programs: ProgramRunner | None = None
     progress: Callable[[str, int, int | None], None] = lambda *_: None
     contract: Callable[[], FeatureContract] = FeatureContract
+    recorded: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for name in ("dataset", "scored", "replayed", "altered"):
             object.__setattr__(self, name, once(getattr(self, name)))
+        for name in ("scored", "replayed"):
+            object.__setattr__(self, name, self._noting_recorded(getattr(self, name)))
+
+    def _noting_recorded(self, read: Callable[[str], Scored]) -> Callable[[str], Scored]:
+        def scored(name: str) -> Scored:
+            table = read(name)
+            if table.recorded:
+                self.recorded[name] = table.recorded
+            return table
+
+        return scored
 
     @property
     def contenders(self) -> tuple[Contender, ...]:

@@ -29,6 +29,10 @@ def check_shape(document: Mapping[str, Any]) -> None:
         if entry.get("scores") is not None:
             stored_json.text(entry, "data")
             stored_json.mapping(stored_json.mapping(entry, "scores"), "candidate")
+        if entry.get("recorded"):
+            stored_json.text(entry, "data")
+            for role in stored_json.mapping(entry, "recorded"):
+                _check_recorded(stored_json.mapping(entry["recorded"], role))
     _check_entries(document, "waivers", texts=("finding", "reason", "owner", "until"))
 
 
@@ -50,6 +54,18 @@ def _check_run(run: Mapping[str, Any]) -> None:
         stored_json.optional_text(evaluation, "unknown")
     for name in ("published", "epoch") if run.get("registry") else ():
         stored_json.count(run["registry"], name)
+
+
+def _check_recorded(entry: Mapping[str, Any]) -> None:
+    stored_json.texts(entry, "columns")
+    stored_json.text(entry, "state")
+    if entry.get("spot_check") is not None:
+        check = stored_json.mapping(entry, "spot_check")
+        for name in ("rows", "of", "differing", *(["unsteady"] if "unsteady" in check else [])):
+            stored_json.count(check, name)
+        float(stored_json.text(check, "at_most"))
+    elif "obstacle" in entry:
+        stored_json.text(entry, "obstacle")
 
 
 def _check_model(model: Mapping[str, Any]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from xml.etree import ElementTree as Xml
 
+from lockgate.evaluation.parity.recording import recorded_in, sentence
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -24,14 +25,26 @@ def render(record: RunRecord) -> str:
     What is waived, and what a gate finds that does not count, is skipped, with its verdict.
     """
     evidence = record.evidence
+    recorded = recorded_in(evidence.document)
     root = Xml.Element("testsuites", name=_clean(f"{evidence.model} {evidence.candidate['version']}"))
     for gate in evidence.gates:
-        _suite(root, gate, evidence.waived)
+        _suite(
+            root,
+            gate,
+            evidence.waived,
+            [sentence(recorded[name], name) for name in _recorded_of(gate) if name in recorded],
+        )
     Xml.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: Xml.Element, gate: GateResult, waived: Collection[str]) -> None:
+def _recorded_of(gate: GateResult) -> list[str]:
+    """Names of the data whose recorded answers the gate rests on."""
+    names = gate.context.get("recorded")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _suite(root: Xml.Element, gate: GateResult, waived: Collection[str], recorded: Sequence[str]) -> None:
     suite = Xml.SubElement(root, "testsuite", name=_clean(gate.name))
     cases = [(finding.id, finding.verdict, finding.code, finding.reason, finding.remedy) for finding in gate.findings]
     if not cases or gate.verdict is Verdict.ERROR:
@@ -50,6 +63,8 @@ def _suite(root: Xml.Element, gate: GateResult, waived: Collection[str]) -> None
         tally[{"skipped": "skipped", "failure": "failures", "error": "errors"}[kind]] += 1
         message = f"{'waived: ' if is_waived else ''}{verdict}: {reason}"
         Xml.SubElement(case, kind, message=_clean(message), type=_clean(code)).text = _clean(text)
+    if recorded:
+        Xml.SubElement(suite, "system-out").text = _clean("\n".join(recorded))
     suite.set("tests", str(len(cases)))
     for name, count in tally.items():
         suite.set(name, str(count))

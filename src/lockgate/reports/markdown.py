@@ -21,6 +21,7 @@ from lockgate.reports.run_facts import (
     last_lines,
     most_urgent_first,
     opens_sentence,
+    recorded_words,
 )
 from lockgate.reports.waivers import idle_waivers
 from lockgate.text import colon
@@ -54,6 +55,7 @@ def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True)
         f"# {_MARK[evidence.verdict.value]}: {text(evidence.model)} version {text(str(evidence.candidate['version']))}",
         "",
         f"Compared with {text(compared_with(evidence))}. {opens_sentence(evidence)}",
+        *(f"\n**Recorded:** {text(words)}." for words in recorded_words(evidence)),
         "",
         "| gate | verdict | |",
         "|---|---|---|",

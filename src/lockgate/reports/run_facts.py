@@ -11,6 +11,7 @@ from lockgate.evaluation.judging.gate_summary import WEAKER, worst_first
 from lockgate.evaluation.judging.number_format import counted_words, ends_text, number_cell, percent, slice_words
 from lockgate.evaluation.metrics.catalog import DECLARED
 from lockgate.evaluation.metrics.declaration import Share
+from lockgate.evaluation.parity.recording import recorded_in, sentence
 from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
@@ -105,7 +106,17 @@ def compared_with(evidence: Evidence) -> str:
 
 
 def verdict_sentence(evidence: Evidence) -> str:
-    """`fraud version 7 does not pass: metrics failed`."""
+    """`fraud version 7 does not pass: metrics failed`, and whether recorded answers are behind it."""
+    recorded = recorded_in(evidence.document)
+    return _verdict_words(evidence) + (f", by recorded answers of {enumerated(list(recorded))}" if recorded else "")
+
+
+def recorded_words(evidence: Evidence) -> list[str]:
+    """Who gave the answers that lie in data, and how that is known: a sentence of each data set."""
+    return [sentence(entries, name) for name, entries in recorded_in(evidence.document).items()]
+
+
+def _verdict_words(evidence: Evidence) -> str:
     version = f"{evidence.model} version {evidence.candidate['version']}"
     counted = [gate for gate in evidence.gates if gate.counts]
     if evidence.verdict is Verdict.PASS:

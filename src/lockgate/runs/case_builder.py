@@ -36,6 +36,7 @@ from lockgate.runs.model_factory import loading_guard, program_runner, start_mod
 from lockgate.runs.parity.golden_answers import golden_rows
 from lockgate.runs.parity.recorded_answers import as_recorded, score_entry
 from lockgate.runs.parity.serving_packages import serving_packages
+from lockgate.runs.parity.who_answered import refuse, who_answered
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.scratch_folder import scratch_folder
 from lockgate.runs.training.seen_rows import TrainingRows
@@ -86,7 +87,7 @@ def open_case(
         builder.choose(candidate)
         gates = (gate for gate in pipeline.gates if not only or gate.title in only)
         asks = any(gate.uses_models and gate.own_target is None for gate in gates)
-        if warm_up and asks and not all(data.scores for data in pipeline.data.values()):
+        if warm_up and asks and any(data.asks_models for data in pipeline.data.values()):
             builder.warm_up()
         yield builder
 
@@ -156,8 +157,8 @@ class CaseBuilder:
             datasets=tuple(self.pipeline.data),
             input_plan=self.inputs.plan,
             dataset=self._open_dataset,
-            scored=lambda name: as_recorded(self, name, self._score(name, replayed=False)),
-            replayed=lambda name: self._score(name, replayed=True),
+            scored=lambda name: self._with_origin(name, as_recorded(self, name, self.score(name))),
+            replayed=lambda name: self._with_origin(name, self.score(name, replayed=True)),
             altered=partial(altered_answers, self),
             permuted=partial(permuted_answers, self),
             sample=lambda contender, name, rows: self.inputs.sample(
@@ -165,7 +166,7 @@ class CaseBuilder:
             ),
             look_up=cache(partial(look_up, root=self.pipeline.root)),
             packages=partial(serving_packages, self.pipeline, environ=self.environ, cancelled=self.cancelled),
-            golden=lambda name: golden_rows(self.case, self.inputs, name),
+            golden=lambda name: golden_rows(self.case, self.inputs, name, recorded=self.score),
             threshold=lambda role: self.inputs.threshold(
                 next((contender for contender in self.case.contenders if contender.role == role), None)
             ),
@@ -247,7 +248,15 @@ class CaseBuilder:
             )  # fmt: skip
         return self._made[name]
 
-    def _score(self, name: str, *, replayed: bool) -> Scored:
+    def _with_origin(self, name: str, scored: Scored) -> Scored:
+        """The table with what is known of who gave recorded answers. Raises GateBroken where somebody else did."""
+        if self.case.dataset(name).spec.scores:
+            scored.recorded = self.scored_files.recorded(name, lambda: who_answered(self, name, scored))
+            refuse(scored.recorded, name)
+        return scored
+
+    def score(self, name: str, *, replayed: bool = False) -> Scored:
+        """The scored table, of whose recorded answers nobody has asked who gave them."""
         from lockgate.evaluation.scoring.scored_table import build_scored
 
         key = f"{name}-replayed" if replayed else name
@@ -284,7 +293,7 @@ class CaseBuilder:
 
         def reader(role: str, column: str | None = None) -> AnswerReader:
             reading = self.inputs.reading(
-                dataset.name, role, threshold=self._threshold(role), classes=classes, replayed=replayed, recorded=column
+                dataset.name, role, threshold=self.threshold(role), classes=classes, replayed=replayed, recorded=column
             )
             return AnswerReader(
                 reading, may_fail=replayed or column is not None, recorded=None if column is None else role, role=role
@@ -299,7 +308,8 @@ class CaseBuilder:
         """The versions that answer the rows now; what the others answered lies in the data."""
         return [contender for contender in self.case.contenders if dataset.spec.asks(contender.role)]
 
-    def _threshold(self, role: str) -> float | None:
+    def threshold(self, role: str) -> float | None:
+        """The threshold of a role; None where there is none, or none that can be read."""
         try:
             return self.case.threshold(role)
         except LockgateError:  # a tag without a number: what needs it says so
@@ -313,7 +323,7 @@ class CaseBuilder:
 
         outcomes: dict[str, dict[str, Any] | None] = {}
         for role, check in checks.items():
-            reader, cut = readers[role], scored.cut(role, self._threshold(role))
+            reader, cut = readers[role], scored.cut(role, self.threshold(role))
             decide: Any = predicted_class if self.pipeline.task == "multiclass" else None
             if self.pipeline.task == "binary" and (cut is not None or reader.holds_labels):
                 decide = partial(reader.decided, 0.5 if cut is None else cut)

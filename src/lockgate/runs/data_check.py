@@ -195,6 +195,8 @@ def _named_columns(pipeline: Pipeline, name: str, *, idle: bool = False) -> Iter
         for label, column in columns.items():
             of_class = f" of class {label}" if label else ""
             yield column, f"{role}'s score{of_class}", ("scores", role, *([label] if label else []))
+    for role, column in spec.version_columns.items():
+        yield column, f"version of the {role}", ("answered_by", role, "column")
     for index, entry in enumerate(spec.slices):
         for column in Slice.from_spec(entry).columns:
             at = ("where", column) if entry.where is not None else ("column",)

@@ -299,10 +299,11 @@ class _Plan:
                 RunFolder(Path(folder)),
                 environ=self.environ,
                 candidate=CandidateSelector(version=self.scored.version),
+                warm_up=not all(data.scores for data in alone.data.values()),
             ) as builder,
         ):
             for name in judged_data(alone, gates):
-                table = copy(builder.case.scored(name))
+                table = copy(builder.score(name) if alone.data[name].scores else builder.case.scored(name))
                 if self.champion is None:
                     table.champion = None
                 elif table.champion is not None:  # scores that lie in the data: the candidate's are not read

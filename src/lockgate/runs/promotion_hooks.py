@@ -74,7 +74,7 @@ def policy_gates(pipeline: Pipeline) -> PolicyGates:
     """What evidence must hold to open a promotion by this pipeline."""
     gates = tuple(_policy_gate(gate) for gate in pipeline.gates)
     waivers = tuple((waiver.finding, waiver.until) for waiver in pipeline.waivers)
-    return PolicyGates(gates, waivers, observed=pipeline.mode == "observe")
+    return PolicyGates(gates, waivers, observed=pipeline.mode == "observe", signed=pipeline.signed)
 
 
 def _policy_gate(gate: Gate) -> PolicyGate:

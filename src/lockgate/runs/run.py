@@ -30,6 +30,7 @@ from lockgate.models.safe_text import RowText
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs import evaluation_count, reuse_budget
+from lockgate.runs.parity.who_answered import recorded_words, withheld
 from lockgate.runs.training import seen_rows
 from lockgate.text import hide
 from lockgate.units import utc_text
@@ -201,6 +202,7 @@ class PipelineRun:
             not_asked=len(blank.requirements) - len(evaluated),
             look=reuse_budget.budget_phrase(self.pipeline, gate, self.evaluations),
         )
+        reason = "; ".join([reason, *recorded_words(self.case.recorded, but_for=reason)])
         earlier = " ".join(result.reason for result in self.results)
         reason = "; ".join([reason, *(note for note in self.case.notes() if note not in earlier)])
         reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
@@ -235,6 +237,7 @@ class PipelineRun:
         What could not be written as evidence, such as a NaN in a detail, breaks the gate here and not the run later.
         """
         findings, context, names = list[Finding](), dict[str, Any](), set[str]()
+        self.case.recorded.clear()
         try:
             for output in gate.check(self.case):
                 if isinstance(output, Finding):
@@ -258,7 +261,8 @@ class PipelineRun:
                 return findings, context, fault
             message = f"the gate {gate.gate!r} broke: {RowText().error(type(error).__name__, str(error))}"
             return findings, context, GateBroken(message, remedy="this is a defect of the gate; report it")
-        return findings, context | self._model_context(gate), None
+        context |= {"recorded": sorted(self.case.recorded)} if self.case.recorded else {}
+        return withheld(gate, findings, self.case.recorded), context | self._model_context(gate), None
 
     def _model_context(self, gate: Gate) -> dict[str, Any]:
         """Where the gate's models answered, and what was learned there; nothing where it uses none."""
@@ -325,7 +329,7 @@ class PipelineRun:
         case = self.case
         counting = [result for result in self.results if result.counts]
         verdict = Verdict.worst(result.verdict for result in counting)
-        asks = sorted(acceptable(counting, self.pipeline.asking, self._is_waived))
+        asks = sorted(acceptable(counting, self.pipeline.asking, self._is_waived, signed=self.pipeline.signed))
         opens = "no" if self.observe or self.only else opening(verdict, counting, asks, self._is_waived)
         return Evidence.from_document(
             {
@@ -338,7 +342,7 @@ class PipelineRun:
                     "champion": None if case.champion is None else self._champion_entry(case.champion.version),
                 },
                 "data": [dict(entry) for entry in data],
-                "scored": [dict(entry) for entry in scored],
+                "scored": [hide(dict(entry), self._forms) for entry in scored],
                 "exhibits": sorted(self.exhibits, key=lambda entry: str(entry["name"])),
                 "waivers": [
                     waiver.model_dump(mode="json") | {"expired": waiver.expired(self.started_at.date())}

@@ -75,11 +75,15 @@ def asked(
     case: Any = SimpleNamespace(
         contenders=(contender,),
         dataset=lambda name: Dataset(name, spec, folder),
-        scored=lambda name: SimpleNamespace(rows=len(recorded), candidate=np.array(recorded), champion=None),
         sample=lambda contender, name, rows: pa.RecordBatch.from_pydict({"x": x}),
         threshold=lambda role: None,
     )
-    rows = golden_rows(case, ScoringInputs(pipeline, lambda: (contender,)), None if recorded is None else "golden")
+
+    def scored(_: str) -> Any:
+        return SimpleNamespace(rows=len(recorded or ()), candidate=np.array(recorded), champion=None)
+
+    name = None if recorded is None else "golden"
+    rows = golden_rows(case, ScoringInputs(pipeline, lambda: (contender,)), name, recorded=scored)
     return rows["candidate"], model
 
 

@@ -104,7 +104,7 @@ class Draft:
 
     @property
     def recorded(self) -> bool:
-        """Whether scores lie in the data, so that no model is asked."""
+        """Whether scores lie in the data, so that models are asked for a sample of them alone."""
         return self.task in _OF_ONE_MODEL and self.rows is not None and bool(self.rows.scores)
 
     @property
@@ -286,7 +286,7 @@ def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
         keys.append(f"weight: {text(rows.weight)}")
     if draft.recorded:
         pairs = ", ".join(f"{role}: {text(column)}" for role, column in rows.scores)
-        keys.append(f"scores: {{{pairs}}}  # recorded: no model is started for them")
+        keys.append(f"scores: {{{pairs}}}  # recorded: the versions are asked for a sample")
     slices = f"slices: {text(draft.slices)}" if draft.slices else "# slices: [country]"
     keys.append(f"{slices}  # lines `on each slice` judge each value of these columns on its own")
     if draft.limits is not None and (small := draft.limits.small) is not None and draft.slices:

@@ -13,9 +13,10 @@ from lockgate.evaluation.judging.stored_test import StoredTest
 from lockgate.evaluation.latency.request_limits import PERCENTILES
 from lockgate.evaluation.planning.request_outlook import most_beyond
 from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evidence.completeness import RECORDED
 from lockgate.evidence.finding import Decided, Finding, Verdict
 
-Obstacle = Literal["no_value", "too_few", "budget_spent", "seen_rows"]
+Obstacle = Literal["no_value", "too_few", "budget_spent", "seen_rows", "recorded"]
 _STEPS, _HALVINGS = 60, 50
 _NEAR = 1e-7  # of a number: far below the four figures that are shown
 
@@ -76,6 +77,8 @@ def flip_points(finding: Finding, requirement: Requirement, findings: Sequence[F
         return FlipPoints(obstacle="budget_spent")
     if finding.code in ("seen_rows", "seen_unknown"):
         return FlipPoints(obstacle="seen_rows")
+    if finding.code == RECORDED:
+        return FlipPoints(obstacle="recorded")
     if decided.confidence is None:
         return _compared(decided, few=detail.get("too_few") is not None)
     if detail.get("too_few") is not None:

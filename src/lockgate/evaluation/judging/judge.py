@@ -14,7 +14,7 @@ from lockgate.evaluation.judging.rows_needed import rows_to_decide, smallest_los
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
-from lockgate.evidence.completeness import NEVER_ACCEPTED
+from lockgate.evidence.completeness import NEVER_ACCEPTED, RECORDED
 from lockgate.evidence.finding import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.hashing import number
 from lockgate.stats.multiple_testing import holm
@@ -27,10 +27,11 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
     p_fail <= alpha, and with `too_few` only where the policy allows the no-harm check (`watched`); every other claim
     passes where p_pass <= alpha and nothing is `too_few`. Everything else is inconclusive, and so is what would pass on rows
-    that the candidate was trained on (`seen_rows`).
+    that the candidate was trained on (`seen_rows`), or by answers that nobody confirmed to be its own (`recorded`).
     """
     verdict = _by_numbers(decided, detail)
-    return Verdict.INCONCLUSIVE if verdict is Verdict.PASS and detail.get("seen_rows") is not None else verdict
+    withheld = any(detail.get(key) is not None for key in ("seen_rows", RECORDED))
+    return Verdict.INCONCLUSIVE if verdict is Verdict.PASS and withheld else verdict
 
 
 def _by_numbers(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:

@@ -55,7 +55,8 @@ class Scored:
     (n,) float64, NaN where a replayed request failed; with several classes (n, classes), or (n,) places of those answered.
     weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
     has none. counted_in: of what its rows are. answers: role → what its scores are made of, as far as a threshold must know
-    it: `labels`, `float16` or `float32`. unrepeatable: role → how its answers differed when rows were sent again.
+    it: `labels`, `float16` or `float32`. unrepeatable: role → how its answers differed when rows were sent again. recorded:
+    role → how it is known who gave its answers, of those that lie in the data (`parity.recording`).
     copies: of a table in memory, how many copies of some rows all of them are.
     """
 
@@ -80,6 +81,7 @@ class Scored:
         self._column, self.counted_in, self.answers = columns, counted_in, dict(answers or {})
         self.copies = 1
         self.unrepeatable: Mapping[str, Mapping[str, Any]] = {}
+        self.recorded: dict[str, dict[str, Any]] = {}
         self._sha256 = sha256
         self.rows = rows
         self.classes = tuple(classes)

@@ -133,6 +133,12 @@ def _asked(before: Any, after: Any) -> Effect:
     return "may_be_looser" if None not in (before, after) else "looser" if after is None else "stricter"
 
 
+def _taken_as_recorded(before: Any, after: Any) -> Effect:
+    """Of recorded answers: trusted ones need not agree with any model, and those within a tolerance not wholly."""
+    looseness = [0 if each is None else 2 if each == "trusted" else 1 for each in (before, after)]
+    return "looser" if looseness[1] > looseness[0] else "stricter"
+
+
 def wider_range(before: Any, after: Any) -> Effect:
     """Of [smallest, largest], where an end that is left out is none."""
     if before is None or after is None:
@@ -254,6 +260,10 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "DatasetSpec.max_repeated": higher,
     "DatasetSpec.not_in": fewer_members,
     "DatasetSpec.max_seen": higher,
+    "DatasetSpec.answered_by": _asked,
+    "DatasetSpec.recorded": Section(_taken_as_recorded),
+    "VersionColumn.column": either,
+    "Recording.tolerance": higher,
     **{f"NotIn.{key}": either for key in ("path", "digest", "training", "columns")},
     **{f"SliceSpec.{key}": either for key in ("column", "values", "bins", "quantiles", "where", "cross", "max")},
     "SliceSpec.name": neutral,

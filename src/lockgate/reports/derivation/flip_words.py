@@ -50,6 +50,8 @@ def _obstacle(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterato
         yield "no value would: these rows were evaluated more often than reuse.budget allows"
     elif flips.obstacle == "seen_rows":
         yield "no value would: the candidate was trained on more of these rows than max_seen allows, or nobody could look"
+    elif flips.obstacle == "recorded":
+        yield "no value would: it passes but for recorded answers, of which nobody could confirm who gave them"
     else:
         yield "there is no value to compare"
     yield from _rows(finding)

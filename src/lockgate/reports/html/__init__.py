@@ -49,6 +49,7 @@ def render(record: RunRecord) -> str:
         worst="" if worst is None else worst.reason,
         against=run_facts.compared_with(evidence),
         opens=run_facts.opens_sentence(evidence).replace("`", "'"),
+        recorded=run_facts.recorded_words(evidence),
         gates=gates,
         # What stopped a run stands first; what passed beside it is folded, in the order of the pipeline.
         sections=sorted(gates, key=lambda gate: -gate["result"].verdict.rank) if stopped else gates,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lockgate.errors import GateBroken
+from lockgate.runs.answers.chosen_rows import chosen_rows, rows_that_fit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 ROWS = 20_000
 """At most so many rows are asked of a column and permutation, evenly spread: an AUC of half of them positive is known to 0.006."""
-_BYTES = 256 * 2**20
-_BATCH, _PEEKED, _LEAST = 1_024, 64, 1_000
+_BATCH, _LEAST = 1_024, 1_000
 
 
 def own_columns(case: Case, dataset: Dataset) -> tuple[list[str], int]:
@@ -54,8 +54,10 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
     if not columns or not rows:
         return PermutedColumns(dict.fromkeys(columns, ()), compared)
     plan = builder.inputs.checked_plan(case.candidate, dataset)
-    chosen = np.unique(np.linspace(0, rows - 1, _most(dataset, plan, rows)).astype(np.intp))
-    table = _chosen_rows(dataset, plan, chosen)
+    chosen = np.unique(
+        np.linspace(0, rows - 1, rows_that_fit(dataset, plan.sources, least=_LEAST, most=ROWS)).astype(np.intp)
+    )
+    table = chosen_rows(dataset, plan.sources, chosen, batch=_BATCH)
     rng, ask = np.random.default_rng(case.seed), _asking(builder, dataset, plan, before)
     permuted = {}
     for number, column in enumerate(columns):
@@ -68,29 +70,6 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
         permuted[column] = answers
     case.progress(f"{name} without one column", len(columns) * permutations, len(columns) * permutations)
     return PermutedColumns(permuted, compared, None if chosen.size == rows else chosen)
-
-
-def _most(dataset: Dataset, plan: InputPlan, rows: int) -> int:
-    """How many rows are asked: as many as there are, and as fit, by the size of the first."""
-    first = next(iter(dataset.batches(plan.sources, rows=_PEEKED)), None)
-    size = 0 if first is None or not first.num_rows else first.nbytes // first.num_rows
-    return min(rows, ROWS, max(_LEAST, _BYTES // max(size, 1)))
-
-
-def _chosen_rows(dataset: Dataset, plan: InputPlan, chosen: NDArray[np.intp]) -> pa.Table:
-    """The columns that the candidate is given, of the rows with these numbers."""
-    import numpy as np
-    import pyarrow as pa
-
-    from lockgate.data import arrow_arrays as arrays
-    from lockgate.evaluation.scoring.categories import batches_with_categories
-
-    parts, before = [], 0
-    for batch in batches_with_categories(dataset, plan.sources, rows=_BATCH):
-        first, last = np.searchsorted(chosen, [before, before + batch.num_rows])
-        parts.append(batch.take(arrays.from_numpy(chosen[first:last] - before)))
-        before += batch.num_rows
-    return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
 
 
 def _exchanged(table: pa.Table, plan: InputPlan, column: str, donors: NDArray[np.intp]) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,10 +43,20 @@ class ScoredFiles:
         scored = Scored.open(self.path(key), slices=slices)
         if scored.sha256 != entry["sha256"]:
             return None
-        scored.unrepeatable = entry.get("unrepeatable", {})
+        scored.unrepeatable, scored.recorded = entry.get("unrepeatable", {}), entry.get("recorded", {})
         return scored
 
     def keep(self, key: str, scored: Scored, more: Mapping[str, Any]) -> None:
         """Seal that a table was scored. more: what its entry in the evidence says besides."""
         self.entries[key] = {"sha256": scored.sha256, "rows": scored.rows, **more}
         self.folder.keep_sealed(_SCORED, self.entries)
+
+    def recorded(self, name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Who gave the recorded answers of a data set, found out once a run, sealed with its tables."""
+        tables = [entry for key in (name, f"{name}-replayed") if (entry := self.entries.get(key)) is not None]
+        sealed = [entry["recorded"] for entry in tables if "recorded" in entry]
+        entries: dict[str, Any] = sealed[0] if sealed else find()
+        for entry in tables:
+            entry["recorded"] = entries
+        self.folder.keep_sealed(_SCORED, self.entries)
+        return entries

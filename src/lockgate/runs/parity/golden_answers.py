@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockgate.data.arrow_arrays import Array
     from lockgate.evaluation.case import Case, Contender
     from lockgate.evaluation.parity.golden_rows import GoldenRows
+    from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.models.model import ScoreReading
     from lockgate.runs.scoring_inputs import ScoringInputs
 
@@ -24,8 +25,12 @@ OUTPUTS = "golden_outputs"  # of the metadata of a model: what it answers to its
 _REASON = 200
 
 
-def golden_rows(case: Case, inputs: ScoringInputs, name: str | None) -> dict[str, GoldenRows]:
+def golden_rows(
+    case: Case, inputs: ScoringInputs, name: str | None, *, recorded: Callable[[str], Scored]
+) -> dict[str, GoldenRows]:
     """Role → its golden rows, of each role whose answers are recorded: by the data of that name, else beside its model.
+
+    recorded: the scored table of data.
 
     Raises DataError, ModelFault; VersionFault of a candidate whose own rows or answers cannot be read.
     """
@@ -35,9 +40,9 @@ def golden_rows(case: Case, inputs: ScoringInputs, name: str | None) -> dict[str
             for contender in case.contenders
             if OUTPUTS in contender.facts.metadata
         }
-    recorded = case.scored(name)
-    _refuse_many(recorded.rows, f"data {name!r} has")
-    recordings = {"candidate": recorded.candidate, "champion": recorded.champion}
+    table = recorded(name)
+    _refuse_many(table.rows, f"data {name!r} has")
+    recordings = {"candidate": table.candidate, "champion": table.champion}
     return {
         contender.role: _of_data(case, inputs, contender, name, recording)
         for contender in case.contenders

@@ -11,12 +11,14 @@ from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.opening import acceptable, opening
 from lockgate.evaluation.judging.stored_estimate import DecidedByItsGate, NotJudgedAnew, StoredEstimate
+from lockgate.evaluation.parity.recording import recorded_in
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import Evidence, GateResult, Opens
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.pipeline import Pipeline, requirement_text
 from lockgate.runs.evaluation_count import judged_by
+from lockgate.runs.parity.who_answered import withheld
 from lockgate.runs.reevaluation.line_findings import JudgedLines
 from lockgate.runs.reuse_budget import withhold
 from lockgate.runs.training.seen_rows import judges_rows, withhold_stored
@@ -127,7 +129,11 @@ def reevaluate(pipeline: Pipeline, evidence: Evidence) -> Reevaluation:
     results = [replace(gate.result, verdict=gate.known) for gate in counting]
     verdict: Verdict | None = Verdict.worst(result.verdict for result in results)
     unsure = frozenset().union(*(gate.beyond for gate in counting))
-    asks = [name for name in acceptable(results, pipeline.asking, judging.is_waived) if name not in unsure]
+    asks = [
+        name
+        for name in acceptable(results, pipeline.asking, judging.is_waived, signed=pipeline.signed)
+        if name not in unsure
+    ]
     outcome = _OUTCOMES[opening(Verdict.worst(result.verdict for result in results), results, asks, judging.is_waived)]
     if any(gate.unknown for gate in counting):
         # What is known to be in the way is in the way whatever the rest would be.
@@ -147,6 +153,7 @@ class _Judging:
     def __post_init__(self) -> None:
         self.stored = {result.name: result for result in self.evidence.gates}
         self.data = {str(entry["name"]) for entry in self.evidence.document.get("data") or ()}
+        self.recorded = recorded_in(self.evidence.document)
         started = (self.evidence.document.get("run") or {}).get("started_at")
         self.day: date | None = None if started is None else utc(started).date()
 
@@ -222,7 +229,7 @@ class _Judging:
         if untold and self.pipeline.reuse is not None and judged_by(self.pipeline, gate) is not None:
             unknown.append("the evidence does not say how often its rows were evaluated, which reuse.budget limits")
         findings = (*(withhold(self.pipeline, gate, finding, counts) for finding in again), *as_stored)
-        findings = self._on_unseen_rows(gate, findings, unknown)
+        findings = self._by_own_answers(gate, self._on_unseen_rows(gate, findings, unknown), unknown)
         counted = [finding for finding in findings if not self.is_waived(finding.id)]
         waived = len(findings) - len(counted)
         result = replace(
@@ -247,6 +254,18 @@ class _Judging:
             )
             return findings
         return tuple(withhold_stored(finding, entry, name, most=dataset.max_seen) for finding in findings)
+
+    def _by_own_answers(self, gate: Gate, findings: tuple[Finding, ...], unknown: list[str]) -> tuple[Finding, ...]:
+        """The findings, undecided where they rest on recorded answers that nobody confirmed; unknown gets that nobody tried to."""
+        name = self.pipeline.data_of(gate)
+        dataset = self.pipeline.data.get(name or "")
+        if name is None or dataset is None or not dataset.scores or dataset.trusts_recorded or not judges_rows(gate):
+            return findings
+        entries = self.recorded.get(name, {})
+        if findings and (not entries or any(entry["state"] == "trusted" for entry in entries.values())):
+            unknown.append(f"the run did not ask the models again whether the recorded answers of {name} are theirs")
+            return findings
+        return tuple(withheld(gate, findings, {name: entries}))
 
     def _lines(self, gate: Gate, stored: GateResult) -> list[tuple[str, Requirement]]:
         """The lines of the policy that could be decided; those that the candidate's own metadata brought stay."""

@@ -1,0 +1,38 @@
+"""Some rows of a data set in memory, to be sent to a model more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.data.arrow_arrays import Array
+    from lockgate.data.dataset import Dataset
+
+_BYTES = 256 * 2**20
+_PEEKED = 64
+
+
+def rows_that_fit(dataset: Dataset, columns: Sequence[str], *, least: int, most: int) -> int:
+    """How many rows fit into memory by the size of the first, within bounds; fewer where there are no more."""
+    first = next(iter(dataset.batches(columns, rows=_PEEKED)), None)
+    size = 0 if first is None or not first.num_rows else first.nbytes // first.num_rows
+    return min(dataset.count(), most, max(least, _BYTES // max(size, 1)))
+
+
+def chosen_rows(dataset: Dataset, columns: Sequence[str], chosen: Array, *, batch: int) -> pa.Table:
+    """These columns of the rows with these numbers, in order, as models get them. batch: rows read at a time."""
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate.data import arrow_arrays as arrays
+    from lockgate.evaluation.scoring.categories import batches_with_categories
+
+    parts, before = [], 0
+    for rows in batches_with_categories(dataset, columns, rows=batch):
+        first, last = np.searchsorted(chosen, [before, before + rows.num_rows])
+        parts.append(rows.take(arrays.from_numpy(chosen[first:last] - before)))
+        before += rows.num_rows
+    return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
