@@ -52,6 +52,10 @@ def stored_estimate(
     if decided is None or decided.estimate is None:
         if finding.verdict is not Verdict.INCONCLUSIVE:
             raise DecidedByItsGate("its gate decided it by a rule of its own")
+        if "seen_rows" in finding.detail:
+            raise NotJudgedAnew(
+                "it has no value, and the evidence says of it only that the candidate may have seen its rows"
+            )
         fields = _fields(name, finding, line, on="value", required=line.limit.value)
         return StoredEstimate(Estimate(**fields, problem=(finding.code, cause(finding))), "no_value")
     if decided.on == "count":

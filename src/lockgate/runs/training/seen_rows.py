@@ -14,12 +14,17 @@ from lockgate.data.overlap.seen_rows import Reference, SeenRows, find_seen_rows,
 from lockgate.errors import LockgateError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.judging.number_format import percent
+from lockgate.evidence.completeness import NEVER_ACCEPTED
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.training.logged import logged_training_data
 from lockgate.text import counted
+
+_BY_CHANCE = (
+    10  # times as many rows in the training data as have a twin among themselves, and chance does not explain them
+)
 
 
 @dataclass(frozen=True)
@@ -98,19 +103,24 @@ def judges_rows(gate: Gate) -> bool:
 
 
 def withhold(finding: Finding, overlap: SeenRows | None) -> Finding:
-    """The finding; one that passed, undecided where more of its rows were seen than may be, or nobody could look."""
+    """The finding; one that does not fail, undecided where more of its rows were seen than may be, or nobody could look.
+
+    So is one that was undecided already: else an owner who accepts it would accept the seen rows with it.
+    """
     return finding if overlap is None else withhold_stored(finding, overlap.to_json(), overlap.data, most=overlap.most)
 
 
 def withhold_stored(finding: Finding, entry: Mapping[str, Any], data: str, *, most: float) -> Finding:
     """As `withhold`, by the entry `seen` of evidence. most: the share of rows that may have been seen."""
-    if finding.verdict is not Verdict.PASS:
+    if finding.verdict.rank >= Verdict.FAIL.rank or finding.code in NEVER_ACCEPTED:
         return finding
     for code, reason, remedy in _obstacles(entry, data, most):
         return replace(
             finding, verdict=Verdict.INCONCLUSIVE, code=code, rows_needed=None,
             reason=f"{finding.reason}. Not decided: {reason}", remedy=remedy,
-            detail={**finding.detail, "seen_rows": {"rows": int(entry["rows"]), "of": int(entry["of"]), "max_seen": f"{most:.6g}"}},
+            detail={**finding.detail, "seen_rows": {
+                "rows": int(entry["rows"]), "of": int(entry["of"]), "max_seen": f"{most:.6g}", "reason": reason,
+            }},
         )  # fmt: skip
     return finding
 
@@ -121,10 +131,11 @@ def _obstacles(entry: Mapping[str, Any], data: str, most: float) -> Iterator[tup
     if gone > most * rows:
         paths = ", ".join(str(source["path"]) for source in entry["in"])
         chance = ""
-        if entry["repeated"]:
+        if _BY_CHANCE * int(entry["repeated"] or 0) >= gone:
             chance = (
-                f"; {counted(int(entry['repeated']), 'row')} of {data} also equal another one there, so where that is chance, tell rows "
-                f"apart by more columns: data.{data}.not_in.columns, or allow a larger max_seen"
+                f"; {counted(int(entry['repeated']), 'row')} of {data} also equal another one there, so that it may be chance: tell "
+                f"rows apart by other columns, such as an id that both have (columns: beside the path or training: true of "
+                f"data.{data}.not_in), or allow a larger max_seen"
             )
         yield (
             "seen_rows",
