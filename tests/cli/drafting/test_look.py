@@ -146,6 +146,17 @@ def test_amounts_are_no_classes_though_few_whole_numbers_are_their_truth() -> No
     assert "wines.csv: points is the truth\n" in told
 
 
+def test_a_version_that_is_no_better_than_guessing_is_not_said_to_pass() -> None:
+    """As where another column was taken for the truth: the limit written is what guessing reaches."""
+    rows = pd.read_csv("wines.csv")
+    rows.assign(points=rows["points"].sample(frac=1, random_state=1).to_numpy()).to_csv("mixed.csv", index=False)
+    pipeline, told = written("quality", "mixed.csv")
+
+    assert "so that it does not pass the pipeline: see whether points is the truth\n" in told
+    assert "allows a little worse" not in told
+    assert limit(pipeline, 2) == pytest.approx(rows["points"].std(), abs=0.02)
+
+
 def test_a_tensor_is_fed_by_the_column_that_fits_it() -> None:
     """The other one is the truth, whatever it is called."""
     pipeline, told = written("images", "images.parquet")

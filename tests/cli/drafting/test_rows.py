@@ -111,6 +111,15 @@ def test_the_one_column_that_is_no_input_is_the_truth() -> None:
     assert draft(double("length", "height"), "d.parquet").label == "weight"
 
 
+def test_a_column_of_another_type_beside_named_inputs_is_not_taken_for_the_truth() -> None:
+    """Of several columns that a regressor is not given, the only one of texts is rather a group than what it predicts."""
+    rows = {name: [0.5, 1.5, 2.5, 4.5] for name in ("age", "hours", "exposure", "claims")}
+    pq.write_table(pa.table({**rows, "sex": ["f", "m", "m", "f"]}), "d.parquet")
+
+    with pytest.raises(UsageError, match="exposure or claims or sex may hold the truth"):
+        draft(double("age", "hours"), "d.parquet")
+
+
 def test_what_may_be_the_truth_is_listed_first_and_what_is_left_out_is_counted() -> None:
     """Where inputs have no names, the first and the last columns."""
     rows("d.parquet", *PIXELS, "kind", "size")

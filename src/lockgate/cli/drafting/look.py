@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lockgate.cli.drafting.pipeline_text import Draft
+from lockgate.cli.drafting.pipeline_text import Draft, no_better_than_chance
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.output import show
 from lockgate.errors import LockgateError
+from lockgate.evaluation.judging.number_format import short
 from lockgate.evaluation.provenance.subjects import COMPLETE
 from lockgate.pipeline import loader
 
@@ -68,9 +69,15 @@ def look(
             f"it carries {len(reading.carried)} of the {len(COMPLETE)} facts of where it comes from; of the others the pipeline warns, "
             "and gate run shows the line of code that adds each"
         )
+    draft = replace(draft, limits=measured)
     if measured.overall is not None:
         sampled = f", {reading.sampled}" if reading.sampled else ""
-        show(
-            f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them{sampled}; the pipeline allows a little worse"
+        chance = no_better_than_chance(draft)
+        allowed = (
+            "the pipeline allows a little worse"
+            if chance is None
+            else f"that is not shown to be better than guessing ({short(chance)}), so that it does not pass the pipeline: "
+            f"see whether {draft.label} is the truth"
         )
-    return replace(draft, limits=measured)
+        show(f"{subject} is {measured.overall.reached} on {reading.table.num_rows:,} of them{sampled}; {allowed}")
+    return draft

@@ -233,6 +233,13 @@ def _absolute(draft: Draft, counts: _RowCounts) -> list[str]:
     return lines + slice_lines(draft, weakest) + by_class
 
 
+def no_better_than_chance(draft: Draft) -> float | None:
+    """What guessing reaches, where the version is not shown to be better, so that it does not pass what is written; else None."""
+    overall = None if draft.limits is None else draft.limits.overall
+    chance = _chance(draft, _count_rows(draft.dataset, draft.task, draft.positive))
+    return None if overall is None or _beside_chance(overall, draft.subject[1], chance) is not None else chance
+
+
 def _together(draft: Draft, counts: _RowCounts) -> int:
     """The lines that an equal candidate is to pass all of: those overall, and those of classes."""
     return len(draft.lines) + len(held_classes(counts.classes))

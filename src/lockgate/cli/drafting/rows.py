@@ -176,6 +176,9 @@ def _only_one_of_its_kind(newest: Registered | None, table: pa.Table, maybe: Seq
 
 def _only_one_left(newest: Registered | None, dataset: Dataset, table: pa.Table) -> str | None:
     """The only column without which the data still hold what the model is given, whose inputs have no names."""
+    names = (newest.inputs if newest else None) or ()
+    if names and not set(names) - set(table.column_names):
+        return None  # beside inputs that have names any column may be one too many
     left = lone_truths(table.schema, dataset.index_columns, signature) if (signature := _inputs(newest)) else []
     return left[0] if len(left) == 1 else None
 
