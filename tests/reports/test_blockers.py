@@ -225,3 +225,23 @@ def test_the_worst_slice_stands_in_the_first_sentence() -> None:
     assert worst.reason.startswith("auc is low. Worst on geo=BR: auc 0.")
     assert "the champion's 0." in worst.reason
     assert summary([small("LU", 40), whole]).startswith("auc is low; ")
+
+
+def test_rows_that_the_candidate_was_trained_on_are_told_once_and_before_all_that_is_undecided() -> None:
+    """Whatever the lines: nothing that helps one of them helps before the rows are others."""
+    seen = {"seen_rows": {"rows": 500, "of": 1000, "max_seen": "0.01", "reason": "500 of 1,000 rows are in train.csv"}}
+    withheld = [
+        finding(
+            id=f"metrics/{line}/overall", requirement=line, slice={}, verdict=Verdict.INCONCLUSIVE, code="seen_rows",
+            reason=f"{line} is met. Not decided", remedy="train without them", detail=seen,
+        )
+        for line in ("r1", "r2", "r3")
+    ]  # fmt: skip
+    unsure = finding(
+        id="metrics/r4/overall", slice={}, verdict=Verdict.INCONCLUSIVE, code="not_shown", reason="not shown"
+    )
+    failed, told, last = blockers(gate_of(unsure, *withheld, finding()))
+
+    assert (failed.verdict, last.reason) == (Verdict.FAIL, "not shown")
+    assert told.reason == "500 of 1,000 rows are in train.csv: none of 3 findings that do not fail is decided"
+    assert (told.remedy, told.of_seen_rows, len(told.findings)) == ("train without them", True, 3)

@@ -92,6 +92,18 @@ def test_beside_a_failure_what_is_undecided_is_counted_alone() -> None:
     assert str(PT.remedy)[:30] in undecided
 
 
+def test_rows_that_the_candidate_was_trained_on_are_named_first_beside_failures_too() -> None:
+    """A failure on the rows that are left is not what to mend first."""
+    reason = "500 of 1,000 rows of holdout are in train.csv"
+    seen = replace(
+        PT, code="seen_rows", detail={**PT.detail, "seen_rows": {"reason": reason}}, reason=f"It is. {reason}"
+    )
+    lines = page(told(replace(METRICS, findings=(seen, BR)))).splitlines()
+    first = lines[lines.index("What stands in the way") + 1]
+
+    assert first.startswith("  metrics: It is. 500 of 1,000 rows of holdout are in train.csv")
+
+
 def test_a_difference_from_a_factor_of_the_champion_is_called_that_everywhere() -> None:
     """What is drawn is 0 where the line allows no more, and no distance of the two values that stand beside it."""
     limit = FindingLimit("<=", 43.6, "champion * 1.1")

@@ -1,8 +1,8 @@
-"""Blockers between a candidate and a pass, the worst first; slices that are blocked alike are listed together by name."""
+"""Blockers between a candidate and a pass, the worst first; what is blocked alike is listed together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lockgate.evaluation.judging.explanations import cause
@@ -17,7 +17,7 @@ _NAMED = 50
 
 @dataclass(frozen=True)
 class Blocker:
-    """One thing to act on: a finding that is no pass, or several of one requirement that are blocked by the same cause."""
+    """One thing to act on: a finding that is no pass, or several that are blocked by the same cause."""
 
     verdict: Verdict
     reason: str
@@ -29,6 +29,11 @@ class Blocker:
         """Whether it is a failure, or probably one: what is undecided beside it is not what stops a candidate."""
         likely = any(finding.code == "beyond_unadjusted" for finding in self.findings)
         return likely or self.verdict.rank >= Verdict.FAIL.rank
+
+    @property
+    def of_seen_rows(self) -> bool:
+        """Whether nothing is decided because the candidate was trained on its rows, or may have been."""
+        return any(_trained_on(finding) is not None for finding in self.findings)
 
     @property
     def outlook(self) -> str | None:
@@ -98,8 +103,16 @@ def pooled_slices(gate: GateResult) -> list[str]:
     return list(pools.values())
 
 
+def _trained_on(finding: Finding) -> str | None:
+    """Why the rows of an undecided finding decide nothing, whatever its line: the candidate has seen them, or may have."""
+    overlap = finding.detail.get("seen_rows") if finding.verdict is Verdict.INCONCLUSIVE else None
+    return None if not isinstance(overlap, Mapping) or "reason" not in overlap else str(overlap["reason"])
+
+
 def _group_key(finding: Finding) -> tuple[str, ...]:
-    """Findings of one key share requirement and cause, and differ in their slices; what is shown alone has its id as key."""
+    """Findings of one key share a cause, and their requirement unless it is of all their rows; what is shown alone has its id as key."""
+    if (reason := _trained_on(finding)) is not None:
+        return finding.code, reason
     alone = not finding.slice or finding.verdict is not Verdict.INCONCLUSIVE or "members" in finding.detail
     if not alone and finding.code == "too_small":
         return finding.requirement, finding.code
@@ -111,6 +124,13 @@ def _group_key(finding: Finding) -> tuple[str, ...]:
 def _grouped(gate: GateResult, group: Sequence[Finding], *, named: int) -> Blocker:
     ordered = tuple(sorted(group, key=lambda finding: (-finding.rows, finding.id)))
     requirement, first = _requirement_text(gate, group[0].requirement), group[0]
+    if (reason := _trained_on(first)) is not None:
+        return Blocker(
+            first.verdict,
+            f"{reason}: none of {len(group)} findings that do not fail is decided",
+            first.remedy,
+            tuple(group),
+        )
     if first.code == "too_small":
         names = _named(ordered, _rows_needed, named=named)
         return Blocker(

@@ -107,13 +107,18 @@ def _notes(gate: GateResult, medium: Medium, waived: Collection[str]) -> Lines:
 
 
 def _in_the_way(evidence: Evidence, medium: Medium, waived: Collection[str]) -> Lines:
-    """The worst findings as sentences, each with what would help; beside failures those alone, and what probably is one."""
+    """The worst findings as sentences, each with what would help; beside failures those alone, and what probably is one.
+
+    That the candidate has seen its rows comes first: what else is found rests on what it has not.
+    """
     blocked = [(gate, blocker) for gate in evidence.gates for blocker in unwaived_blockers(gate, waived, named=_SLICES)]
     blocked.sort(key=lambda pair: (not pair[0].counts, -pair[1].verdict.rank))
     if not blocked:
         return []
     failed = [pair for pair in blocked if pair[1].fails]
-    listed = (failed if blocked[0][1].fails else blocked)[:_WORST]
+    trained_on = [pair for pair in blocked if pair[1].of_seen_rows][:1]
+    others = failed if blocked[0][1].fails else blocked
+    listed = [*trained_on, *(pair for pair in others if not pair[1].of_seen_rows)][:_WORST]
     lines: Lines = [[("What stands in the way", "bold")]]
     remedies: set[str] = set()
     for gate, blocker in listed:

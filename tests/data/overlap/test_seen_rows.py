@@ -82,8 +82,8 @@ def test_what_rows_share_by_chance_is_counted(tmp_path: Path) -> None:
     entry = dataset.seen_rows.to_json()
     assert (entry["rows"], entry["of"], entry["repeated"]) == (2, 6, 2)
     assert sentence(entry, "holdout") == (
-        "2 of 6 rows of holdout are in train.csv, and left out of every verdict; 2 equal another row of holdout itself, as "
-        "rows may by chance"
+        "2 of 6 rows of holdout are in train.csv, and left out of every verdict: more than max_seen allows (1 %), so that "
+        "nothing passes; 2 equal another row of holdout itself, as rows may by chance"
     )
 
 

@@ -258,7 +258,7 @@ def sentence(entry: Mapping[str, Any], data: str) -> str:
         if matched:
             clauses.append(
                 f"{matched:,} of {counted(rows, 'row')} of {data} {'is' if matched == 1 else 'are'} in {paths}, and left out of "
-                "every verdict"
+                f"every verdict{_beyond(matched, rows, entry.get('max_seen'))}"
             )
         else:
             clauses.append(f"none of the {counted(rows, 'row')} of {data} is in {paths}")
@@ -267,6 +267,12 @@ def sentence(entry: Mapping[str, Any], data: str) -> str:
             clauses.append(f"{equal} another row of {data} itself, as rows may by chance")
     clauses += [f"{not_checked(data)}: {reason}" for reason in entry["not_checked"]]
     return "; ".join(clauses)
+
+
+def _beyond(matched: int, rows: int, most: str | None) -> str:
+    """That nothing passes, where more rows were seen than the share that may be."""
+    beyond = most is not None and matched > float(most) * rows
+    return f": more than max_seen allows ({100 * float(most or 0):.6g} %), so that nothing passes" if beyond else ""
 
 
 def not_checked(data: str) -> str:

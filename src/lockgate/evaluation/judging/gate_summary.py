@@ -17,12 +17,13 @@ WEAKER = ("watched", "no_loss_seen")  # codes of passes without proof
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     """Sort the findings that are no pass: errors, failures, likely failures, undecided ones, too small ones.
 
+    Those that are undecided because the candidate may have seen its rows come before all that are undecided.
     Of undecided ones those that name a class or a slice come first, beside likely failures where a class lost or
     the value is beyond its limit.
     Among equals, the lowest p-value of a violation comes first, then the most rows, then the count
     that is furthest beyond its limit.
     """
-    order = {"beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
+    order = {"seen_rows": -1, "seen_unknown": -1, "beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
 
     def key(finding: Finding) -> tuple[int, int, bool, float, int, float]:
         undecided, named = finding.verdict is Verdict.INCONCLUSIVE, names_part(finding)
