@@ -77,7 +77,9 @@ def test_a_failure_names_both_times(tmp_path: Path) -> None:
         "rows_in_training_time is 2 rows among 3; at most 0 rows is allowed; the training data end at 2026-04-01T23:59:59.999999Z "
         "(parameter train_end), these rows begin at 2026-03-30T12:00:00Z"
     )
-    assert failed.remedy == "judge on rows that were recorded later, as the model will be used"
+    assert failed.remedy == (
+        "judge on rows that were recorded later, as the model will be used, or train on rows from before 2026-03-30T12:00:00Z"
+    )
 
 
 def test_training_data_that_are_here_say_it_themselves(tmp_path: Path) -> None:

@@ -83,8 +83,9 @@ def with_training_time(finding: Finding) -> Finding:
     until = (
         f"the training data end at {detail['training_until']} ({detail['by']}), these rows begin at {detail['oldest']}"
     )
-    failed = finding.verdict is Verdict.FAIL
-    remedy = "judge on rows that were recorded later, as the model will be used" if failed else finding.remedy
+    remedy = finding.remedy
+    if finding.verdict is Verdict.FAIL:
+        remedy = f"judge on rows that were recorded later, as the model will be used, or train on rows from before {detail['oldest']}"
     return replace(finding, reason=f"{finding.reason}; {until}", remedy=remedy)
 
 
