@@ -134,6 +134,15 @@ def test_several_columns_pass_together_and_fail_alone() -> None:
     assert among.p_fail <= 1.0
 
 
+def test_a_fail_says_what_to_ask_of_the_column() -> None:
+    """No number tells a good new column from one that is written after the outcome."""
+    _, failed = World(own=1.0).ask("gain_from_one_column <= 10%")
+
+    assert failed.verdict is Verdict.FAIL
+    assert failed.remedy is not None
+    assert failed.remedy.startswith(f"see when {failed.detail['column_gain']['column']} is written: ")
+
+
 def test_a_candidate_that_is_no_better_shows_nothing() -> None:
     """There is no gain of which a column could bring a share; and that is no pass."""
     world = World(own=0.0, better=0.0)

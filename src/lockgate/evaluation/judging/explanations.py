@@ -20,7 +20,7 @@ from lockgate.evaluation.judging.number_format import (
     unit_word,
 )
 from lockgate.evaluation.judging.rows_needed import stated_tolerance
-from lockgate.evaluation.leaks.words import finding_words
+from lockgate.evaluation.leaks.words import failed_remedy, finding_words
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.shifts import shift_words
@@ -218,7 +218,9 @@ class Explanation:
         return f"{'at least' if up else 'at most'} {self._limit()} is {'required' if up else 'allowed'}"
 
     def remedy(self, verdict: Verdict) -> str | None:
-        """What would decide an inconclusive finding."""
+        """What would decide an inconclusive finding; of a fail, what its line alone can say."""
+        if verdict is Verdict.FAIL and not self.estimate.counted:
+            return failed_remedy(self.detail)
         if verdict is not Verdict.INCONCLUSIVE or self.estimate.counted:
             return None
         advice = self._remedy()

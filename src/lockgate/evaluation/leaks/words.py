@@ -26,6 +26,16 @@ def finding_words(detail: Mapping[str, Any]) -> str:
     return ""
 
 
+def failed_remedy(detail: Mapping[str, Any]) -> str | None:
+    """What to do where one column brings too much of the advantage; None of a finding on anything else."""
+    if (gain := detail.get("column_gain")) is None:
+        return None
+    return (
+        f"see when {gain['column']} is written: where its value is not there yet when the model is asked, train without it; where it "
+        "is, a waiver of this finding says who looked"
+    )
+
+
 def diagnosis_words(context: Mapping[str, Any]) -> str:
     """What a gate adds to its sentence where single columns surely bring the advantage and no line asks; else nothing."""
     note = context.get("own_columns") or {}
