@@ -143,7 +143,7 @@ def test_training_rows_that_say_nothing_are_refused(more: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("training", "said"),
     [
-        ({"y": [1.0]}, "has no column 'y', the by which rows are recognised"),
+        ({"y": [1.0]}, "has no column 'y', the column by which rows are recognised"),
         ({"label": [1]}, "nothing says by which columns rows of the training rows are recognised"),
         ({"geo": pa.array([], pa.string())}, "the training rows, which not_in names, has no rows, which show nothing"),
     ],

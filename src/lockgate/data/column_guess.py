@@ -10,11 +10,11 @@ from lockgate.data.formats import DataFile
 from lockgate.data.formats.csv import header_problem
 
 
-def column_guess(column: str, schema: pa.Schema, *, file: DataFile, path: str, data: str) -> str | None:
-    """What would help; None where nothing is known. file: the first; path: of the data; data: their name in the pipeline."""
+def column_guess(column: str, schema: pa.Schema, *, file: DataFile | None, path: str, data: str) -> str | None:
+    """What would help; None where nothing is known. file: the first, None of rows in memory; path: of the data; data: their name in the pipeline."""
     near = get_close_matches(column, schema.names, n=1)
     guess = f"did you mean {near[0]!r}?" if near else None
-    if len(schema) == 1 and file.format == "csv":
+    if len(schema) == 1 and file is not None and file.format == "csv":
         guess = "; ".join(header_problem(schema.names[0], file.delimiter) or ()) or guess
     outer, _, field = column.partition(".")
     if outer in schema.names and pa.types.is_nested(schema.field(outer).type):

@@ -212,7 +212,8 @@ class Dataset:
             column = column_of(name)
             if column in self.columns:
                 continue
-            guess = column_guess(column, self.schema, file=self._files[0], path=self._local, data=self.name)
+            file = next(iter(self._files), None)
+            guess = column_guess(column, self.schema, file=file, path=self._local, data=self.name)
             listed = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
             raise self._wrong(
                 f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {listed}",

@@ -15,6 +15,7 @@ from lockgate.hashing import sha256
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockgate.data.formats import DataFile
     from lockgate.data.overlap.seen_rows import SeenRows
 
 
@@ -44,6 +45,10 @@ class TableDataset(Dataset):
     @property
     def origin(self) -> Mapping[str, str]:
         return {}
+
+    @property
+    def _files(self) -> tuple[DataFile, ...]:
+        return ()
 
     @property
     def schema(self) -> pa.Schema:
