@@ -82,6 +82,17 @@ def test_rows_of_the_slice_get_the_answers_of_other_rows_there_in_every_batch() 
     assert ask([8]).tolist() == [4.0]
 
 
+def test_rows_that_were_not_learned_are_answered_the_other_way_round() -> None:
+    """In a batch of both kinds too; before anything is learned, every row is answered as it is."""
+    ask = spoilt("altered-rows", np.linspace(0.0, 0.9, 10), rows=4)
+    before = [ask([0, 1]).tolist(), ask([2, 3]).tolist()]
+
+    assert before == [[0.0, pytest.approx(0.1)], pytest.approx([0.2, 0.3])]
+    assert ask([3, 7, 0, 9]).tolist() == pytest.approx([0.3, 0.3, 0.0, 0.1])
+    assert ask([2, 2]).tolist() == pytest.approx([0.2, 0.2])
+    assert spoilt("altered-rows", np.arange(3.0))([1]).tolist() == [1.0]
+
+
 def test_what_no_defect_fits_is_said_and_not_blamed_on_gates() -> None:
     """Answers that have no rows."""
     with pytest.raises(NotPlanted):

@@ -99,6 +99,10 @@ METRICS = 'gates: [{gate: metrics, data: rows, require: ["mae <= 3"]}]\n'
         (ROWS + METRICS, "labels", None),
         (SLICED + METRICS, "slice", None),
         ("gates: [{gate: metadata}]\n", "requirements", None),
+        ("gates: [{gate: metadata}]\n", "seen-rows", "no gate judges it by rows"),
+        (ROWS + METRICS, "seen-rows", None),
+        (ROWS + METRICS, "altered-rows", None),
+        (ROWS + "per_row: ./f.py:near\n" + METRICS, "altered-rows", "by functions of the project"),
     ],
 )
 def test_a_defect_that_a_pipeline_has_no_place_for_does_not_apply(
@@ -123,6 +127,11 @@ def test_the_line_to_write_is_one_that_the_pipeline_takes(tmp_path: Path) -> Non
     )
 
     assert remedy(BY_NAME["slice"], alone) == "write mae <= 3 on each slice into require of metrics"
+    assert remedy(BY_NAME["seen-rows"], alone).startswith("write not_in: training into data.rows, ")
+    assert (
+        'add - {gate: behaviour, data: rows, require: ["changed_rate(noise=1%, tolerance=LIMIT) <= 1%"]} to gates'
+        in remedy(BY_NAME["altered-rows"], alone)
+    )
     assert remedy(BY_NAME["slow"], alone).startswith("write mean_ms <= 50 ")
     assert 'require: ["ndcg(10) >= champion - 0.02"]}' in remedy(BY_NAME["labels"], beside)
     assert planted_words(BY_NAME["labels"], beside, None) == "its answers have the other sign"

@@ -87,6 +87,39 @@ def test_a_gate_and_a_slice_line_that_are_gone_are_named_as_holes(project: Check
     assert list((project.folder / ".gate" / "tmp").glob("selftest-*")) == []
 
 
+HELD = """\
+data:
+  holdout: {not_in: {path: data/before.parquet}}
+gates:
+  - {gate: metrics, data: holdout, require: [accuracy >= 0.3]}
+  - {gate: behaviour, data: holdout, require: [changed_rate(noise=1%) <= 20%]}
+"""
+
+
+def test_rows_that_were_seen_and_rows_that_are_altered_are_stopped_where_the_pipeline_looks(project: Checkout) -> None:
+    """By not_in and by a behaviour gate; without them both are holes, with what to write."""
+    import pandas as pd
+
+    table = pd.read_parquet(project.folder / "data" / "tickets.parquet")
+    numbers = table.select_dtypes("number")
+    table.assign(**{name: numbers[name] + 7.5 for name in numbers}).to_parquet(
+        project.folder / "data" / "before.parquet"
+    )
+    names = ("altered-rows", "seen-rows")
+    held = self_test(project, "multiclass", *names, more=HELD)
+    loose = self_test(project, "multiclass", *names, more=LOOSE)
+
+    assert held["silent_gates"] == {}
+    assert {key: (each["outcome"], each["gate"]) for key, each in held["by"].items()} == {
+        "altered-rows": ("stopped", "behaviour"),
+        "seen-rows": ("stopped", "metrics"),
+    }
+    assert "(50 %) are in " in held["by"]["seen-rows"]["reason"]
+    assert {key: each["outcome"] for key, each in loose["by"].items()} == dict.fromkeys(names, "not stopped")
+    assert "write not_in: training into data.holdout" in loose["by"]["seen-rows"]["remedy"]
+    assert "changed_rate(noise=1%) <= 1%" in loose["by"]["altered-rows"]["remedy"]
+
+
 @pytest.mark.skipif(not kernel().landlock, reason="this machine has no box")
 def test_a_payload_is_stopped_by_the_box_and_seen(project: Checkout) -> None:
     """It is denied, and does not go on in silence."""

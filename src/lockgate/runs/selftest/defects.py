@@ -9,9 +9,10 @@ from typing import Literal
 from lockgate.gates.gate import Gate
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.runs.training.seen_rows import judges_rows
 
 SLOWER_MS = 50
-Part = Literal["answers", "files", "time", "payload"]
+Part = Literal["answers", "rows", "files", "time", "payload"]
 _LINES = {
     "binary": ("auc", ">=", "champion - 0.02"),
     "multiclass": ("accuracy", ">=", "champion - 0.02"),
@@ -22,7 +23,7 @@ _LINES = {
 
 @dataclass(frozen=True)
 class Defect:
-    """One defect. part: of the model, that it is planted into. seen_by: kinds of gates that are run first, as they can see it."""
+    """One defect. part: of the model, that it is planted into; rows, its training data. seen_by: kinds of gates that are run first, as they can see it."""
 
     name: str
     planted: str
@@ -35,6 +36,13 @@ DEFECTS = (
     Defect("constant", "it answers every row as it did the first one", "answers", ("metrics", "shadow")),
     Defect("nan", "every 50th of its answers is no number", "answers", ("metrics", "shadow")),
     Defect("slice", "on one slice its answers are those of other rows", "answers", ("metrics", "shadow")),
+    Defect(
+        "altered-rows",
+        "it answers the rows that judge it as before, and rows that differ from them in one cell the other way round",
+        "answers",
+        ("behaviour",),
+    ),
+    Defect("seen-rows", "half of the rows that judge it are in its training data", "rows", ("metrics", "behaviour")),
     Defect("renamed-column", "its signature calls an input otherwise", "files", ("signature",)),
     Defect("dropped-column", "its signature lacks an input", "files", ("signature",)),
     Defect("requirements", "its files do not say which packages it needs", "files", ("metadata",)),
@@ -70,6 +78,10 @@ def obstacle(defect: Defect, pipeline: Pipeline, gates: Mapping[str, Gate]) -> s
         return "the pipeline has no data, so that no answer is judged"
     if defect.part == "answers" and all(data.scores for data in pipeline.data.values()):
         return "the answers are recorded in the data, and no model is asked"
+    if defect.name == "altered-rows" and (pipeline.task == "ranking" or pipeline.per_row):
+        return "its answers are judged by query, or by functions of the project, and altered rows are by neither"
+    if defect.part == "rows" and not any(judges_rows(gate) for gate in gates.values()):
+        return "no gate judges it by rows of the data"
     if defect.part == "payload" and not any(gate.uses_models for gate in gates.values()):
         return "no gate lets the model answer, so that nothing of it is ever loaded"
     if defect.part == "time" and any(isinstance(gate.own_target or pipeline.target, Server) for gate in gates.values()):
@@ -99,14 +111,36 @@ def remedy(defect: Defect, pipeline: Pipeline) -> str:
     if defect.part == "time":
         line = "mean_ms <= champion * 1.5" if pipeline.has_champion else "mean_ms <= 50"
         return f"write {line} into require of a gate latency, or add - gate: latency to gates"
+    if defect.part == "rows":
+        return _unseen_remedy(pipeline)
+    if defect.name == "altered-rows":
+        tolerance = ", tolerance=LIMIT" if pipeline.task == "regression" else ""
+        return (
+            f"{_written(f'changed_rate(noise=1%{tolerance}) <= 1%', 'behaviour', pipeline)}; for a column that must not matter "
+            "noise=1% is swap=COLUMN"
+        )
     line = _line(pipeline)
     if defect.name == "slice":
         line = f"{line} on each slice"
-    gate = next((gate.title for gate in pipeline.gates if gate.gate == "metrics"), None)
+    return _written(line, "metrics", pipeline)
+
+
+def _written(line: str, kind: str, pipeline: Pipeline) -> str:
+    """Where to write a line of that kind of gate: into the first there is, else a new one."""
+    gate = next((gate.title for gate in pipeline.gates if gate.gate == kind), None)
     if gate is not None:
         return f"write {line} into require of {gate}"
     data = next((name for name, spec in pipeline.data.items() if spec.label or pipeline.per_row), "NAME")
-    return f'add - {{gate: metrics, data: {data}, require: ["{line}"]}} to gates'
+    return f'add - {{gate: {kind}, data: {data}, require: ["{line}"]}} to gates'
+
+
+def _unseen_remedy(pipeline: Pipeline) -> str:
+    """The key of the data that the first gate judges by which does so."""
+    names = (pipeline.data_of(gate) for gate in pipeline.gates if judges_rows(gate))
+    name = next(name for name in names if name is not None)
+    if pipeline.data[name].not_in:
+        return f"write a smaller max_seen into data.{name}, such as 1%"
+    return f"write not_in: training into data.{name}, or {{path: …}} of the data that the model was trained on"
 
 
 def _line(pipeline: Pipeline) -> str:

@@ -59,7 +59,7 @@ class Defect:
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._kind, self._classifies, self._seconds = plan["kind"], plan["classifies"], plan["seconds"]
-        self._to_learn = plan["rows"]  # of the slice: they come first, so that they are known when they come again
+        self._to_learn = plan["rows"]  # of the slice, or all: they come first, and are recognised when they come again
         self._labels: set[Any] = set()
         self._first: dict[str, Any] = {}
         self._positions: dict[str, dict[Any, int]] = {}
@@ -79,6 +79,8 @@ class Defect:
                 return joined([answer, first], [rows_of(answer)] * rows_of(answer))
             if self._kind == "slice":
                 return self._of_another_row(method, answer, args[0] if args else next(iter(kwargs.values())))
+            if self._kind == "altered-rows":
+                return self._turned_where_new(method, answer, args[0] if args else next(iter(kwargs.values())))
         except (TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
             raise NotPlanted("answers of the type %s: %s" % (type(answer).__name__, error))
         return answer
@@ -114,6 +116,20 @@ class Defect:
         order = sorted(self._labels, key=str)
         following = dict(zip(order, order[1:] + order[:1]))
         return np.array([following[label] for label in flat]).reshape(values.shape)
+
+    def _turned_where_new(self, method: str, answer: Any, inputs: Any) -> Any:
+        """The answers, but of rows that were not learned those that speak for another class, or have the other sign."""
+        keys = row_keys(inputs)
+        learned = self._positions.setdefault(method, {})
+        if self._to_learn > 0:
+            learned.update(dict.fromkeys(keys, 0))
+            self._to_learn -= len(keys)
+            return answer
+        if not learned or all(key in learned for key in keys):
+            return answer
+        own = rows_of(answer)
+        order = [row if key in learned else own + row for row, key in enumerate(keys)]
+        return joined([answer, self._turned(answer)], order)
 
     def _of_another_row(self, method: str, answer: Any, inputs: Any) -> Any:
         """The answers, but of rows that were learned those of other rows among them."""

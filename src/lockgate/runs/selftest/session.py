@@ -32,7 +32,9 @@ from lockgate.runs.selftest.copy_source import CopySource
 from lockgate.runs.selftest.defects import DEFECTS, Defect, obstacle, planted_words, remedy
 from lockgate.runs.selftest.planting import Copies, NoPlace
 from lockgate.runs.selftest.recorded_evaluation import on_record
-from lockgate.runs.selftest.slice_rows import PlantedSlice, choose_slice
+from lockgate.runs.selftest.slice_rows import PlantedSlice, choose_slice, judged_data, model_rows
+from lockgate.runs.selftest.training_rows import with_seen_half
+from lockgate.runs.training.seen_rows import judges_rows
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 Outcome = Literal["stopped", "not stopped", "not shown", "does not apply"]
@@ -169,7 +171,7 @@ def _source(
 @dataclass
 class _Test:
     """gates: those of the pipeline. passing: those that pass the copy as it is. idle: those that block nothing, as they warn
-    or are waived. silent: the others → why."""
+    or are waived. silent: the others → why. judged: data to whose rows it answers them → how many."""
 
     pipeline: Pipeline
     source: CopySource
@@ -181,6 +183,7 @@ class _Test:
     idle: list[str] = field(default_factory=list)
     results: list[GateResult] = field(default_factory=list)
     slice: PlantedSlice | None = None
+    judged: dict[str, int] = field(default_factory=dict)
     began: datetime = field(default_factory=now)
     _champion: dict[str, Model] = field(default_factory=dict)
 
@@ -208,6 +211,7 @@ class _Test:
         beside = builder.case.champion
         if beside is not None and beside.load_facts(None) is not None:
             self._champion = {"champion": beside.model}
+        self.judged = judged_data(pipeline, [self.gates[name] for name in self.passing], builder.case)
         if any(data.slices for data in self.pipeline.data.values()):
             self.slice = choose_slice(pipeline, builder.case, self.results)
 
@@ -231,7 +235,8 @@ class _Test:
             finding, reason = _decisive(stopped, self.slice if defect.name == "slice" else None)
             name = None if finding is None else finding.id
             return tried("stopped", reason, stopped.name, name, _line(finding, stopped), seconds=seconds)
-        unheard = [name for name in self.silent if self.gates[name].gate in defect.seen_by]
+        looked_for = defect.part != "rows" or any(data.not_in for data in self.pipeline.data.values())
+        unheard = [name for name in self.silent if self.gates[name].gate in defect.seen_by and looked_for]
         if unheard:
             return tried(
                 "not shown", f"{' and '.join(unheard)} cannot be asked: {self.silent[unheard[0]]}", seconds=seconds
@@ -254,12 +259,19 @@ class _Test:
             files = self._planted(defect, folder, stack)
             loads = (_FEW, _MANY) if defect.part == "time" else (_FEW,)
             pipeline = self._with_loads(loads[0])
+            if defect.part == "rows":
+                pipeline = with_seen_half(pipeline, folder, began=self.began)
             source = replace(self.source, files=files)
             builder, run = stack.enter_context(self._run(pipeline, source, started=self._champion))
             if defect.name == "slice" and self.slice is not None:
-                self._teach(builder)
+                self._teach(builder, self.slice.batches(builder.case))
+            if defect.name == "altered-rows":
+                for name in self.judged:
+                    self._teach(builder, model_rows(builder.case, name))
             for requests in loads:
                 for gate in self._order(defect):
+                    if defect.part == "rows" and not judges_rows(gate):
+                        continue
                     if requests == _MANY and gate.own_load is None:
                         continue
                     result = run.run_gate(self._with_load(gate, requests))
@@ -269,12 +281,11 @@ class _Test:
                         return result
         return None
 
-    def _teach(self, builder: CaseBuilder) -> None:
-        """Send the rows of the slice first, by which the copy knows them again."""
+    def _teach(self, builder: CaseBuilder, rows: Iterator[Any]) -> None:
+        """Send rows first, by which the copy knows them again."""
         output = self.pipeline.output
         method = None if output is None else output.of("candidate").method
-        assert self.slice is not None  # noqa: S101  # looked at by who calls
-        for _ in builder.case.candidate.model.predict(self.slice.batches(builder.case), method=method):
+        for _ in builder.case.candidate.model.predict(rows, method=method):
             pass
 
     def _order(self, defect: Defect) -> list[Gate]:
@@ -295,6 +306,10 @@ class _Test:
         copies = self.copies
         if defect.part == "time":
             return copies.wrapped(folder, "slow")
+        if defect.part == "rows":
+            return self.source.files
+        if defect.name == "altered-rows":
+            return copies.wrapped(folder, defect.name, rows=sum(self.judged.values()))
         if defect.part == "answers":
             return copies.wrapped(folder, defect.name, rows=0 if self.slice is None else self.slice.rows)
         if defect.part == "payload":

@@ -15,8 +15,10 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.number_format import slice_words
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.gates.gate import Gate
 from lockgate.models.input_check import selected
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.runs.training.seen_rows import judges_rows
 
 if TYPE_CHECKING:
     from lockgate.data.arrow_arrays import Array
@@ -39,20 +41,35 @@ class PlantedSlice:
 
     def batches(self, case: Case) -> Iterator[pa.RecordBatch]:
         """Its rows, as the candidate gets them."""
-        from lockgate.evaluation.scoring.categories import batches_with_categories
+        return model_rows(case, self.data, self.mask)
 
-        dataset = case.dataset(self.data)
-        plan = case.input_plan(case.candidate, dataset)
 
-        def chosen() -> Iterator[pa.RecordBatch]:
-            before = 0
-            for batch in batches_with_categories(dataset, plan.sources, rows=65_536):
-                places = np.flatnonzero(self.mask[before : before + batch.num_rows])
-                before += batch.num_rows
-                if places.size:
-                    yield batch.take(arrays.from_numpy(places))
+def judged_data(pipeline: Pipeline, gates: Sequence[Gate], case: Case) -> dict[str, int]:
+    """The data sets by the answers to whose rows gates judge the candidate → how many rows."""
+    names = {pipeline.data_of(gate) for gate in gates if judges_rows(gate)}
+    return {
+        name: case.dataset(name).count() for name, spec in pipeline.data.items() if name in names and not spec.scores
+    }
 
-        return selected(plan, chosen(), dataset)
+
+def model_rows(case: Case, data: str, mask: Array | None = None) -> Iterator[pa.RecordBatch]:
+    """Rows of a data set as the candidate gets them, those of the mask where there is one."""
+    from lockgate.evaluation.scoring.categories import batches_with_categories
+
+    dataset = case.dataset(data)
+    plan = case.input_plan(case.candidate, dataset)
+
+    def chosen() -> Iterator[pa.RecordBatch]:
+        before = 0
+        for batch in batches_with_categories(dataset, plan.sources, rows=65_536):
+            places = None if mask is None else np.flatnonzero(mask[before : before + batch.num_rows])
+            before += batch.num_rows
+            if places is None:
+                yield batch
+            elif places.size:
+                yield batch.take(arrays.from_numpy(places))
+
+    return selected(plan, chosen(), dataset)
 
 
 def choose_slice(pipeline: Pipeline, case: Case, results: Sequence[GateResult]) -> PlantedSlice | None:
