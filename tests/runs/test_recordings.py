@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from data.recordings.samples import FORMATS
 from helpers.fakes import ask, case_of
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
@@ -86,3 +88,59 @@ def test_what_the_champion_answered_then_is_compared_with_what_the_candidate_ans
     assert (flips.verdict, flips.observed) == ("pass", 0.0)
     assert (new_errors.observed, errors.observed, errors.champion) == (0.0, 0.0, 10.0)
     assert seen == [["amount"]]
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_each_format_runs_from_its_files_to_a_verdict(tmp_path: Path, name: str) -> None:
+    """With the champion's recorded answers, and a candidate that is given the inputs."""
+    path = FORMATS[name](tmp_path)
+    if name == "sagemaker_capture":
+        (tmp_path / path).write_text((tmp_path / path).read_text().partition("\n")[0] + "\n")
+    columns = {"amount": "input[0]"} if name == "sagemaker_capture" else {}
+    spec = {"path": path, "format": name, "columns": columns, "id": "request_id", "scores": {"champion": "answer"}}
+    lines = ["flip_rate <= 2%", "errors <= 0", "new_errors <= 0"]
+
+    same = verdict(tmp_path, spec, lines, candidate=amount_over(50), columns=["amount"])
+    broken = verdict(tmp_path, spec, lines, candidate=lambda batch: [np.nan] * len(batch), columns=["amount"])
+
+    assert [(finding.subject, finding.observed, finding.verdict) for finding in same.findings] == [
+        ("flip_rate", 0.0, "inconclusive"), ("errors", 0.0, "pass"), ("new_errors", 0.0, "pass"),
+    ]  # fmt: skip
+    assert broken.verdict == "fail"
+
+
+def test_answers_that_were_recorded_apart_are_joined_by_request(tmp_path: Path) -> None:
+    """Late ones, those of no request, requests without one and what came twice are counted, said, and not compared."""
+    asked = [{"id": f"r{number}", "at": 1_795_946_400 + number, "amount": number % 100} for number in range(2000)]
+    given = [
+        {
+            "request": entry["id"],
+            "at": entry["at"] + (3_600 if number == 7 else 1),
+            "p": 0.9 if entry["amount"] > 50 else 0.1,
+        }
+        for number, entry in enumerate(asked)
+    ]
+    write_lines(tmp_path / "asked.jsonl", [*asked, asked[3], {**asked[4], "amount": 1}])
+    write_lines(tmp_path / "given.jsonl", [*given[20:], *given[:19], {**given[0], "request": "x"}, given[30]])
+    join = {
+        "path": "given.jsonl", "columns": {"rid": "request", "p": "p", "answered": "at"}, "id": "rid", "time": "answered",
+        "within": "10m",
+    }  # fmt: skip
+    columns = {"rid": "id", "ts": "at", "amount": "amount"}
+    spec = {
+        "path": "asked.jsonl",
+        "columns": columns,
+        "id": "rid",
+        "time": "ts",
+        "join": join,
+        "scores": {"champion": "p"},
+    }
+
+    result = verdict(tmp_path, spec, ["flip_rate <= 2%", "errors <= 0"], candidate=amount_over(50), columns=["amount"])
+
+    assert [finding.verdict for finding in result.findings] == ["pass", "pass"]
+    assert result.findings[1].champion == 2  # one has no answer, one came too late
+    assert result.reason.endswith(
+        "; of 2,002 records of traffic 2 repeat another one, 2 have an id that others with another content have, "
+        "2 answer a request that is not there, 1 answered too late, 1 have no answer"
+    )

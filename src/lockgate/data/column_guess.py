@@ -10,6 +10,12 @@ from lockgate.data.formats import DataFile
 from lockgate.data.formats.csv import header_problem
 
 
+def no_column(column: str, schema: pa.Schema, purpose: str) -> str:
+    """What is wrong where data have no such column. purpose: what it is for; nothing where that is empty."""
+    names = ", ".join(schema.names[:40]) + (", …" if len(schema) > 40 else "")
+    return f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {names}"
+
+
 def column_guess(column: str, schema: pa.Schema, *, file: DataFile | None, path: str, data: str) -> str | None:
     """What would help; None where nothing is known. file: the first, None of rows in memory; path: of the data; data: their name in the pipeline."""
     near = get_close_matches(column, schema.names, n=1)

@@ -18,7 +18,7 @@ from lockgate.data.locate import UnchangedFiles, changed, log_entries
 from lockgate.data.origin.opened import Opened, opened
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import column_of, is_stored
-from lockgate.data.time_window import Moments, TimeWindow, moments_of, time_window
+from lockgate.data.time_window import HOW_TO_WRITE, Moments, TimeWindow, moments_of, time_window
 from lockgate.errors import DataError
 from lockgate.hashing import files_digest, sha256_file
 from lockgate.references.address import redacted
@@ -87,7 +87,8 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of a file's bytes, or of the sorted (path, sha256, size) list of a folder's or a glob's files.
+        """SHA-256 of a file's bytes, or of the sorted (path, sha256, size) list of a folder's or a glob's files; of both where
+        answers are joined.
 
         Raises DataError where the pipeline names another one.
         """
@@ -97,6 +98,8 @@ class Dataset:
         else:
             entries = [(name, sha256, path.stat().st_size) for name, path, sha256 in files]
             digest = files_digest([*entries, *log_entries(self._opened.table)])
+        if self._answers is not None:
+            digest = files_digest([("requests", digest, 0), ("answers", self._answers.digest, 0)])
         if self.spec.required_digest not in (None, digest):
             raise self._wrong(
                 f"has the digest {digest}, and the pipeline requires {self.spec.required_digest}",
@@ -141,13 +144,10 @@ class Dataset:
 
         So labels, weights and scores are read, as from the cells of CSV. Columns as they are stored stay texts.
         """
-        from lockgate.data.untyped import as_signed
+        from lockgate.data.untyped import retyped
 
-        for name, kind in self._folder_types.items():
-            if kind is not None and name in batch.schema.names:
-                column = as_signed(name, batch.column(name), kind)
-                column = column.cast("float64") if kind == "double" else column
-                batch = batch.set_column(batch.schema.get_field_index(name), name, column)
+        for name in self._folder_types.keys() & set(batch.schema.names):
+            batch = retyped(batch, name, self._folder_types[name])
         return batch
 
     @cached_property
@@ -206,19 +206,15 @@ class Dataset:
 
     def need(self, columns: Mapping[str, str]) -> None:
         """Raise DataError where a column (→ what it is for) is not in the data."""
-        from lockgate.data.column_guess import column_guess
+        from lockgate.data.column_guess import column_guess, no_column
 
-        for name, purpose in columns.items():
-            column = column_of(name)
-            if column in self.columns:
-                continue
-            file = next(iter(self._files), None)
-            guess = column_guess(column, self.schema, file=file, path=self._local, data=self.name)
-            listed = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
-            raise self._wrong(
-                f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {listed}",
-                remedy=guess,
-            )
+        for column, purpose in ((column_of(name), purpose) for name, purpose in columns.items()):
+            if column not in self.columns:
+                problem = no_column(column, self.schema, purpose)
+                guess = column_guess(
+                    column, self.schema, file=next(iter(self._files), None), path=self._local, data=self.name
+                )
+                raise self._wrong(problem, remedy=guess)
 
     def row(self, number: int) -> str:
         """`row 17` (from 1, in the order of `batches`), with the file's name where there are several files."""
@@ -244,12 +240,20 @@ class Dataset:
     @cached_property
     def lifted(self) -> Lifted | None:
         """The rows of recorded requests; None where the files hold rows. Raises DataError."""
-        if not self.spec.columns:
+        if not self.spec.is_recording:
             return None
-        from lockgate.data.recordings.lift import lift_spec
+        from lockgate.data.recordings.recorded import recorded
 
+        answers = () if self._answers is None else self._answers._named_files
         with self._naming():
-            return lift_spec(self.spec, self._named_files, self._folder, self._unchanged.watched)
+            return recorded(self.spec, self._named_files, answers, self._folder, self._unchanged.watched)
+
+    @cached_property
+    def _answers(self) -> Dataset | None:
+        """The files that `join` names."""
+        if self.spec.join is None:
+            return None
+        return Dataset(f"{self.name}.join", DatasetSpec(path=self.spec.join.path), self.root, scratch=self._scratch)
 
     @property
     def _folder(self) -> Path:
@@ -261,7 +265,7 @@ class Dataset:
     @property
     def _log_state(self) -> TableState | None:
         """The Delta table that the rows are of, as its log had it."""
-        return None if self.spec.columns else self._opened.table
+        return None if self.spec.is_recording else self._opened.table
 
     @property
     def _local(self) -> str:
@@ -372,11 +376,7 @@ class Dataset:
         try:
             return moments_of(column, before=before, zoned=zoned)
         except ValueError as error:
-            raise self._wrong(
-                f"column {self.spec.time!r} is not a time ({error})",
-                remedy="write times as 2026-11-21T10:00:00Z, as timestamps, or as seconds, milliseconds, microseconds or "
-                "nanoseconds since 1970",
-            ) from error
+            raise self._wrong(f"column {self.spec.time!r} is not a time ({error})", remedy=HOW_TO_WRITE) from error
 
     def _sha256(self, path: Path) -> str:
         with self._unchanged.watched(path, self._shown(path)):

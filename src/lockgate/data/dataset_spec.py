@@ -12,6 +12,7 @@ from lockgate.config import Config, Duration, Share
 from lockgate.data import remote
 from lockgate.data.origin.version import problem_of, read_version, required_digest
 from lockgate.data.overlap.not_in import NotInEntries
+from lockgate.data.recordings import FORMATS, OWN_COLUMNS
 from lockgate.data.recordings.path import need_path
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.hashing import need_digest
@@ -67,6 +68,21 @@ Until = Annotated[
 ]
 
 
+class Join(Config):
+    """Where the answers to recorded requests are, in records of their own."""
+
+    path: Name = Field(description="The files of the answers, as `path` of the requests; it may be the same.")
+    id: Name | None = Field(default=None, description="Column that names the request there; called as `id` by default.")
+    columns: dict[Name, Annotated[str, AfterValidator(need_path)]] = Field(
+        default={},
+        description="Columns that are read out of its records, by their paths; those of the files by default.",
+    )
+    time: Name | None = Field(default=None, description="Column that says when it was answered; for `within`.")
+    within: Duration | None = Field(
+        default=None, description="How long after its request an answer still counts, such as `10m`; any by default."
+    )
+
+
 class DatasetSpec(Config):
     """One entry of `data:`. The columns are named here; that the files have them is checked when they are read."""
 
@@ -86,10 +102,16 @@ class DatasetSpec(Config):
         default=False,
         description="Whether `version`, `digest` or the address must pin the data; else `gate check` refuses.",
     )
+    format: Literal[*FORMATS] | None = Field(  # type: ignore[valid-type]  # of a mapping
+        default=None, description="Whose logs of requests these are; their columns are named on the page of recordings."
+    )
     columns: dict[Name, Annotated[str, AfterValidator(need_path)]] = Field(
         default={},
         description="Columns that are read out of nested records, by their paths: `{amount: request.body.amount}`; the keys "
         "below name these. The columns of the files by default.",
+    )
+    join: Join | None = Field(
+        default=None, description="Recorded answers in other files, or other records, joined by `id` of the request."
     )
     label: Name | None = Field(default=None, description="Column that holds the truth.")
     id: Name | None = Field(default=None, description="Column that names each row, once.")
@@ -161,6 +183,8 @@ class DatasetSpec(Config):
             raise ValueError("`keep_ids` needs `id`, the column that holds them")
         if remote.is_url(self.path) and not remote.names_something(self.path):
             raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
+        if self.join is not None:
+            self._refuse_join(self.join)
         if "${" not in self.path:  # else a variable is not set here, and a run that has it looks again
             self._refuse_unpinned()
         if "max_seen" in self.model_fields_set and not self.not_in:
@@ -172,6 +196,20 @@ class DatasetSpec(Config):
         if unrecorded is not None:
             raise ValueError(f"`answered_by` names the {unrecorded}, of which `scores` names no column")
         return self
+
+    def _refuse_join(self, join: Join) -> None:
+        """Raise ValueError where nothing says by what, or from when on, answers are joined."""
+        if self.format is not None:
+            raise ValueError("`join` is for columns by path; what `format` writes is put together by itself")
+        if self.id is None:
+            raise ValueError("`join` needs `id`, the column that names each request")
+        if join.within is not None and (self.time is None or join.time is None):
+            raise ValueError("`join.within` needs `time` of the requests, and `join.time` of the answers")
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether rows are lifted out of records, or put together, before they are read."""
+        return bool(self.columns) or self.format is not None or self.join is not None
 
     def _refuse_unpinned(self) -> None:
         """Raise ValueError where the version is none of what lies at the path, or nothing pins what is to be pinned."""
@@ -193,6 +231,9 @@ class DatasetSpec(Config):
             for column in ([source] if isinstance(source, str) else source.values())
         }
         roles |= {column: f"version of the {role}" for role, column in self.version_columns.items()}
+        roles |= OWN_COLUMNS if self.format is not None else {}
+        if self.join is not None and self.join.time is not None:
+            roles[self.join.time] = "time of an answer"
         named = {"label": self.label, "weight": self.weight, "id": self.id, "cluster": self.cluster,
                  "query": self.query, "time": self.time}  # fmt: skip
         return roles | {column: role for role, column in named.items() if column is not None}

@@ -159,6 +159,9 @@ def time_window(
     return window
 
 
+HOW_TO_WRITE = "write times as 2026-11-21T10:00:00Z, as timestamps, or as seconds, milliseconds, microseconds or nanoseconds since 1970"
+
+
 class Moments(NamedTuple):
     """Times of some rows. values: (n,) moments, by UTC where no zone is written; missing: (n,) bool. days: whether they are
     days. zoned: whether texts or timestamps have a time zone; None where there are none."""

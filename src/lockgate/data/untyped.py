@@ -81,6 +81,15 @@ def looks(values: Iterable[str | None]) -> str | None:
     return "boolean" if all(text in _TRUTH for text in present) else None
 
 
+def retyped(batch: pa.RecordBatch, name: str, kind: str | None) -> pa.RecordBatch:
+    """The batch with a column of texts as the type that `looks` names; as it is where that is None."""
+    if kind is None:
+        return batch
+    column = as_signed(name, batch.column(name), kind)
+    column = column.cast("float64") if kind == "double" else column
+    return batch.set_column(batch.schema.get_field_index(name), name, column)
+
+
 def is_missing_text(text: str) -> bool:
     """Whether a cell of CSV stands for a missing value in a column that is not of texts."""
     return text.strip() in _MISSING

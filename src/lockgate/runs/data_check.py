@@ -172,7 +172,7 @@ def _begin_with(dataset: Dataset) -> frozenset[str]:
     from lockgate.data.formats.first_columns import first_columns
 
     path = dataset.files[0]
-    if dataset.spec.columns:
+    if dataset.spec.is_recording:
         return frozenset(dataset.spec.columns)
     try:
         return first_columns(DataFile(path, path.name))

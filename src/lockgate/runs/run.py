@@ -11,7 +11,7 @@ from typing import Any
 
 from lockgate import __version__
 from lockgate import hashing as digest
-from lockgate.data.recordings.recording import Recording
+from lockgate.data.recordings.record_count import RecordCount
 from lockgate.data.time_window import TimeWindow
 from lockgate.errors import GateBroken, LockgateError, ModelFault, VersionFault, machine_fault
 from lockgate.evaluation.case import Case
@@ -183,7 +183,7 @@ class PipelineRun:
         """What `last` keeps of the data that a gate reads, by name; nothing of data that cannot be read, as the gate will say."""
         return {name: window for name, window, _ in self._rows_read(gate) if window is not None}
 
-    def _rows_read(self, gate: Gate) -> Iterator[tuple[str, TimeWindow | None, Recording | None]]:
+    def _rows_read(self, gate: Gate) -> Iterator[tuple[str, TimeWindow | None, RecordCount | None]]:
         """(name, what `last` keeps, what was read of its records) of the data that a gate reads, as far as they can be read."""
         for name in gate.reads(self.case.datasets) if gate.needs_rows else ():
             dataset = self.case.dataset(name)

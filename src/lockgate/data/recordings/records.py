@@ -15,8 +15,22 @@ from lockgate.data.untyped import parsed_number
 Row = dict[str, Any]
 
 
-class Damaged(ValueError):
+class Unused(ValueError):
+    """A record gives no rows. reason: one of those that `record_count.py` counts."""
+
+    reason = "other"
+
+
+class Damaged(Unused):
     """A record does not hold what its producer would have written: no row of it can be trusted."""
+
+    reason = "damaged"
+
+
+class Truncated(Unused):
+    """A body was cut by whoever recorded it."""
+
+    reason = "truncated"
 
 
 class Cell(str):

@@ -162,7 +162,7 @@ def _waiver_name(waiver: Any) -> str:
 
 _WAIVERS = Entries("looser", "stricter", _waiver_name)
 _SERVER_PARTS = ("protocol", "candidate", "champion", "model", "version", "tensor", "path", "body", "output")
-_COLUMNS = ("path", "columns", "label", "id", "cluster", "weight", "last", "until", "time", "scores", "query")
+_COLUMNS = ("path", "format", "columns", "label", "id", "cluster", "weight", "last", "until", "time", "scores", "query")
 
 DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"Pipeline.{key}": either for key in ("model", "task", "positive", "classes", "mode")},
@@ -253,6 +253,8 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     # data
     **{f"DatasetSpec.{key}": either for key in _COLUMNS},
     **{f"DatasetSpec.{key}": _pinned for key in ("digest", "version")},
+    "DatasetSpec.join": Section(either),
+    **{f"Join.{key}": either for key in ("path", "id", "columns", "time", "within")},
     "DatasetSpec.pinned": order(True, False),  # noqa: FBT003
     "DatasetSpec.slices": Entries("stricter", "looser", lambda spec: str(spec.slice_name)),
     "DatasetSpec.small_slices": small_slices,

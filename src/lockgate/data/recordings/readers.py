@@ -1,0 +1,171 @@
+"""Read the records of files as rows, block by block."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.constant_columns import read_rows
+from lockgate.data.formats import DataFile, source_of
+from lockgate.data.formats.json_blocks import Block
+from lockgate.data.formats.jsonl import explained
+from lockgate.data.recordings import arrow_records
+from lockgate.data.recordings.columns import as_table, fitted
+from lockgate.data.recordings.documents import json_records
+from lockgate.data.recordings.path import Key, RecordPath
+from lockgate.data.recordings.record_count import RecordCount
+from lockgate.data.recordings.records import Row, RowPaths, Unused
+from lockgate.errors import DataError
+
+_LEARNT_RECORDS = 256
+Batch = tuple[pa.RecordBatch, arrays.Array]  # rows, and how many of them each record gives
+
+
+class RecordReader:
+    """Reads files, one record at a time, with what was learnt of the types of those before.
+
+    rows: the rows of a record; it raises Unused. begins: the columns of a table that it looks at; all where None.
+    texts: columns of CSV whose cells are taken as they stand there.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[Mapping[str, Any]], list[Row]],
+        *,
+        begins: Collection[str] | None = None,
+        texts: Collection[str] = (),
+    ) -> None:
+        self.rows, self.begins, self.texts = rows, begins, texts
+        self.types: dict[str, pa.DataType] = {}
+        self.recording = RecordCount()
+
+    def batches(self, file: DataFile) -> Iterator[Batch]:
+        """The rows of a file. Raises DataError."""
+        if file.format in ("jsonl", "har"):
+            for block in json_records(file):
+                yield self._counted(file, block.lines, partial(_parsed, file, block))
+            return
+        for batch in self._rows(file):
+            yield self._counted(file, batch, batch.to_pylist)
+
+    def refuse_nothing(self) -> None:
+        """Raise DataError where records give no row."""
+        used = self.recording.records - sum(self.recording.unused.values())
+        if self.recording.records and not used:
+            raise DataError(
+                f"has {self.recording.records:,} records, and no row in them{self.recording.example}",
+                remedy="correct `format`, or the paths of `columns`",
+            )
+
+    def _rows(self, file: DataFile) -> Iterator[pa.RecordBatch]:
+        """The columns of a table that the paths begin with; cells of CSV are texts where something is decoded in them."""
+        source = source_of(file)
+        contents = source.scan(file)
+        own = {each.name: each.type for each in contents.schema} | {
+            name: constant.type for name, constant in file.constants.items()
+        }
+        texts = self.texts if file.format == "csv" else ()
+        names = [name for name in own if self.begins is None or name in self.begins]
+        if not names:
+            raise file.broken(
+                f"has none of the columns that `columns` begins with; its columns are {', '.join(list(own)[:40])}",
+                remedy="correct the paths",
+            )
+        schema = pa.schema([(name, pa.string() if name in texts else own[name]) for name in names])
+        yield from read_rows(file, contents, schema, pa.schema([]), rows=1 << 14)
+
+    def _counted(self, file: DataFile, block: bytes | pa.RecordBatch, records: Callable[[], list[Any]]) -> Batch:
+        batch = self._at_once(block) or self._one_by_one(file, records())
+        self.recording.records += len(batch[1])
+        self.recording.unused["empty"] += int((batch[1] == 0).sum())
+        return batch
+
+    def _at_once(self, block: bytes | pa.RecordBatch) -> Batch | None:
+        """The rows of all records of a block, where they can be read so."""
+        return None
+
+    def _one_by_one(self, file: DataFile, records: Iterable[Any]) -> Batch:
+        rows: list[Row] = []
+        counts = []
+        for number, record in enumerate(records, self.recording.records + 1):
+            before = len(rows)
+            try:
+                rows += self.rows(record)
+            except Unused as fault:
+                self.recording.note(fault.reason, f": {fault} (record {number:,})" if str(fault) else "")
+            counts.append(len(rows) - before)
+            if counts[-1] and isinstance(share := rows[-1].get("sampling_fraction"), float):
+                self.recording.note_sample(share)
+        try:
+            return as_table(rows, self.types), np.array(counts, np.int64)
+        except DataError as error:
+            raise file.broken(error.message, remedy=error.remedy) from error
+
+
+class PathReader(RecordReader):
+    """Reads columns by their paths: many records at once where all are of the types seen so far.
+
+    texts: columns that name something.
+    """
+
+    def __init__(self, columns: Mapping[str, RecordPath], texts: Collection[str] = ()) -> None:
+        first = [path.steps[0] for path in columns.values()]
+        whole = {columns[name].steps for name in texts if name in columns}
+        super().__init__(
+            RowPaths(columns).rows,
+            begins={step.name for step in first if isinstance(step, Key)},
+            texts={steps[0].name for steps in whole if len(steps) == 1 and isinstance(steps[0], Key)},
+        )
+        self.columns, self.root = columns, arrow_records.branched(columns)
+        self.types = dict.fromkeys(columns, pa.null())
+
+    def refuse_nothing(self) -> None:
+        """Also where no record has what a path leads to."""
+        super().refuse_nothing()
+        for name, kind in self.types.items():
+            if pa.types.is_null(kind):
+                raise DataError(
+                    f"has nothing at {self.columns[name].text}, the path of column {name!r}, in any of "
+                    f"{self.recording.records:,} records",
+                    remedy="correct the path",
+                )
+
+    def _at_once(self, block: bytes | pa.RecordBatch) -> Batch | None:
+        if all(map(pa.types.is_null, self.types.values())):
+            self._learn(block)
+        read: Any = arrow_records.from_lines if isinstance(block, bytes) else arrow_records.from_batch
+        try:
+            columns, counts = read(block, self.root, self.types)
+        except arrow_records.Unfit:
+            return None
+        return fitted(columns, self.types, int(counts.sum())), counts
+
+    def _learn(self, block: bytes | pa.RecordBatch) -> None:
+        """Take the types from the first records, so that the others can be read at once; what is wrong there is found again."""
+        with suppress(DataError, ValueError, AttributeError):
+            first: list[Any] = (
+                [json.loads(line) for line in islice(io.BytesIO(block), _LEARNT_RECORDS)]
+                if isinstance(block, bytes)
+                else block.slice(0, _LEARNT_RECORDS).to_pylist()
+            )
+            as_table([row for record in first for row in self.rows(record)], self.types)
+
+
+def _parsed(file: DataFile, block: Block) -> list[Any]:
+    """The objects of a block. Raises DataError, which names the line that is none."""
+    try:
+        records = [json.loads(line) for line in block.lines.split(b"\n") if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise explained(file, block) from error
+    if not all(isinstance(record, dict) for record in records):
+        raise explained(file, block)
+    return records
