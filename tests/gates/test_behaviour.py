@@ -132,6 +132,17 @@ def test_a_row_that_is_not_answered_any_more_has_changed() -> None:
     assert (beside.champion, beside.verdict) == (3.0, Verdict.PASS)
 
 
+def test_rows_that_are_not_answered_without_a_value_are_what_to_mend_first() -> None:
+    """A model that answers no row without an age does not lean on it: nobody knows yet what it leans on."""
+    rows = swapped()
+    rows["swapped"][:200] = np.nan
+    altered = {"drop=age": {"candidate": "swapped"}}
+    finding = run_gate("behaviour", table=rows, altered=altered, require=["changed_rate(drop=age) <= 1%"]).findings[0]
+
+    assert finding.remedy is not None
+    assert finding.remedy.startswith("let the model itself fill in what is missing")
+
+
 def test_scores_may_fall_by_what_is_tolerated() -> None:
     """Rounding is no fall, nor is what the line tolerates; a rise is none at all."""
     base = np.linspace(0.2, 0.8, 1000)

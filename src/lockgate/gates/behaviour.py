@@ -146,6 +146,7 @@ def _explained(finding: Finding, line: Requirement, first: str) -> Finding:
     reason += f"; {' and '.join(ways)}" if ways else ""
     changed = "the first is" if line.subject == "errors" else "the largest change is in"
     reason += f"; {changed} {first}" if first else ""
-    remedy = _REMEDIES["errors" if line.subject == "errors" else alteration.way].format(column=alteration.column)
+    lost = line.subject == "errors" or (alteration.way == "drop" and unanswered > 0)
+    remedy = _REMEDIES["errors" if lost else alteration.way].format(column=alteration.column)
     look = "" if finding.slice or not first else '; "Changed rows" in report.html lists examples'
     return replace(finding, reason=reason, remedy=f"{remedy}{look}")
