@@ -69,6 +69,18 @@ def test_what_is_no_gate_is_refused(tmp_path: Path, kind: str, said: str) -> Non
         gate_class(kind, root=root)
 
 
+def test_a_gate_that_is_newer_than_its_installation_is_not_called_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `git pull` in an editable installation, whose entry points pip wrote once."""
+    older = {name: entry for name, entry in plugins.installed(plugins.GATES).items() if name != "behaviour"}
+    monkeypatch.setattr(plugins, "installed", lambda group: older)
+
+    with pytest.raises(UsageError, match=r"the gate 'behaviour' is newer than .* -m pip install -e \.`"):
+        gate_class("behaviour", root=Path())
+    for kind in ("gate", "behaviours"):
+        with pytest.raises(UsageError, match=f"no gate is called '{kind}'; known: artifact"):
+            gate_class(kind, root=Path())
+
+
 def test_an_installed_gate_that_does_not_load_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken third party is an error of usage, with the remedy."""
     broken = {"theirs": EntryPoint("theirs", "not_there.gates:Theirs", plugins.GATES)}

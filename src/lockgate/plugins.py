@@ -40,7 +40,18 @@ def refusal(group: str, kind: str) -> str | None:
     names = installed(group)
     if kind in names:
         return None
+    if group == GATES and _is_our_gate(kind):
+        return (
+            f"the gate {kind!r} is newer than what pip has written down of this installation of lockgate: install it again, in a clone "
+            f"by `{sys.executable} -m pip install -e .`"
+        )
     return f"no {_WORDS[group]} is called {kind!r}; known: {', '.join(names) or 'none'}{guess(kind, names)}"
+
+
+def _is_our_gate(kind: str) -> bool:
+    """Whether a file of this package brings a gate of that name: entry points of an editable installation may be older than it."""
+    file = Path(__file__).parent / "gates" / f"{kind}.py"
+    return kind.isidentifier() and file.is_file() and f'Literal["{kind}"]' in file.read_text(encoding="utf-8")
 
 
 def _entry(group: str, kind: str) -> EntryPoint:
