@@ -8,8 +8,10 @@ import select
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ import pytest
 from helpers.model_processes import environ, survivors
 from lockgate.errors import ModelFault
 from lockgate.models import child_process
-from lockgate.models.child_process import ChildProcess
+from lockgate.models.child_process import Attempt, ChildProcess
 from lockgate.models.isolation.box import Box, make_box
 from lockgate.models.isolation.isolation_spec import Isolation
 from lockgate.models.model import LoadPlan
-from lockgate.models.process.failures import denied_by_box
+from lockgate.models.process.failures import denied_by_box, model_error
+from lockgate.models.process.host_errors import Reported
 from lockgate.models.process.model import ProcessModel
 
 Do = Callable[..., pa.RecordBatch]
@@ -370,3 +373,21 @@ def test_what_no_model_reads_is_never_advised_to_be_opened(tmp_path: Path, box: 
         (tmp_path / path).write_text("")
 
     assert "read:" not in str(denied_by_box(ModelFault("a"), str(tmp_path / path), box, functions=False).remedy)
+
+
+def test_a_module_that_our_own_python_has_is_not_called_missing() -> None:
+    """Where code of a `.pth` file led this process to it, the model's box, which runs none, does not open its folder."""
+    attempt = Attempt("candidate", "loading", sys.executable, 60.0)
+    error = Reported(
+        "import", "ModuleNotFoundError", "No module named 'mlflow.pyfunc'", None, "mlflow.pyfunc", None, False, None
+    )
+    fault = model_error(attempt, error, "")
+    folder = sysconfig.get_path("purelib")
+
+    assert (
+        f"the module 'mlflow.pyfunc', which its box does not let it read: {folder}, of which only code" in fault.message
+    )
+    assert fault.remedy == f"write isolation: {{read: [{folder}]}}, or name that folder in PYTHONPATH"
+    absent = replace(error, module="not_there_at_all")
+    assert "'not_there_at_all', which" in model_error(attempt, absent, "").message
+    assert " does not have (while loading)" in model_error(attempt, absent, "").message

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from lockgate.errors import ModelFault
@@ -119,12 +122,37 @@ def false_clock(name: str, problem: str, stderr: str) -> ModelFault:
     )
 
 
+def _closed_packages(python: str, module: str) -> Path | None:
+    """The packages among which our own Python has a module that a model's process under the same Python does not find; else None.
+
+    Its box opens the folders that the environment names as text, and runs no code of a `.pth` file to learn of others.
+    """
+    if Path(sys.prefix) not in Path(python).parents or os.path.realpath(python) != os.path.realpath(sys.executable):
+        return None
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent
+    folder = folder.parent if spec.submodule_search_locations else folder
+    return folder if folder.name in ("site-packages", "dist-packages") else None
+
+
 def _not_importable(attempt: Attempt, error: Reported, text: str, stderr: str) -> ModelFault:
     module = error.module
     if error.type != "ModuleNotFoundError" or not module:
         message = f"{attempt.name} could not import what it needs while {attempt.doing} ({text})"
         return ModelFault(message, remedy=f"repair the libraries of {attempt.python}", stderr=stderr)
     top = module.split(".")[0]
+    if (folder := _closed_packages(attempt.python, top)) is not None:
+        return ModelFault(
+            f"{attempt.name} needs the module {module!r}, which its box does not let it read: {folder}, of which only code that "
+            f"{attempt.python} runs when it starts knows (while {attempt.doing})",
+            remedy=f"write isolation: {{read: [{folder}]}}, or name that folder in PYTHONPATH",
+            stderr=stderr,
+        )
     install = f"`{attempt.python} -m pip install {_DISTRIBUTIONS.get(top, top)}`"
     return ModelFault(
         f"{attempt.name} needs the module {module!r}, which {attempt.python} does not have (while {attempt.doing})",
