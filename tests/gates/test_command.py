@@ -9,11 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from helpers.fakes import ask, case_of
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.case import Case, LoadingObstacle
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.command import Command
@@ -93,6 +97,22 @@ def test_values_are_held_to_the_limits_beside_them(tmp_path: Path) -> None:
         ("drift&column=city", "inconclusive", "drift on column=city: there was nothing to look at"),
         ("model.fct_payments", "error", "model.fct_payments broke: no such table"),
     ]  # fmt: skip
+
+
+def test_what_judges_recorded_answers_passes_by_those_that_are_the_versions_own(tmp_path: Path) -> None:
+    """A command that is handed them rests on them; one that is not may pass."""
+    for number, (labels, verdict) in enumerate([(True, "inconclusive"), (False, "pass")]):
+        table = {"age": [30], "city": ["Graz"], "y": [1], "p": [0.5]}
+        case = project(tmp_path / str(number), {"report": junit(OK.format("a"))}, table=table, label="y")
+        spec = DatasetSpec.model_validate({"path": "d.parquet", "label": "y", "scores": {"candidate": "p"}})
+        dataset = Dataset("holdout", spec, case.folder)
+        scored = Scored.from_table(pa.table(table), spec, task="binary", positive=1)
+        scored.recorded = {"candidate": {"columns": ["p"], "state": "unconfirmed", "obstacle": "it does not start"}}
+        case = replace(case, dataset=lambda _, dataset=dataset: dataset, replayed=lambda _, scored=scored: scored)
+        result = asked(case, run=["cp", "report", "$OUT/found"], data="holdout", labels=labels)
+
+        assert result.verdict.value == verdict
+        assert ("it does not start" in result.reason) is labels
 
 
 @pytest.mark.parametrize(

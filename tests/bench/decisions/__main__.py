@@ -26,6 +26,7 @@ from . import (
     gaps,
     honest,
     losses,
+    recorded,
     scores,
     shares,
     weights,
@@ -41,7 +42,7 @@ def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
     parser.add_argument(
-        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C")
+        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R")
     )
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -64,6 +65,7 @@ def main() -> int:
         "M": (monotone.HEADER, monotone.grid(sims)),
         "N": (no_harm.HEADER, no_harm.grid(sims)),
         "C": (columns.HEADER, columns.grid(sims)),
+        "R": (recorded.HEADER, recorded.grid(sims)),
     }
     bars: list[Bar] = []
     rates: dict[str, list[float | None]] = {}

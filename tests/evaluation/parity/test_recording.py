@@ -10,9 +10,11 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from helpers.report_story import DE, NEARLY, US, told
+from lockgate.evaluation.judging.flip_points import flip_points
 from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evaluation.judging.opening import acceptable, opening
 from lockgate.evaluation.parity.recording import sentence, withhold
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, EvidenceError
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
@@ -75,6 +77,7 @@ def test_only_what_would_pass_on_doubtful_answers_is_withheld() -> None:
     passing = {**US.detail, "p_pass": "0.001", "p_fail_holm": "0.9"}
     assert verdict_of(US.decided, passing) is Verdict.PASS
     assert verdict_of(held.decided, {**passing, **held.detail}) is Verdict.INCONCLUSIVE
+    assert flip_points(held, parse("average_precision >= champion - 0.03"), [held]).obstacle == "recorded"
 
 
 def test_an_owner_may_accept_them_where_somebody_signs() -> None:

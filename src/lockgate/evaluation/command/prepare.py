@@ -104,6 +104,8 @@ class Prepared:
         for name in self.command.data:
             path, dataset = self._handed / f"{name}.parquet", self.case.dataset(name)
             self.left_out[name] = [] if self.command.labels else [each for each in dataset.columns if each in secret]
+            if self.command.labels and not dataset.spec.asks("candidate"):
+                self.case.replayed(name)  # so that it is known who gave the answers that it is handed
             hand_over(dataset, path, without=self.left_out[name])
             paths[variables.data_variable(name)] = str(path)
         return paths
