@@ -59,6 +59,8 @@ def _check_run(run: Mapping[str, Any]) -> None:
 def _check_recorded(entry: Mapping[str, Any]) -> None:
     stored_json.texts(entry, "columns")
     stored_json.text(entry, "state")
+    if "missing" in entry:
+        stored_json.count(entry, "missing")
     if entry.get("spot_check") is not None:
         check = stored_json.mapping(entry, "spot_check")
         for name in ("rows", "of", "differing", *(["unsteady"] if "unsteady" in check else [])):

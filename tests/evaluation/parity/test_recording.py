@@ -9,7 +9,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from helpers.report_story import DE, NEARLY, US, told
+from helpers.report_story import CONTEXT, DE, NEARLY, US, told
 from lockgate.evaluation.judging.flip_points import flip_points
 from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evaluation.judging.opening import acceptable, opening
@@ -18,6 +18,7 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.evidence import Evidence, EvidenceError
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations.github import comment_report
 from lockgate.reports import FORMATS
 from lockgate.reports.run_facts import verdict_sentence
 
@@ -48,8 +49,9 @@ TRUSTED = {"columns": ["p"], "state": "trusted"}
             "asked again: input amount is not in the data",
         ),
         (
-            {"candidate": TRUSTED},
-            "the answers of the candidate are recorded in logs (p), and nobody was asked again: recorded: trusted",
+            {"candidate": {**TRUSTED, "missing": 12}},
+            "the answers of the candidate are recorded in logs (p), and nobody was asked again: recorded: trusted; 12 rows have no "
+            "recorded answer of the candidate",
         ),
     ],
 )
@@ -107,6 +109,8 @@ def test_every_report_says_that_answers_are_recorded() -> None:
 
     assert verdict_sentence(evidence) == "fraud version 7 passes its only gate, by recorded answers of logs"
     assert f"**Recorded:** {words}" in FORMATS["md"].render(record).replace("\\", "")
+    comment = comment_report.render(record, context=CONTEXT, signoff=None)
+    assert f"**Recorded:** {words}" in comment.replace("\\", "")
     assert f"<strong>Recorded:</strong> {words}" in FORMATS["html"].render(record)
     assert Xml.fromstring(FORMATS["junit"].render(record)).findtext("testsuite/system-out", "").startswith(words)
     assert "recorded" not in FORMATS["junit"].render(RunRecord(told(replace(passing, context={}), opens="yes")))

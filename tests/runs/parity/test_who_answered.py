@@ -16,7 +16,7 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import GateBroken, ModelFault
 from lockgate.evaluation.case import Contender
-from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.scoring.scored_table import build_scored
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
@@ -40,7 +40,14 @@ class Model:
             yield pa.RecordBatch.from_pydict({"prediction": self.answer(batch.column("x").to_numpy())})
 
 
-def found(folder: Path, columns: Mapping[str, Any] = COLUMNS, *, new: Predict | None = None, **spec: Any) -> Any:
+def found(
+    folder: Path,
+    columns: Mapping[str, Any] = COLUMNS,
+    *,
+    new: Predict | None = None,
+    may_fail: bool = False,
+    **spec: Any,
+) -> Any:
     """(role → entry, the candidate's model): candidate 7 answers 1 / (1 + e⁻ˣ), champion 6 another."""
     table = pa.table(dict(columns))
     parquet.write_table(table, folder / "d.parquet")
@@ -80,7 +87,10 @@ def found(folder: Path, columns: Mapping[str, Any] = COLUMNS, *, new: Predict | 
         )
         for role, column in (("candidate", "new"), ("champion", "old"))
     }
-    scored = Scored.from_table(table, entry, task="binary", positive=1, readers=readers)
+    scored = build_scored(
+        dataset, scorers={}, task="binary", positive=1, salt=b"", path=folder / "scored.parquet", readers=readers,
+        may_fail=may_fail,
+    )  # fmt: skip
     return who_answered(builder, "holdout", scored), models["candidate"]
 
 
@@ -143,6 +153,19 @@ def test_a_model_that_contradicts_itself_confirms_nothing_and_is_named(tmp_path:
 
     assert states(entries) == ["unconfirmed", "confirmed"]
     assert entries["candidate"]["spot_check"]["unsteady"] > 900
+
+
+def test_rows_without_a_recorded_answer_are_counted_and_not_compared(tmp_path: Path) -> None:
+    """As the requests of a log that failed; where there is no answer at all, nothing is confirmed."""
+    columns = {"x": X, "new": NEW, "old": np.where(np.arange(2_000) % 4, OLD, np.nan)}
+    entries, _ = found(tmp_path, columns, label=None, may_fail=True)
+    nothing, _ = found(tmp_path, {**columns, "old": np.full(2_000, np.nan)}, label=None, may_fail=True)
+
+    assert (states(entries), entries["champion"]["missing"]) == (["confirmed", "confirmed"], 500)
+    assert entries["champion"]["spot_check"]["of"] == 1_500
+    assert nothing["champion"] == {
+        "columns": ["old"], "state": "unconfirmed", "obstacle": "no row has a recorded answer of the champion"
+    }  # fmt: skip
 
 
 def test_who_cannot_be_asked_confirms_nothing(tmp_path: Path) -> None:

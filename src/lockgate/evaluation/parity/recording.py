@@ -1,7 +1,8 @@
 """Recorded answers in evidence: which findings rest on some that nobody confirmed, and the words for how they are known.
 
 An entry says of one role: `columns` of the data; `answered_by` as the pipeline says it; `state`: `confirmed`, `unconfirmed` or
-`refuted` by a sample that was asked again (`spot_check`, else `obstacle`: why none was), or `trusted` by the policy.
+`refuted` by a sample that was asked again (`spot_check`, else `obstacle`: why none was), or `trusted` by the policy. `missing`: rows
+without a recorded answer, of which none was asked again.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ def _clauses(entries: Entries, data: str) -> Iterator[str]:
     for how, roles in together.items():
         columns = ", ".join(column for role in roles for column in entries[role]["columns"][:3])
         yield f"the answers of {enumerated([f'the {role}' for role in roles])} are recorded in {data} ({columns}), {how}"
+    for role, entry in entries.items():
+        if missing := int(entry.get("missing", 0)):
+            yield f"{counted(missing, 'row')} {'has' if missing == 1 else 'have'} no recorded answer of the {role}"
 
 
 def _how(entry: Mapping[str, Any]) -> str:

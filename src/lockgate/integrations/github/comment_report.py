@@ -16,7 +16,7 @@ from lockgate.integrations.github.closing_words import HELP
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers
 from lockgate.reports.finding_tables import MARKS, finding_table
 from lockgate.reports.interval_bars import LEGEND
-from lockgate.reports.run_facts import beside_champion
+from lockgate.reports.run_facts import beside_champion, recorded_words
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
@@ -129,7 +129,8 @@ def _headline(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     against = "There is no champion yet." if champion is None else (
         f"Compared with version {_text(str(champion['version']), 40)}, Production at the time."
     )  # fmt: skip
-    return [f"### {mark} {name} {state}", "", against, ""]
+    recorded = [line for words in recorded_words(evidence) for line in (f"**Recorded:** {_text(words)}.", "")]
+    return [f"### {mark} {name} {state}", "", against, "", *recorded]
 
 
 def _state(evidence: Evidence, signoff: SignoffStatus | None) -> tuple[str, str]:

@@ -100,7 +100,8 @@ def _state(builder: CaseBuilder, name: str, contender: Contender, scored: Scored
         check = _spot_check(builder, name, contender, scored)
     except (DataError, ModelFault, VersionFault, GateBroken, RegistryError) as error:
         return {"state": "unconfirmed", "obstacle": cut(error.message, _REASON)}
-    return {"state": check.state, "spot_check": check.to_json()}
+    missing = scored.rows - check.total
+    return {"state": check.state, "spot_check": check.to_json()} | ({"missing": missing} if missing else {})
 
 
 def withheld(gate: Gate, findings: Iterable[Finding], recorded: Mapping[str, Entries]) -> list[Finding]:
@@ -130,7 +131,8 @@ def refuse(entries: dict[str, dict[str, Any]], name: str) -> None:
         raise GateBroken(
             f"the answers in {', '.join(entry['columns'][:3])} of {name} are not the {role}'s: of {check['rows']:,} rows that it was "
             f"asked again {check['differing']:,} got another answer{largest}",
-            remedy="record what this version answers, by the output: of the pipeline; where rows or answers were rounded when they were "
+            remedy="record what this version answers, by the output: of the pipeline and with the libraries that it declares "
+            "(environment: declared); where rows or answers were rounded when they were "
             f"written, say how far: data.{name}.recorded: {{tolerance: …}}, or take them at their word: trusted",
             code="recorded_by_other",
         )
@@ -150,29 +152,31 @@ def _spot_check(builder: CaseBuilder, name: str, contender: Contender, scored: S
     drawing = salt(builder.pipeline.root) + f"{builder.pipeline.policy_digest} {dataset.digest} {name}".encode()
     rng = np.random.default_rng(list(hashlib.sha256(drawing).digest()))
     there = _recorded_rows(scored, contender.role)
+    total = scored.rows if there is None else there.size
+    groups = [group if there is None else group[there] for group in _groups(builder, scored)]
     most = rows_that_fit(dataset, plan.sources, least=LEAST, most=MOST)
-    drawn, by_chance = drawn_rows(there.size, most, [group[there] for group in _groups(builder, scored)], rng)
-    rows = there[drawn]
+    rows, by_chance = drawn_rows(total, most, groups, rng)
+    rows = rows if there is None else there[rows]
     table = chosen_rows(dataset, plan.sources, rows, batch=_BATCH)
     answers = _Answers(builder, dataset, contender, scored)
     recording = dataset.spec.recorded
     recorded, answered = answers.alike(_column(scored, contender.role)[rows], answers.first(table))
     return compare(
         recorded, answered, lambda places: answers.alike(recorded, answers.again(table.take(arrays.from_numpy(places))))[1],
-        by_chance=by_chance, total=there.size, precision=scored.answers.get(contender.role),
+        by_chance=by_chance, total=total, precision=scored.answers.get(contender.role),
         tolerance=TOLERANCE if recording is None or recording == "trusted" else recording.tolerance,
     )  # fmt: skip
 
 
-def _recorded_rows(scored: Scored, role: str) -> Array:
-    """Numbers of the rows that have a recorded answer; the others are counted as unanswered. Raises GateBroken without any."""
+def _recorded_rows(scored: Scored, role: str) -> Array | None:
+    """Numbers of the rows that have a recorded answer, None for all; the others count as unanswered. Raises GateBroken without any."""
     import numpy as np
 
     recorded = _column(scored, role)
-    there = np.flatnonzero(np.isfinite(recorded if recorded.ndim == 1 else recorded.sum(axis=1)))
-    if not there.size:
+    answered = np.isfinite(recorded if recorded.ndim == 1 else recorded.sum(axis=1))
+    if not answered.any():
         raise GateBroken(f"no row has a recorded answer of the {role}")
-    return there
+    return None if answered.all() else np.flatnonzero(answered)
 
 
 def _groups(builder: CaseBuilder, scored: Scored) -> Iterator[Array]:
