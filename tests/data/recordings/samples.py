@@ -1,4 +1,4 @@
-"""What producers of recordings write of the same four requests, to which a champion answered 0.1, 0.9, 0.2 and 0.8.
+"""What producers of recordings write of the same four requests, to which a champion answered 0.1, 0.9, 0.1 and 0.9.
 
 Every function writes files into a folder, and returns the `path` of them. The amounts are those of AMOUNTS.
 """
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 AMOUNTS = (10.5, 80.0, 20.0, 70.25)
 COUNTRIES = ("BR", "US", "BR", "EU")
-ANSWERS = (0.1, 0.9, 0.2, 0.8)
+ANSWERS = (0.1, 0.9, 0.1, 0.9)
 TIME = "2026-11-29T10:00:0{}Z"
 Rows = Sequence[int]
 
@@ -173,28 +173,12 @@ def envoy_tap(folder: Path) -> str:
 
 
 def har(folder: Path) -> str:
-    """By the specification, with a page beside the requests."""
-    entries: list[dict[str, Any]] = [{"request": {"method": "GET", "headers": []}, "response": {"status": 200}}]
-    for row in range(4):
-        text = json.dumps(_predictions([row]))
-        entries.append(
-            {
-                "startedDateTime": TIME.format(row),
-                "request": {
-                    "method": "POST", "url": "http://model/invocations",
-                    "headers": [{"name": "X-Request-Id", "value": f"id-{row}"}],
-                    "postData": {"mimeType": "application/json", "text": json.dumps(_records([row]))},
-                },
-                "response": {
-                    "status": 200,
-                    "content": {"mimeType": "application/json"}
-                    | ({"text": text} if row % 2 else {"text": _packed(text.encode()), "encoding": "base64"}),
-                },
-            }
-        )  # fmt: skip
-    (folder / "traffic.har").write_text(
-        json.dumps({"log": {"version": "1.2", "creator": {}, "entries": entries}}, indent=1)
-    )
+    """As mitmproxy 11 wrote the requests to a server of MLflow 3.17, with a page and a body of base64 put beside."""
+    log = json.loads((Path(__file__).parent / "files" / "mitmproxy.har").read_text())
+    content = log["log"]["entries"][1]["response"]["content"]
+    content |= {"text": _packed(content["text"].encode()), "encoding": "base64"}
+    log["log"]["entries"].insert(0, {"request": {"method": "GET", "headers": []}, "response": {"status": 200}})
+    (folder / "traffic.har").write_text(json.dumps(log, indent=1))
     return "traffic.har"
 
 
