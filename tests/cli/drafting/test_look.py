@@ -74,12 +74,42 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         client.create_registered_model(name)
         client.create_model_version(name, source=str(path))
+    _with_training_data(client, folder, frame)
     frame.drop(columns="quality").to_csv(folder / "people.csv", index=False)
     frame.drop(columns="income").rename(columns={"quality": "points"}).to_csv(folder / "wines.csv", index=False)
     pd.DataFrame({"pixels": images.tolist(), "digit": frame["quality"]}).to_parquet(folder / "images.parquet")
     saved = [saved_array(row) for row in images]
     pd.DataFrame({"scan": saved, "kind": frame["quality"]}).to_parquet(folder / "scans.parquet")
     return folder
+
+
+def _with_training_data(client: Any, folder: Path, frame: pd.DataFrame) -> None:
+    """`loans`, which is given a sex, and whose run logged what it was trained on: 40 rows of the holdout among others."""
+    import mlflow
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    columns = ["age", "weight", "sex"]
+    train = pd.concat([frame.head(40), frame.tail(ROWS - 40).assign(age=lambda rows: rows["age"] + 0.01)])
+    train.drop(columns="quality").to_csv(folder / "loans-train.csv", index=False)
+    model = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["sex"]), remainder="passthrough"), LogisticRegression()
+    )
+    model.fit(train[columns], train["income"])
+    path = folder / "models" / "logged-loans"
+    mlflow.sklearn.save_model(
+        model, path, signature=mlflow.models.infer_signature(train[columns], model.predict(train[columns])),
+        input_example=train[columns].head(2), pyfunc_predict_fn="predict_proba", pip_requirements=["scikit-learn"],
+        serialization_format="cloudpickle",
+    )  # fmt: skip
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    with mlflow.start_run() as logged:
+        dataset = mlflow.data.from_pandas(train, source=str(folder / "loans-train.csv"))
+        mlflow.log_input(dataset, context="training")
+    client.create_registered_model("loans")
+    client.create_model_version("loans", source=str(path), run_id=logged.info.run_id)
 
 
 @pytest.fixture(autouse=True)
@@ -195,9 +225,29 @@ def test_the_first_run_of_what_is_written_passes(model: str, data: str) -> None:
     assert gates == dict.fromkeys({*names} - {"provenance"}, ("pass", True)), ended.output
 
 
+def test_training_data_that_the_run_logged_are_held_apart_and_a_behaviour_gate_is_hinted_at() -> None:
+    """Where the rows of both can be read; the hint is a gate once its signs are taken away."""
+    pipeline, _ = written("loans", "people.csv")
+    text = Path("gates/loans.yaml").read_text()
+    hint = text.partition("  # - gate: behaviour\n")[2].splitlines()[:2]
+    uncommented = text.replace("positive:", "threshold: 0.5\npositive:", 1).replace(
+        "  # - gate: behaviour", "  - gate: behaviour"
+    )
+    for line in hint:
+        uncommented = uncommented.replace(line, line.replace("# ", "", 1))
+
+    assert [entry.training for entry in pipeline.data["holdout"].not_in] == [True]
+    assert (
+        "count for nothing: 40 of these 600 are in those of version 1, and above 1 % (max_seen) nothing passes" in text
+    )
+    behaviour = loader.read(uncommented, name="loans.yaml", root=Path.cwd()).gate("behaviour")
+    assert [str(line) for line in behaviour.lines] == ["changed_rate(swap=sex) <= 1%"]
+    assert "gate: behaviour" not in Path("gates/loans.yaml").read_text().replace("# - gate: behaviour", "")
+
+
 def test_models_are_listed_where_none_is_named() -> None:
     """With their newest versions, and nobody waits for an answer."""
-    with pytest.raises(UsageError, match=r"there are 4 models: .*income \(version 1\).*; name one with --model NAME"):
+    with pytest.raises(UsageError, match=r"there are 5 models: .*income \(version 1\).*; name one with --model NAME"):
         CliRunner().invoke(command, [], catch_exceptions=False)
 
 

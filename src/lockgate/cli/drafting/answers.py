@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -14,8 +14,10 @@ from lockgate.cli.drafting.columns import MOST_ROWS, first_batches
 from lockgate.cli.drafting.gate_lines import RowTime
 from lockgate.cli.drafting.registered import Registered
 from lockgate.data import arrow_arrays as arrays
+from lockgate.data import remote
 from lockgate.data.class_labels import in_order, plain_number
 from lockgate.data.dataset import Dataset
+from lockgate.data.overlap.not_in import NotIn
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.provenance.complete import Provenance
@@ -26,7 +28,9 @@ from lockgate.models.input_check import selected
 from lockgate.models.input_plan import InputPlan
 from lockgate.models.model import LoadPlan, Model, Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
-from lockgate.runs.case_builder import temporary_case
+from lockgate.runs.case_builder import CaseBuilder, temporary_case
+from lockgate.runs.training.logged import logged_training_data
+from lockgate.runs.training.seen_rows import TrainingRows
 
 _FIRST, _MOST = 50, 50_000  # rows: that show how long the others take, and that are sent
 _SECONDS = 15.0  # for all rows, about
@@ -48,7 +52,8 @@ class Reading:
     several. positive: the label that scores speak for, of two. row_time: of requests of one row, None where some failed.
     lacks: what whoever logged the version left out that the gate `signature` asks for, if anything. carried: the facts of its
     origin that it has. sampled: why not all rows
-    were sent; nothing where they were.
+    were sent; nothing where they were. columns: that it is given. seen: (rows that are in the training data that its run logged, all
+    rows); None where nothing is read of these here.
     """
 
     task: str
@@ -62,6 +67,8 @@ class Reading:
     lacks: str | None = None
     carried: frozenset[str] = frozenset()
     sampled: str = ""
+    columns: tuple[str, ...] = ()
+    seen: tuple[int, int] | None = None
 
 
 def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Mapping[str, str]) -> Reading:
@@ -73,7 +80,23 @@ def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Ma
         case = builder.case
         dataset = case.dataset(next(iter(pipeline.data)))
         plan = builder.inputs.checked_plan(case.candidate, dataset)
-        return _Asked(pipeline, dataset, case, plan).reading(task)
+        reading = _Asked(pipeline, dataset, case, plan).reading(task)
+        return replace(reading, columns=tuple(plan.sources), seen=_in_training_data(builder, dataset))
+
+
+def _in_training_data(builder: CaseBuilder, dataset: Dataset) -> tuple[int, int] | None:
+    """As `seen` of a reading. Data elsewhere are not fetched for a draft."""
+    pipeline, candidate = builder.pipeline, builder.case.candidate
+    logged = logged_training_data(candidate.facts, pipeline.root)
+    if not logged.files or logged.unread or any(remote.is_url(remote.local(path)) for path, _ in logged.files):
+        return None
+    spec = dataset.spec.model_copy(update={"not_in": (NotIn(training=True),)})
+    rows = TrainingRows(pipeline, builder.inputs, lambda: candidate, builder.scratch / "training")
+    try:
+        overlap = rows.find(Dataset(dataset.name, spec, pipeline.root))
+    except LockgateError:
+        return None
+    return overlap.rows - overlap.kept, overlap.rows
 
 
 def sampled_words(sent: int, rows: int, affordable: int) -> str:

@@ -1,13 +1,18 @@
-"""The gates of a first pipeline beside metrics, by what the newest version was logged with and how long it took here."""
+"""The gates of a first pipeline beside metrics, and its training data, by what the newest version was logged with and how long it
+took here."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lockgate.evaluation.judging.number_format import rounded_up, short
+from lockgate.cli.drafting.yaml_text import printable, yaml_value
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.judging.number_format import percent, rounded_up, short
 from lockgate.evaluation.provenance.subjects import COMPLETE
+from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 
+MOST_SEEN = float(DatasetSpec.model_fields["max_seen"].default)
 _ORIGIN = """\
   - gate: metadata
     name: provenance
@@ -24,6 +29,12 @@ _GATE = """\
       # a model of several threads can fail on a busy machine: OMP_NUM_THREADS=1 gate run measures it on one
 {lines}
       # - p95_ms <= champion * 2  # for answers in a few milliseconds, noise of the machine is more than versions differ by"""
+_BEHAVIOUR = """\
+  # For a column that must not matter, such as {column}:{threshold}
+  # - gate: behaviour
+  #   data: holdout
+  #   require: [{line}]
+"""
 _LEAST_MS = 100.0
 # Other machines are slower, and a limit is for people to set. Processor time is the same in a quiet moment and in a busy one.
 _TIMES_CPU, _TIMES_P95 = 30, 3
@@ -63,6 +74,34 @@ def latency_gate(row_time: RowTime | None, *, version: str | None, signed: bool)
             f"# {asking}  # once somebody approves, who then decides what a busy machine leaves undecided",
         ]
     return _GATE.format(lines="\n".join(f"      {line}" for line in lines))
+
+
+def behaviour_gate(column: str | None, task: str, *, decided: bool) -> str:
+    """The gate as a comment; nothing where there is no such column. column: text by groups, that the version is given. decided:
+    whether the pipeline has a threshold."""
+    if column is None or task not in ("binary", "multiclass"):
+        return ""
+    name = printable(column)
+    line = yaml_value(str(Requirement(
+        "changed_rate", "<=", RequirementLimit(relative=False, number=1, percent=True), args=(("swap", column),)
+    )))  # fmt: skip
+    threshold = "" if decided or task != "binary" else " (with threshold: 0.5 above, for decisions)"
+    return _BEHAVIOUR.format(column=name, line=line, threshold=threshold)
+
+
+def training_key(seen: tuple[int, int] | None, *, version: str | None) -> str:
+    """`not_in` of data, as a comment where the training data are not known. seen: (rows of the data that are in those which the
+    version's run logged, all), None where these are not read here."""
+    if seen is None:
+        return "# not_in: {path: data/train.parquet}  # the training data: their rows count for nothing here"
+    rows, total = seen
+    note = (
+        f"{rows:,} of these {total:,} are in those of version {version}"
+        if rows
+        else f"none is in those of version {version}"
+    )
+    beyond = f", and above {percent(MOST_SEEN)} (max_seen) nothing passes" if rows > MOST_SEEN * total else ""
+    return f"not_in: training  # rows of the training data that its run logged count for nothing: {note}{beyond}"
 
 
 def signature_gate(lacks: str | None, *, version: str | None) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lockgate.cli.drafting.columns import Outline
-from lockgate.cli.drafting.gate_lines import latency_gate, metadata_gate, signature_gate
+from lockgate.cli.drafting.gate_lines import behaviour_gate, latency_gate, metadata_gate, signature_gate, training_key
 from lockgate.cli.drafting.owners import Signers
 from lockgate.cli.drafting.slice_lines import class_lines, class_subject, held_classes, slice_lines
 from lockgate.cli.drafting.yaml_text import naming_refusal, printable, yaml_value
-from lockgate.data.class_labels import label_classes, label_values
+from lockgate.data.class_labels import label_classes
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.spec import free_name, is_fixed
 from lockgate.errors import LockgateError
@@ -45,13 +45,11 @@ gates:
     require:
       # {tolerances}
 {lines}
-{latency}
+{behaviour}{latency}
 
 # Who approves. Without this block nothing can be promoted.
 {signoff}
 """
-# At most so many values of a label are classes where nobody says what the task is.
-_MOST_CLASSES = 50
 _CHAMPION = (
     "champion: {alias: production, else: none}  # before a first promotion there is none, and comparisons are left out"
 )
@@ -195,6 +193,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path, signers: Signers) 
         about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
         tolerances=tolerances,
         lines="\n".join(f"      {'' if line.startswith('#') else '- '}{line}" for line in lines),
+        behaviour=_behaviour(draft),
         latency=""
         if draft.recorded
         else latency_gate(
@@ -270,6 +269,12 @@ def _contracts(draft: Draft) -> str:
     return signature_gate(lacks, version=draft.version) + metadata_gate(carried, version=draft.version)
 
 
+def _behaviour(draft: Draft) -> str:
+    given = () if draft.reading is None else draft.reading.columns
+    column = next((entry for entry in draft.slices if isinstance(entry, str) and entry in given), None)
+    return behaviour_gate(column, draft.task, decided=draft.of_labels)
+
+
 def _inputs(draft: Draft) -> str:
     """`inputs:` of columns whose cells are decoded; nothing where a model is given its columns as they are."""
     entries = [
@@ -294,6 +299,8 @@ def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
     if draft.recorded:
         pairs = ", ".join(f"{role}: {text(column)}" for role, column in rows.scores)
         keys.append(f"scores: {{{pairs}}}  # recorded: the versions are asked for a sample")
+    if draft.label is not None:
+        keys.append(training_key(None if draft.reading is None else draft.reading.seen, version=draft.version))
     slices = f"slices: {text(draft.slices)}" if draft.slices else "# slices: [country]"
     keys.append(f"{slices}  # lines `on each slice` judge each value of these columns on its own")
     if draft.limits is not None and (small := draft.limits.small) is not None and draft.slices:
@@ -360,17 +367,6 @@ def _requirements(draft: Draft, counts: _RowCounts) -> tuple[list[str], str]:
     if counts.rows:
         return lines, f"{counts} are too few to decide any tolerance: {see}"
     return lines, f"a tolerance that your rows can decide: {see}"
-
-
-def guess_task(dataset: Dataset) -> str:
-    """The task that fits the label's values: a few names or whole numbers are classes. binary where they cannot be read."""
-    try:
-        values = label_values(dataset, most=_MOST_CLASSES)
-    except LockgateError:
-        return "binary"
-    if values is None or any(isinstance(value, float) and not value.is_integer() for value in values):
-        return "regression"
-    return "multiclass" if len(values) > 2 else "binary"
 
 
 @lru_cache(maxsize=1)  # the text is written twice, before a version is asked and after it

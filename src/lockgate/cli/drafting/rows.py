@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lockgate.cli.drafting.columns import column_list, first_rows, outline, truth_of
 from lockgate.cli.drafting.likely_data import DEFAULT_PATH, likely_paths, lone_truths
-from lockgate.cli.drafting.pipeline_text import Draft, guess_task
+from lockgate.cli.drafting.pipeline_text import Draft
 from lockgate.cli.drafting.registered import Registered
 from lockgate.cli.drafting.tensor_inputs import TensorInputs, tensor_inputs
-from lockgate.cli.drafting.truth_column import Truth
+from lockgate.cli.drafting.truth_column import Truth, guess_task
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.output import show
 from lockgate.data.class_labels import class_text

@@ -7,10 +7,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockgate.data.class_labels import plain_number
+from lockgate.data.class_labels import label_values, plain_number
+from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lockgate.data.dataset import Dataset
 
 _NAMES = ("label", "target", "y", "y_true", "truth", "ground_truth", "outcome", "labels", "class")
 _LAST = frozenset(["label", "labels", "target", "truth", "outcome"])  # in `churn_label`, `isTarget`
@@ -42,7 +45,7 @@ _USUAL = frozenset(
      "rating", "revenue", "salary", "sales", "sentiment", "species"]
 )  # fmt: skip
 _CLEAR = 2  # the last rank of names that is clear by itself
-_MOST_CLASSES = 50  # of a text that may be the truth
+_MOST_CLASSES = 50  # of a text that may be the truth, and of any label where nobody says what the task is
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _TRUTH_VALUES = ({0, 1}, {-1, 1}, {"0", "1"}, {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"})
 
@@ -132,3 +135,14 @@ def _may_be_truth(column: pa.ChunkedArray) -> bool:
     from lockgate.data import arrow_arrays as arrays
 
     return arrays.is_number(arrays.plain_type(column.type)) or 2 <= len(distinct(column)) <= _MOST_CLASSES
+
+
+def guess_task(dataset: Dataset) -> str:
+    """The task that fits the label's values: a few names or whole numbers are classes. binary where they cannot be read."""
+    try:
+        values = label_values(dataset, most=_MOST_CLASSES)
+    except LockgateError:
+        return "binary"
+    if values is None or any(isinstance(value, float) and not value.is_integer() for value in values):
+        return "regression"
+    return "multiclass" if len(values) > 2 else "binary"

@@ -11,8 +11,9 @@ from statistics import pstdev
 from typing import TYPE_CHECKING, Any
 
 from lockgate.cli.drafting.columns import Outline, column_list, first_rows, outline, truth_of
-from lockgate.cli.drafting.pipeline_text import Draft, guess_task
+from lockgate.cli.drafting.pipeline_text import Draft
 from lockgate.cli.drafting.tensor_inputs import tensor_inputs
+from lockgate.cli.drafting.truth_column import guess_task
 from lockgate.cli.drafting.yaml_text import naming_refusal
 from lockgate.cli.trial.requirements import LabelCounts
 from lockgate.data.dataset import Dataset
