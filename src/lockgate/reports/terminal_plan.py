@@ -102,12 +102,22 @@ def _notes(gates: Sequence[Gate], medium: Medium) -> Lines:
         raw = gate["raw_bytes"] or 0
         notes = [
             gate.get("obstacle"),
+            _overlap(gate),
             gate["unread"] and f"what its rows can decide is not known: {gate['unread']}",
             f"{raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else None,
         ]
         for note in filter(None, notes):
             lines += medium.sentence(note, first=(f"{medium.plain(gate['name'])}: ", "yellow"))
     return lines
+
+
+def _overlap(gate: Gate) -> str | None:
+    """How many rows are left out, as the candidate was trained on them, and whether so many that nothing passes."""
+    if (overlap := gate.get("seen")) is None:
+        return None
+    return (
+        f"{overlap['text']}; nothing would pass: {overlap['obstacle']}" if overlap["obstacle"] else str(overlap["text"])
+    )
 
 
 def _gate(gate: Gate, medium: Medium) -> Lines:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,22 @@ import numpy as np
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import label_classes
 from lockgate.data.dataset import Dataset
+from lockgate.data.overlap.seen_rows import SeenRows
 from lockgate.data.remote import is_url
 from lockgate.data.slices.names import SliceKey
 from lockgate.errors import LockgateError
-from lockgate.evaluation.estimation.estimate import Estimate, estimate
-from lockgate.evaluation.evaluate import both_sides
-from lockgate.evaluation.metrics import catalog, multiclass, multiclass_arguments
+from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.metrics.catalog import declared
-from lockgate.evaluation.metrics.ranking import ByQuery
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
 from lockgate.evaluation.planning.expected_error import CORRELATION
 from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
 from lockgate.evaluation.planning.outlook import Outlook, as_absolute, assumptions, outlooks
+from lockgate.evaluation.planning.planned_estimates import planned_estimates, planned_metrics
 from lockgate.evaluation.planning.rate_outlook import rate_outlook
 from lockgate.evaluation.planning.request_outlook import counted_outlook, timed_outlook
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evidence.run_folder import RunFolder, readable, runs
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES, Load
@@ -45,6 +43,7 @@ from lockgate.runs.case_builder import open_case
 from lockgate.runs.evaluation_count import foretell, judged_data
 from lockgate.runs.model_factory import unguarded
 from lockgate.runs.promotion_hooks import repeated_production
+from lockgate.runs.training.planned import look, pinned, to_json
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 Requirements = Sequence[tuple[str, Requirement]]
@@ -61,7 +60,8 @@ def plan_run(
     environ: Mapping[str, str],
     probe: bool = False,
 ) -> dict[str, Any]:
-    """The document of `gate plan --json`. Nothing of the candidate is read, but for `probe`, and for `score` without a champion.
+    """The document of `gate plan --json`. Nothing of the candidate is read, but for `probe`, for `score` without a champion, and
+    for `not_in` of data its signature and what training data it logged.
 
     probe: let both models answer a few requests, and foretell by them how long a gate sends its load. score: let the champion
     score the data first, the candidate where there is none, and plan with its scores; else plan from counts. disagreement: the
@@ -69,7 +69,7 @@ def plan_run(
     """
     version, champion = select_candidate(pipeline, registry, candidate), select_champion(pipeline, registry)
     scored = (champion or version) if score else None
-    plan = _Plan(pipeline, registry, champion, scored=scored, disagreement=disagreement, environ=environ)
+    plan = _Plan(pipeline, registry, version, champion, scored=scored, disagreement=disagreement, environ=environ)
     probed = _probed(pipeline, registry, candidate, environ=environ) if probe else {}
     gates = [plan.gate(gate) | probed.get(gate.title, {}) for gate in pipeline.gates]
     versions = [version] if champion is None else [version, champion]
@@ -99,6 +99,7 @@ class _Plan:
 
     pipeline: Pipeline
     registry: Registry
+    candidate: ModelVersion
     champion: ModelVersion | None
     scored: ModelVersion | None
     disagreement: float
@@ -106,6 +107,8 @@ class _Plan:
     assumptions: str | None = field(default=None, init=False)
     assumption_figures: dict[str, Any] | None = field(default=None, init=False)
     _label_tables: dict[str, Scored] = field(default_factory=dict, init=False)
+    _overlaps: dict[str, SeenRows | None] = field(default_factory=dict, init=False)
+    _began: datetime = field(default_factory=lambda: datetime.now(UTC), init=False)
 
     def digest(self, name: str) -> str | None:
         """The digest of the data of a name; None of an address, which would be fetched once more for it."""
@@ -157,7 +160,7 @@ class _Plan:
                 }
                 for name, requirement in gate.numbered_requirements
             ],
-        }
+        } | to_json(self._overlaps.get(self.pipeline.data_of(gate) or "") if gate.by_group else None)
 
     @cached_property
     def _last_seconds(self) -> dict[str, float]:
@@ -208,15 +211,15 @@ class _Plan:
         if data is None or not gate.by_group:
             return {}
         small = self.pipeline.data[data].small_slices
-        planned = [pair for pair in requirements if pair[1].subject in {*_metrics(()), *BY_NAME}]
+        planned = [pair for pair in requirements if pair[1].subject in {*planned_metrics(()), *BY_NAME}]
         absolute = [(name, as_absolute(slice_value_requirement(line) if line.gap else line)) for name, line in planned]
         gaps = [requirement.gap for _, requirement in planned if requirement.gap]
-        counts = _estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)
+        counts = planned_estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)
         own: dict[str, list[Estimate]] = {}
         labelled = [pair for pair, (_, line) in zip(absolute, planned, strict=True) if _is_of_labels(gate, line)]
         if self.scored is not None and labelled:
             table, threshold = self._scored_tables[data]
-            own = _estimates(table, labelled, small, threshold=threshold, gaps=gaps)
+            own = planned_estimates(table, labelled, small, threshold=threshold, gaps=gaps)
         if planned:
             earlier = {name: values[()] for name, values in self._earlier.get(gate.title, {}).items() if () in values}
             compared = [line.subject for _, line in planned if line.limit.relative]
@@ -262,9 +265,20 @@ class _Plan:
             self._label_tables[name] = self._read_labels(name)
         return self._label_tables[name]
 
+    def _seen_rows(self, name: str) -> SeenRows | None:
+        """The rows of the data that the candidate was trained on, looked for once. Raises LockgateError."""
+        if name not in self._overlaps:
+            self._overlaps[name] = look(
+                self.pipeline, self.registry, self.candidate, name, environ=self.environ, began=self._began
+            )
+        return self._overlaps[name]
+
     def _read_labels(self, name: str) -> Scored:
+        overlap = self._seen_rows(name)
         without = {"id": None, "keep_ids": False, "weight": None, "cluster": None, "scores": None}
-        dataset = Dataset(name, self.pipeline.data[name].model_copy(update=without), self.pipeline.root)
+        spec = self.pipeline.data[name].model_copy(update=without)
+        find_seen = None if overlap is None else lambda _: overlap
+        dataset = Dataset(name, spec, self.pipeline.root, now=self._began, find_seen=find_seen)
         task: Any = self.pipeline.task
         classes = self.pipeline.classes or (label_classes(dataset) if task == "multiclass" else ())
         rows, columns, _ = checked_rows(
@@ -290,6 +304,9 @@ class _Plan:
         if self.champion is not None:
             alone = unguarded(alone)
         gates = [gate for gate in alone.gates if any(_is_of_labels(gate, line) for line in gate.lines)]
+        names = judged_data(alone, gates)
+        data = {name: pinned(alone.data[name], self._seen_rows(name)) for name in names}
+        alone = alone.model_copy(update={"data": {**alone.data, **data}})
         tables = {}
         with (
             tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
@@ -299,10 +316,11 @@ class _Plan:
                 RunFolder(Path(folder)),
                 environ=self.environ,
                 candidate=CandidateSelector(version=self.scored.version),
+                began=self._began,
                 warm_up=not all(data.scores for data in alone.data.values()),
             ) as builder,
         ):
-            for name in judged_data(alone, gates):
+            for name in names:
                 table = copy(builder.score(name) if alone.data[name].scores else builder.case.scored(name))
                 if self.champion is None:
                     table.champion = None
@@ -347,39 +365,10 @@ def _probed(
     return answers
 
 
-def _metrics(lines: Iterable[Requirement]) -> dict[str, Any]:
-    return {**catalog.of_lines(lines), **catalog.OF_ANSWERS}
-
-
 def _is_of_labels(gate: Gate, requirement: Requirement) -> bool:
     """Whether one model alone has a value of it, on labelled rows."""
     subject = gate.subjects.get(requirement.subject)
     return subject is not None and "label" in subject.needs and "no champion" not in subject.needs
-
-
-def _estimates(
-    table: Scored, requirements: Requirements, small: Any, *, threshold: float | None, gaps: Sequence[str]
-) -> dict[str, list[Estimate]]:
-    """Estimates by requirement, of the slices that the gate would judge: small ones pooled where that is the policy."""
-    metrics = _metrics(() if table.classes else (line for _, line in requirements))
-    if table.classes:
-        of_classes = [line for _, line in requirements if line.subject in multiclass_arguments.SUBJECTS]
-        metrics |= {**RATES, **multiclass.metrics(of_classes, table.classes)}
-    if table.queries is not None:
-        queries = ByQuery(table)
-        table, metrics = queries.rows, queries.metrics([line for _, line in requirements])
-    pooled, _ = pool_small_slices(table, small)
-    cells = [pair for pair in requirements if pair[1].scope.kind == "cell"]
-    compared = [pair for pair in requirements if pair[1].scope.kind == "each" and pair[1].scope.name in gaps]
-    others = [pair for pair in requirements if pair not in cells and pair not in compared]
-    thresholds = {"candidate": threshold, "champion": threshold}
-    estimates: dict[str, list[Estimate]] = {}
-    for rows, group in ((pooled, others), (both_sides(pooled, gaps), compared), (table, cells)):
-        declared = {each.name: each for each in rows.slices}
-        for result in estimate(rows, group, metrics, threshold=thresholds) if group else ():
-            key = declared[result.slice[0][0]].key(result.slice[0][1]) if len(result.slice) == 1 else result.slice
-            estimates.setdefault(result.requirement, []).append(replace(result, slice=key))
-    return estimates
 
 
 def _is_version(version: Mapping[str, Any] | None, model: str, champion: ModelVersion) -> bool:

@@ -266,6 +266,29 @@ def test_merged_slices_are_planned_as_one(desk: Desk) -> None:
     assert "geo=LU" not in outlook(planned(desk), "r1")
 
 
+def test_rows_that_the_candidate_was_trained_on_are_not_counted(desk: Desk) -> None:
+    """Neither from counts nor with the champion's scores; and where so many are that nothing would pass, it is said."""
+    table = pq.read_table("data.parquet").to_pydict()
+    number = pa.array(np.arange(ROWS))
+    pq.write_table(pa.table(table | {"new": table["old"], "x": number}), "data.parquet")
+    promoted(desk)
+    text, rows = desk.pipeline.read_text(), ROWS
+
+    def foreseen(seen: int, *options: str) -> dict[str, Any]:
+        pq.write_table(pa.table({"x": number.slice(0, seen)}), "train.parquet")
+        held = "label: y\n    not_in: {path: train.parquet, columns: [x]}"
+        desk.pipeline.write_text(text.replace("label: y", held))
+        return dict(planned(desk, *options)["gates"][0])
+
+    few, many, scored = foreseen(3), foreseen(rows // 2), foreseen(3, "--score")
+    assert (few["data_rows"], many["data_rows"]) == (rows - 3, rows - rows // 2)
+    assert few["seen"]["text"].startswith(f"3 of {rows:,} rows of holdout are in train.parquet, and left out")
+    assert few["seen"]["obstacle"] is None
+    assert "max_seen allows 1 %" in many["seen"]["obstacle"]
+    assert scored["unread"] is None, scored
+    assert scored["lines"][0]["outlook"][0]["rows"] == few["lines"][0]["outlook"][0]["rows"]
+
+
 def test_data_that_cannot_be_read_stops_no_plan(desk: Desk) -> None:
     """It says why, and shows the rest."""
     promoted(desk)

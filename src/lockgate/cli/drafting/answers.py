@@ -52,7 +52,7 @@ class Reading:
     several. positive: the label that scores speak for, of two. row_time: of requests of one row, None where some failed.
     lacks: what whoever logged the version left out that the gate `signature` asks for, if anything. carried: the facts of its
     origin that it has. sampled: why not all rows
-    were sent; nothing where they were. columns: that it is given. seen: (rows that are in the training data that its run logged, all
+    were sent; nothing where they were. columns: that it is given. overlap: (rows that are in the training data that its run logged, all
     rows); None where nothing is read of these here.
     """
 
@@ -68,7 +68,7 @@ class Reading:
     carried: frozenset[str] = frozenset()
     sampled: str = ""
     columns: tuple[str, ...] = ()
-    seen: tuple[int, int] | None = None
+    overlap: tuple[int, int] | None = None
 
 
 def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Mapping[str, str]) -> Reading:
@@ -81,11 +81,11 @@ def ask(pipeline: Pipeline, newest: Registered, *, task: str | None, environ: Ma
         dataset = case.dataset(next(iter(pipeline.data)))
         plan = builder.inputs.checked_plan(case.candidate, dataset)
         reading = _Asked(pipeline, dataset, case, plan).reading(task)
-        return replace(reading, columns=tuple(plan.sources), seen=_in_training_data(builder, dataset))
+        return replace(reading, columns=tuple(plan.sources), overlap=_in_training_data(builder, dataset))
 
 
 def _in_training_data(builder: CaseBuilder, dataset: Dataset) -> tuple[int, int] | None:
-    """As `seen` of a reading. Data elsewhere are not fetched for a draft."""
+    """As `overlap` of a reading. Data elsewhere are not fetched for a draft."""
     pipeline, candidate = builder.pipeline, builder.case.candidate
     logged = logged_training_data(candidate.facts, pipeline.root)
     if not logged.files or logged.unread or any(remote.is_url(remote.local(path)) for path, _ in logged.files):

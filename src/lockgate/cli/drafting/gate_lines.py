@@ -89,12 +89,12 @@ def behaviour_gate(column: str | None, task: str, *, decided: bool) -> str:
     return _BEHAVIOUR.format(column=name, line=line, threshold=threshold)
 
 
-def training_key(seen: tuple[int, int] | None, *, version: str | None) -> str:
-    """`not_in` of data, as a comment where the training data are not known. seen: (rows of the data that are in those which the
+def training_key(overlap: tuple[int, int] | None, *, version: str | None) -> str:
+    """`not_in` of data, as a comment where the training data are not known. overlap: (rows of the data that are in those which the
     version's run logged, all), None where these are not read here."""
-    if seen is None:
+    if overlap is None:
         return "# not_in: {path: data/train.parquet}  # the training data: their rows count for nothing here"
-    rows, total = seen
+    rows, total = overlap
     note = (
         f"{rows:,} of these {total:,} are in those of version {version}"
         if rows

@@ -270,8 +270,8 @@ def _contracts(draft: Draft) -> str:
 
 
 def _behaviour(draft: Draft) -> str:
-    given = () if draft.reading is None else draft.reading.columns
-    column = next((entry for entry in draft.slices if isinstance(entry, str) and entry in given), None)
+    columns = () if draft.reading is None else draft.reading.columns
+    column = next((entry for entry in draft.slices if isinstance(entry, str) and entry in columns), None)
     return behaviour_gate(column, draft.task, decided=draft.of_labels)
 
 
@@ -300,7 +300,7 @@ def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
         pairs = ", ".join(f"{role}: {text(column)}" for role, column in rows.scores)
         keys.append(f"scores: {{{pairs}}}  # recorded: the versions are asked for a sample")
     if draft.label is not None:
-        keys.append(training_key(None if draft.reading is None else draft.reading.seen, version=draft.version))
+        keys.append(training_key(None if draft.reading is None else draft.reading.overlap, version=draft.version))
     slices = f"slices: {text(draft.slices)}" if draft.slices else "# slices: [country]"
     keys.append(f"{slices}  # lines `on each slice` judge each value of these columns on its own")
     if draft.limits is not None and (small := draft.limits.small) is not None and draft.slices:

@@ -114,7 +114,7 @@ def withhold_stored(finding: Finding, entry: Mapping[str, Any], data: str, *, mo
     """As `withhold`, by the entry `seen` of evidence. most: the share of rows that may have been seen."""
     if finding.verdict.rank >= Verdict.FAIL.rank or finding.code in NEVER_ACCEPTED:
         return finding
-    for code, reason, remedy in _obstacles(entry, data, most):
+    for code, reason, remedy in obstacles(entry, data, most):
         return replace(
             finding, verdict=Verdict.INCONCLUSIVE, code=code, rows_needed=None,
             reason=f"{finding.reason}. Not decided: {reason}", remedy=remedy,
@@ -125,7 +125,7 @@ def withhold_stored(finding: Finding, entry: Mapping[str, Any], data: str, *, mo
     return finding
 
 
-def _obstacles(entry: Mapping[str, Any], data: str, most: float) -> Iterator[tuple[str, str, str]]:
+def obstacles(entry: Mapping[str, Any], data: str, most: float) -> Iterator[tuple[str, str, str]]:
     """(code, reason, remedy) of what stands in the way of any pass on these rows."""
     gone, rows = int(entry["rows"]), int(entry["of"])
     if gone > most * rows:
