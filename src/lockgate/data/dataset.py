@@ -394,4 +394,7 @@ class Dataset:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def _wrong(self, problem: str, *, remedy: str | None = None, kind: type[DataError] = DataError) -> DataError:
-        return kind(f"data {self.name!r}: {self.redacted_path} {problem}", remedy=remedy)
+        path = self.redacted_path
+        return kind(
+            f"data {self.name!r}: {problem if problem.startswith(f'{path}: ') else f'{path} {problem}'}", remedy=remedy
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.data import remote
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.recordings import OWN_COLUMNS
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError, DataMisfits, NotHere, NotPulled, guess
 from lockgate.references.address import redacted
@@ -173,7 +174,9 @@ def _begin_with(dataset: Dataset) -> frozenset[str]:
 
     path = dataset.files[0]
     if dataset.spec.is_recording:
-        return frozenset(dataset.spec.columns)
+        own = OWN_COLUMNS if dataset.spec.format is not None else ()
+        joined = () if dataset.spec.join is None else dataset.spec.join.columns
+        return frozenset((*dataset.spec.columns, *own, *joined))
     try:
         return first_columns(DataFile(path, path.name))
     except Exception:  # whatever is wrong with the file, reading it whole says it better

@@ -146,11 +146,38 @@ def test_types_widen_and_what_fits_no_type_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_broken_line_is_named_as_in_flat_files(tmp_path: Path) -> None:
-    """It is not skipped: the file may be cut."""
+    """It is not skipped: the file may be cut. Half of a pair of surrogates is no text."""
     (tmp_path / "a.jsonl").write_text('{"a": {"b": 1}}\n{"a": {"b": \n')
+    (tmp_path / "b.jsonl").write_text('{"a": {"b": "\\ud800"}}\n')
 
-    with pytest.raises(DataError, match=r"a\.jsonl: line 2"):
+    with pytest.raises(DataError, match=r"^data 'traffic': a\.jsonl: line 2"):
         _ = recording(tmp_path, "a.jsonl", {"b": "a.b"}).schema
+    with pytest.raises(DataError, match=r"b\.jsonl: holds a text that is no Unicode"):
+        _ = recording(tmp_path, "b.jsonl", {"b": "a.b"}).schema
+
+
+def test_a_file_without_records_has_no_rows(tmp_path: Path) -> None:
+    """It is no wrong path."""
+    (tmp_path / "a.jsonl").write_text("")
+
+    assert recording(tmp_path, "a.jsonl", {"b": "a.b"}).count() == 0
+
+
+def test_two_events_of_one_request_may_lie_in_the_same_files(tmp_path: Path) -> None:
+    """A record is of the half whose columns it has, beside the id; folders give columns as everywhere."""
+    folder = tmp_path / "day=mon"
+    folder.mkdir()
+    write_lines(
+        folder / "a.jsonl", [{"id": 1, "req": {"a": 5}}, {"id": 2, "req": {"a": 6}}, {"id": 1, "res": {"p": 0.5}}]
+    )
+    join = {"path": ".", "columns": {"id": "id", "p": "res.p"}}
+
+    found = recording(tmp_path, ".", {"id": "id", "a": "req.a"}, id="id", join=join)
+
+    assert rows(found) == [{"id": 1, "a": 5, "p": 0.5, "day": "mon"}, {"id": 2, "a": 6, "p": None, "day": "mon"}]
+    assert found.lifted is not None
+    assert found.lifted.recording.to_json() == {"records": 3, "unused": {"unanswered": 1}}
+    assert found.partition_columns == ("day",)
 
 
 def test_ids_of_csv_keep_their_zeros(tmp_path: Path) -> None:

@@ -86,6 +86,10 @@ def joined(
     written: list[DataFile] = []
     for file in requests.files:
         written += write_rows(batches(file), folder, first=len(written), file=file)
+    if not written:
+        schema = pa.schema([*pq.read_schema(requests.files[0].path), *table.select(columns).schema])
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], names=schema.names)
+        written = write_rows([nothing], folder, first=0, file=requests.files[0])
     for reason in ("damaged", "truncated", "repeated", "contradictory"):
         recording.unused[reason] += answers.recording.unused[reason]
     recording.unused["unasked"] += int((~used).sum())

@@ -87,6 +87,10 @@ class RecordReader:
         batch = self._at_once(block) or self._one_by_one(file, records())
         self.recording.records += len(batch[1])
         self.recording.unused["empty"] += int((batch[1] == 0).sum())
+        return self._of_this_half(batch)
+
+    def _of_this_half(self, batch: Batch) -> Batch:
+        """The rows that the records of this half give; all where there is no other."""
         return batch
 
     def _at_once(self, block: bytes | pa.RecordBatch) -> Batch | None:
@@ -107,6 +111,10 @@ class RecordReader:
                 self.recording.note_sample(share)
         try:
             return as_table(rows, self.types), np.array(counts, np.int64)
+        except UnicodeError as error:
+            raise file.broken(
+                "holds a text that is no Unicode, half of a pair of surrogates", remedy="write it anew"
+            ) from error
         except DataError as error:
             raise file.broken(error.message, remedy=error.remedy) from error
 
@@ -114,10 +122,13 @@ class RecordReader:
 class PathReader(RecordReader):
     """Reads columns by their paths: many records at once where all are of the types seen so far.
 
-    texts: columns that name something.
+    texts: columns that name something. content: columns of which a record has one where it is of this half of a recording,
+    whose other half lies in the same files.
     """
 
-    def __init__(self, columns: Mapping[str, RecordPath], texts: Collection[str] = ()) -> None:
+    def __init__(
+        self, columns: Mapping[str, RecordPath], texts: Collection[str] = (), *, content: Collection[str] = ()
+    ) -> None:
         first = [path.steps[0] for path in columns.values()]
         whole = {columns[name].steps for name in texts if name in columns}
         super().__init__(
@@ -125,19 +136,29 @@ class PathReader(RecordReader):
             begins={step.name for step in first if isinstance(step, Key)},
             texts={steps[0].name for steps in whole if len(steps) == 1 and isinstance(steps[0], Key)},
         )
-        self.columns, self.root = columns, arrow_records.branched(columns)
+        self.columns, self.root, self.content = columns, arrow_records.branched(columns), content
         self.types = dict.fromkeys(columns, pa.null())
 
     def refuse_nothing(self) -> None:
         """Also where no record has what a path leads to."""
         super().refuse_nothing()
         for name, kind in self.types.items():
-            if pa.types.is_null(kind):
+            if pa.types.is_null(kind) and self.recording.records:
                 raise DataError(
                     f"has nothing at {self.columns[name].text}, the path of column {name!r}, in any of "
                     f"{self.recording.records:,} records",
                     remedy="correct the path",
                 )
+
+    def _of_this_half(self, batch: Batch) -> Batch:
+        if not self.content:
+            return batch
+        rows, counts = batch
+        there = np.zeros(rows.num_rows, bool)
+        for name in self.content:
+            there |= ~arrays.is_missing(rows.column(name))
+        owners = np.repeat(np.arange(len(counts)), counts)
+        return rows.filter(arrays.from_numpy(there)), np.bincount(owners[there], minlength=len(counts))
 
     def _at_once(self, block: bytes | pa.RecordBatch) -> Batch | None:
         if all(map(pa.types.is_null, self.types.values())):

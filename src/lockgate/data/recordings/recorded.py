@@ -39,7 +39,8 @@ def recorded(
     if spec.join is not None:
         join, paths = spec.join, _paths(spec.join.columns)
         identity = join.id or spec.id or ""
-        other = lift(answers, _path_reader(paths, answers, [identity]), folder(), watch)
+        content = set(paths) - {identity, join.time} if join.path == spec.path else ()
+        other = lift(answers, _path_reader(paths, answers, [identity], content), folder(), watch)
         _need(requests, str(key), "of its id, by which answers are joined")
         _need(other, identity, "by which answers are joined")
         lateness = None if join.within is None else Lateness(str(spec.time), str(join.time), join.within)
@@ -53,15 +54,19 @@ def _reader(spec: DatasetSpec, files: Iterable[DataFile], half: Half) -> RecordR
     if spec.format is not None:
         return RecordReader(row_reader(spec.format, paths, half))
     named = {spec.id, spec.cluster, spec.query, *(entry.column for entry in spec.slices)} - {None}
-    return _path_reader(paths, files, [str(name) for name in named])
+    both = spec.join is not None and spec.join.path == spec.path
+    content = set(paths) - {str(spec.id), str(spec.time)} if both else ()
+    return _path_reader(paths, files, [str(name) for name in named], content)
 
 
-def _path_reader(paths: Mapping[str, RecordPath], files: Iterable[DataFile], texts: Collection[str]) -> PathReader:
-    """texts: columns that name something. Without paths the columns are those of the files."""
+def _path_reader(
+    paths: Mapping[str, RecordPath], files: Iterable[DataFile], texts: Collection[str], content: Collection[str]
+) -> PathReader:
+    """texts, content: as of PathReader. Without paths the columns are those of the files."""
     if not paths:
         names = [name for file in files for name in source_of(file).scan(file).schema.names]
         paths = {name: RecordPath(name, (Key(name),)) for name in names}
-    return PathReader(paths, texts)
+    return PathReader(paths, texts, content=content)
 
 
 def _paths(columns: Mapping[str, str]) -> dict[str, RecordPath]:
