@@ -27,6 +27,7 @@ from . import (
     honest,
     losses,
     recorded,
+    replayed,
     scores,
     shares,
     weights,
@@ -42,7 +43,7 @@ def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
     parser.add_argument(
-        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R")
+        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S")
     )
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -66,6 +67,7 @@ def main() -> int:
         "N": (no_harm.HEADER, no_harm.grid(sims)),
         "C": (columns.HEADER, columns.grid(sims)),
         "R": (recorded.HEADER, recorded.grid(sims)),
+        "S": (replayed.HEADER, replayed.grid(sims)),
     }
     bars: list[Bar] = []
     rates: dict[str, list[float | None]] = {}
