@@ -257,6 +257,7 @@ CELLS = (
 )
 @example(name="x", kind="table", width=0, rows=[("candidate", 1, 2, 3, 4, 5, 6, 7, 8)])
 @example(name="fixes_and_breaks", kind="table", width=9, rows=[("overall", 0, 0, 0, 0, 0, "0.0", "0.0", "0.0")] * 2)
+@example(name="lost_and_gained", kind="table", width=9, rows=[("a", 5, 1, 2, 1, 1, "0.2", "0.2", "0.2")] * 2)
 @example(name="flips_by_slice", kind="table", width=6, rows=[("a", 5, 1, "0.2", "0.2", "0.2")] * 2)
 @example(
     name="thresholds", kind="curve", width=8, rows=[("candidate", "0.5", None, "1e999", "-1e999", "0.1", "0.1", 1)]

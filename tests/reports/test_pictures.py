@@ -128,6 +128,17 @@ def test_flips_say_from_which_class_to_which_and_where(tmp_path: Path) -> None:
     assert "country=BR 40 40 % 31 % to 49 % 100" in said
 
 
+def test_what_is_lost_is_shown_by_slice(tmp_path: Path) -> None:
+    """With its interval, and the flip matrix of each."""
+    columns = ("slice", "requests", "kept", "lost", "gained", "neither", "lost_rate", "low", "high")
+    points = (("overall", 1000, 20, 10, 70, 900, 0.3333, 0.19, 0.5), ("country=BR", 100, 0, 8, 2, 90, 1.0, 0.69, 1.0))
+    said = words(tmp_path, Exhibit("shadow/lost_and_gained", "table", columns, points))
+
+    assert "Lost and gained" in said
+    assert "country=BR −8 +2 100 % 69 % to 100 % 8" in said
+    assert "country=BR 100 0 8 2 90" in said
+
+
 def test_many_classes_are_listed_by_flips(tmp_path: Path) -> None:
     """A matrix of a thousand cells says nothing."""
     points = tuple((f"c{one}", f"c{other}", 5 + one) for one in range(13) for other in range(13))

@@ -15,6 +15,7 @@ from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
 from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evaluation.shadow.shifts import SHIFTS
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
 _COUNTED = (
     Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
+    Subject(
+        "new_values",
+        "lower",
+        counted=True,
+        unit="requests",
+        bounds=(0, None),
+        tasks=("multiclass",),
+        needs=("champion", "no champion"),
+    ),
     Subject("new_errors", "lower", counted=True, unit="requests", bounds=(0, None), needs=("champion", "no champion")),
 )
 
@@ -38,7 +48,8 @@ class Shadow(Gate):
     that a model decides positive, of those that both answered. Of several classes each is asked of one, `class`.
     score_shift: the mean difference of the two models' numbers, candidate minus champion, whichever way; p99_abs_difference:
     what 99 % of requests do not differ by more than; within: the share that differs by no more than `tolerance`; wasserstein:
-    the distance of the two distributions, in standard deviations of the champion's. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
+    the distance of the two distributions, in standard deviations of the champion's. null_rate: the share of requests without an answer;
+    new_values: requests that the candidate answers with a class that the champion never does. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
     sent again. new_errors: those among them that the champion answers.
     """
 
@@ -71,7 +82,9 @@ class Shadow(Gate):
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.pictures.answer_distances import answer_distances
         from lockgate.evaluation.pictures.decisions import flips
+        from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
         from lockgate.evaluation.pictures.distributions import differences
         from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
         from lockgate.evaluation.threshold_range import thresholds_outside
@@ -92,13 +105,22 @@ class Shadow(Gate):
             self.subjects, threshold={}, small=case.dataset(self.data).spec.small_slices, counted=counts,
         )  # fmt: skip
         if case.task in ("binary", "multiclass"):
-            yield from flips(self.title, scored, threshold)
+            for exhibit in flips(self.title, scored, threshold):
+                if exhibit.name == f"{self.title}/flips" and (
+                    blind := [*blind_lines(lines, positive_rate(exhibit.points))]
+                ):
+                    yield Context({"notes": blind})
+                yield exhibit
+            yield from lost_and_gained(self.title, scored, threshold)
+            yield from flip_examples(self.title, scored, threshold)
         else:
             yield from differences(self.title, scored)
+        yield from answer_distances(self.title, scored)
 
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np
 
+        from lockgate.evaluation.shadow.line_metrics import new_values
         from lockgate.models.class_scores import predicted_class
 
         no_answer = np.full(scored.rows, np.nan)
@@ -106,6 +128,8 @@ class Shadow(Gate):
         champion_failed = None if scored.champion is None else np.isnan(predicted_class(scored.champion))
         once = {role: int(outcome.get("failed_once", 0)) for role, outcome in scored.unrepeatable.items()}
         more = once.get("candidate", 0)
+        if line.subject == "new_values":
+            return new_values(name, line, scored)
         if line.subject == "new_errors":
             if champion_failed is None:
                 raise GateBroken("new_errors compares with a champion, and there is none")

@@ -103,6 +103,7 @@ def _notes(gates: Sequence[Gate], medium: Medium) -> Lines:
         notes = [
             gate.get("obstacle"),
             _overlap(gate),
+            *gate.get("notes", ()),
             gate["unread"] and f"what its rows can decide is not known: {gate['unread']}",
             f"{raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else None,
         ]

@@ -28,13 +28,14 @@ from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_re
 from lockgate.evaluation.planning.outlook import Outlook, as_absolute, assumptions, outlooks
 from lockgate.evaluation.planning.planned_estimates import planned_estimates, planned_metrics
 from lockgate.evaluation.planning.rate_outlook import rate_outlook
-from lockgate.evaluation.planning.request_outlook import counted_outlook, timed_outlook
+from lockgate.evaluation.planning.request_outlook import counted_outlook, seconds_of, timed_outlook
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.shadow.blind_lines import blind_by_the_last_run
 from lockgate.evidence.run_folder import RunFolder, readable, runs
 from lockgate.gates.gate import Gate
-from lockgate.models.load_spec import BYTES, Load
+from lockgate.models.load_spec import BYTES
 from lockgate.models.output import OutputSpec
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
@@ -146,6 +147,7 @@ class _Plan:
             "raw_bytes": None if requests is None else requests * BYTES,
             "at_once": None if load is None or load.closed is None else load.closed.concurrency,
             "unread": unread,
+            "notes": self._notes.get(gate.title, []),
             "data_rows": table.rows if (table := self._label_tables.get(self.pipeline.data_of(gate) or "")) else None,
             "last_seconds": self._last_seconds.get(gate.title),
             "lines": [
@@ -169,6 +171,11 @@ class _Plan:
             if evidence.model == self.pipeline.model:
                 return {name: float(text) for name, text in evidence.document["run"].get("seconds", {}).items()}
         return {}
+
+    @cached_property
+    def _notes(self) -> dict[str, list[str]]:
+        pipeline = self.pipeline
+        return blind_by_the_last_run(pipeline.root, pipeline.model, {gate.title: gate.lines for gate in pipeline.gates})
 
     @cached_property
     def _earlier(self) -> dict[str, dict[str, dict[SliceKey, float]]]:
@@ -377,12 +384,3 @@ def _is_version(version: Mapping[str, Any] | None, model: str, champion: ModelVe
         champion.name,
         champion.version,
     )
-
-
-def seconds_of(load: Load | None, *, models: int) -> float | None:
-    """How long a load takes, where it says how long, or how many a second."""
-    if load is not None and load.duration is not None:
-        return load.duration.total_seconds() * len(load.sizes) * models
-    if load is not None and load.planned is not None and load.arrival_rate is not None:
-        return load.planned / load.arrival_rate * len(load.sizes) * models
-    return None

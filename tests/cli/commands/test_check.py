@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from helpers.promoting import evidence
 from lockgate import plugins
 from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.metrics import Metrics
 
 ROOT = Path(__file__).parents[3]
@@ -129,3 +133,31 @@ def test_every_bad_example_shows_its_messages(monkeypatch: pytest.MonkeyPatch) -
 
     assert found.exit_code == 2
     assert found.stderr.splitlines() == expected
+
+
+def test_a_limit_on_flips_that_the_last_run_shows_to_be_blind_is_noted() -> None:
+    """By how often its champion said yes; not of another model's run, and no more where a line is on the direction."""
+    lines = "[flip_rate <= 2%, errors <= 0]"
+    pipeline = GOOD.replace(
+        "{gate: metrics, data: holdout, require: [auc >= 0.8]}", f"{{gate: shadow, data: holdout, require: {lines}}}"
+    )
+    pipeline += "threshold: 0.5\nchampion: {alias: production, else: none}\n"
+    Path("gates/a.yaml").write_text(pipeline)
+    exhibit = Exhibit(
+        "shadow/flips", "table", ("champion", "candidate", "requests"),
+        (("negative", "negative", 986), ("positive", "positive", 14)),
+    )  # fmt: skip
+    for model in ("other", "fraud"):
+        folder = RunFolder(Path(f".gate/runs/{model}"))
+        folder.path.mkdir(parents=True)
+        document = {**evidence(model).document, "exhibits": [folder.keep_exhibit(exhibit)]}
+        (folder.path / "evidence.json").write_bytes(Evidence.from_document(document).stored)
+        notes = check("gates/a.yaml").stderr.splitlines()
+        assert bool(notes) == (model == "fraud")
+
+    assert notes == [
+        "gates/a.yaml: note: shadow: 'flip_rate <= 2%' is met by a candidate that never says yes: the champion decides 1.4 % of "
+        "requests positive; write lost_rate <= 10% beside it (by the last run)"
+    ]
+    Path("gates/a.yaml").write_text(pipeline.replace("errors", "lost_rate <= 5%, errors"))
+    assert check("gates/a.yaml").stderr == ""

@@ -20,13 +20,13 @@ from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.number_format import rounded
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.outlook import outlooks
+from lockgate.evaluation.planning.request_outlook import seconds_of
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.models.load_spec import Load
 from lockgate.pipeline.loader import load
 from lockgate.reports.plan_words import foretold
 from lockgate.reports.terminal_layout import Medium
 from lockgate.reports.terminal_plan import plan_page
-from lockgate.runs.plan import seconds_of
 
 FINDING = {
     "slice": {}, "interval": None, "champion": None, "limit": {"op": ">=", "value": "1", "text": "1"}, "decided": None,

@@ -10,12 +10,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
 from helpers.mutated import examples
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.pictures.answer_distances import answer_distances
 from lockgate.evaluation.pictures.confusions import confusions
 from lockgate.evaluation.pictures.decisions import fixes_and_breaks, flips
+from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
 from lockgate.evaluation.pictures.distributions import differences, errors
 from lockgate.evaluation.pictures.of_labelled import pictures
 from lockgate.evaluation.pictures.reliability import reliability
@@ -252,6 +255,52 @@ def test_flips_are_counted_by_both_classes_and_by_slice() -> None:
     assert [point[4] for point in by_slice.points] == sorted((point[4] for point in by_slice.points), reverse=True)
 
 
+def test_what_is_lost_and_gained_is_counted_by_slice() -> None:
+    """Each flip matrix adds up to the requests that both answered; the slice whose loss is surest first."""
+    rows = payments()
+    table = scored(rows, slices=["country"])
+    lost = np.where(rows["country"] == "BR", 0.1, rows["champion"])
+    table.candidate = np.where(np.arange(3000) < 100, np.nan, lost)
+    (exhibit,) = lost_and_gained("s", table, {"candidate": 0.35, "champion": 0.35})
+    whole, *slices = exhibit.points
+    stopped = (rows["champion"] >= 0.35)[100:]
+
+    assert (whole[0], slices[0][0]) == ("overall", "country=BR")
+    assert all(point[1] == sum(point[2:6]) for point in exhibit.points)
+    assert (whole[1], whole[2] + whole[3], whole[4]) == (2900, stopped.sum(), 0)
+    assert slices[0][2:4] == (0, (stopped & (rows["country"] == "BR")[100:]).sum())
+    assert [point[6] for point in slices] == [1.0] + [0.0] * (len(slices) - 1)
+    interval = clopper_pearson(int(whole[3]), int(stopped.sum()), confidence=0.9)
+    assert whole[6:] == pytest.approx((interval.value, interval.low, interval.high), rel=1e-5)
+
+
+def test_examples_of_flips_come_from_the_worst_slices() -> None:
+    """By number, id and both decisions, each request once, and nothing else of it."""
+    rows = payments()
+    table = scored(rows, slices=["country"])
+    table.candidate = np.where(rows["country"] == "BR", 0.1, rows["champion"])
+    (exhibit,) = flip_examples("s", table, {"candidate": 0.35, "champion": 0.35})
+    numbers = [point[0] - 1 for point in exhibit.points]
+
+    assert exhibit.points[0][2:] == ("country=BR", "positive", "negative")
+    assert len(set(numbers)) == len(numbers) <= 20
+    assert all(rows["country"][number] == "BR" and rows["champion"][number] >= 0.35 for number in numbers)
+    assert not list(flip_examples("s", scored(rows | {"candidate": rows["champion"]}), dict.fromkeys(IN_USE, 0.5)))
+
+
+def test_distances_of_answers_stand_beside_what_chance_makes_of_equal_ones() -> None:
+    """Kolmogorov and Smirnov's is scipy's; equal laws stay below, a shift does not; of classes the last two."""
+    draw = np.random.default_rng(6)
+    old, equal = draw.normal(0, 1, 5_000), draw.normal(0, 1, 5_000)
+    for new, moved in ((equal, False), (old + 0.3, True)):
+        (exhibit,) = answer_distances("s", scored({"y": old, "candidate": new, "champion": old}, "regression"))
+        assert [point[0] for point in exhibit.points] == ["ks", "js", "psi"]
+        assert exhibit.points[0][1] == pytest.approx(ks_2samp(new, old).statistic, rel=1e-5)
+        assert all((point[1] > point[2]) is moved for point in exhibit.points)
+
+    assert not list(answer_distances("s", scored({"y": old, "candidate": old}, "regression")))
+
+
 def test_errors_and_differences_are_shares_at_round_numbers() -> None:
     """Of both models as equals; and of what the one answers more than the other."""
     draw = np.random.default_rng(5)
@@ -317,6 +366,7 @@ def test_whatever_the_rows_are_shares_stay_within_one(data: list[Any], options: 
     table = {"y": y.astype(int), "candidate": candidate, "champion": champion, "w": weight, "user": user, "part": part}
     rows = scored(table, slices=["part"], **options)
     exhibits = [*pictures("m", rows, {"brier", "recall"}, IN_USE), *flips("s", rows, IN_USE)]
+    exhibits += [*lost_and_gained("s", rows, IN_USE), *flip_examples("s", rows, IN_USE)]
 
     for exhibit in exhibits:
         assert exhibit.to_bytes()

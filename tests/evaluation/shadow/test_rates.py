@@ -110,6 +110,29 @@ def test_a_candidate_that_never_says_yes_fails_whatever_the_flip_rate_says() -> 
     )
 
 
+def test_a_run_says_that_a_limit_on_flips_cannot_see_it() -> None:
+    """Unless a line is on the direction; of a champion that nearly always says yes, on the other one."""
+    rows = traffic(keeps=1.0)
+    alone, beside = (run_gate("shadow", table=rows, require=lines).reason for lines in (LINES[:1], LINES))
+    turned = {name: 1 - rows[name] for name in ("candidate", "champion")}
+    words = (
+        "'flip_rate <= 2%' is met by a candidate that never says yes: the champion decides 1.4 % of requests positive"
+    )
+
+    assert alone == f"1 requirement met; {words}; write lost_rate <= 10% beside it"
+    assert words not in beside
+    assert (
+        "never says no: the champion decides 1.4 % of requests negative; write gained_rate"
+        in run_gate("shadow", table=turned, require=LINES[:1]).reason
+    )
+
+
+@pytest.mark.parametrize("lines", [["flip_rate <= 1%"], ["flip_rate gap over country <= 0.05"]])
+def test_a_limit_that_it_would_break_is_none_that_cannot_see_it(lines: list[str]) -> None:
+    """A narrower one, and one between slices."""
+    assert "never says" not in run_gate("shadow", table=traffic(keeps=1.0), slices=["country"], require=lines).reason
+
+
 def test_a_candidate_that_flags_wholly_other_people_fails() -> None:
     """As many as before, none of them the same: all are lost, and few flip."""
     rows = traffic(positive=0.008)
@@ -178,6 +201,35 @@ def test_each_class_has_its_own_rates() -> None:
 
     assert [finding.verdict for finding in found.findings] == [Verdict.PASS, Verdict.FAIL, Verdict.PASS, Verdict.FAIL]
     assert found.findings[1].reason.startswith("lost_rate of class b is 1 (1,000 of 1,000 requests); ")
+
+
+def test_requests_without_an_answer_have_a_rate_of_their_own() -> None:
+    """Exact, beside the champion's by Tango's test, by slice, and without a champion."""
+    rows = traffic(4_000, keeps=1.0)
+    rows["candidate"][:40] = NAN
+    rows["champion"][20:50] = NAN
+    lines = ["null_rate <= 2%", "null_rate <= champion + 0.01", "null_rate <= 0.5% on each country"]
+    own, beside, *slices = run_gate("shadow", table=rows, slices=["country"], require=lines).findings
+    alone = run_gate("shadow", table={"candidate": rows["candidate"]}, task="regression", require=lines[:1]).findings[0]
+
+    assert (own.observed, beside.champion, own.verdict, beside.verdict) == (0.01, 0.0075, Verdict.PASS, Verdict.PASS)
+    assert own.interval == alone.interval
+    assert len(slices) == 3
+    assert beside.decided is not None
+    assert beside.decided.method == "tango score"
+
+
+def test_a_class_that_the_champion_never_answers_is_new() -> None:
+    """Counted, and named."""
+    champion = np.resize(["a", "b"], 100)
+    candidate = np.where(np.arange(100) < 7, "c", champion)
+    found = run_gate(
+        "shadow", table={"candidate": candidate, "champion": champion}, task="multiclass", classes=["a", "b", "c"],
+        require=["new_values <= 0", "null_rate <= 5%"],
+    ).findings  # fmt: skip
+
+    assert (found[0].observed, found[0].verdict, found[0].detail["new_values"]) == (7.0, Verdict.FAIL, ["c"])
+    assert found[1].verdict is Verdict.PASS
 
 
 def test_every_rate_is_declared_with_its_subject() -> None:

@@ -17,6 +17,7 @@ from lockgate.cli.github.workflow_check import python_notes, steps_about, workfl
 from lockgate.cli.output import show, show_json
 from lockgate.cli.policy_comparison import Earlier
 from lockgate.errors import DataMisfits, PipelineError, UsageError
+from lockgate.evaluation.shadow.blind_lines import blind_by_the_last_run
 from lockgate.pipeline import gate_outline
 from lockgate.pipeline.loader import load, pipelines, project_root
 from lockgate.pipeline.pipeline import Pipeline
@@ -160,6 +161,8 @@ def _notes(pipeline: Pipeline, steps: Sequence[GateStep]) -> list[str]:
         if waiver.expired(today)
     ]
     notes += gate_outline.notes(pipeline.gates)
+    blind = blind_by_the_last_run(pipeline.root, pipeline.model, {gate.title: gate.lines for gate in pipeline.gates})
+    notes += [f"{gate}: {note}" for gate, sentences in blind.items() for note in sentences]
     if pipeline.mode == "observe":
         notes.append("mode: observe shows everything and promotes nothing")
     elif pipeline.signoff is None:

@@ -49,11 +49,11 @@ def fixes_and_breaks(gate: str, scored: Scored, threshold: Mapping[str, float | 
     outcome = candidate.view(np.uint8) * np.int64(2) + champion.view(np.uint8)
     net = candidate.astype(np.float64) - champion
     points = []
-    for names, codes in _slicings(scored):
+    for names, codes in slicings(scored):
         wrong, broken, fixed, right = _counts(codes * np.int64(4) + outcome, len(names), 4).T
         nets = group_means(net, codes, len(names), scored.weights, scored.clusters)
         share = group_means(outcome == 2.0, codes, len(names), scored.weights, None).mean
-        for code in _large_enough(names, nets):
+        for code in large_enough(names, nets):
             units = max(float(nets.effective[code]), 1.0)
             fixes = min(max(float(share[code]), 0.0), 1.0)
             breaks = min(max(fixes - float(nets.mean[code]), 0.0), 1.0 - fixes)
@@ -95,18 +95,18 @@ def flips(gate: str, scored: Scored, threshold: Mapping[str, float | None]) -> I
 def _flip_rates(scored: Scored, flipped: NDArray[np.bool_], answered: NDArray[np.bool_]) -> Iterator[tuple[Any, ...]]:
     """(slice, requests, flips, their share by weight, its interval) of all requests that both answered, and of each slice."""
     weights, clusters = (None if each is None else each[answered] for each in (scored.weights, scored.clusters))
-    for names, every in _slicings(scored):
+    for names, every in slicings(scored):
         codes = every[answered]
         rates = group_means(flipped.astype(np.float64), codes, len(names), weights, clusters)
         count = np.bincount(codes, flipped, minlength=len(names))
-        for code in _large_enough(names, rates):
+        for code in large_enough(names, rates):
             units, rate = max(float(rates.effective[code]), 1.0), min(max(float(rates.mean[code]), 0.0), 1.0)
             interval = korn_graubard(rate * units, units, confidence=LEVEL)
             ends = map(rounded, (rate, interval.low, interval.high))
             yield names[code], int(rates.rows[code]), int(count[code]), *ends
 
 
-def _slicings(scored: Scored) -> Iterator[tuple[list[str], NDArray[Any]]]:
+def slicings(scored: Scored) -> Iterator[tuple[list[str], NDArray[Any]]]:
     """(name of each group, the group of every row): all rows, then each declaration; nameless is what no slice holds."""
     yield [OVERALL], np.zeros(scored.rows, np.int64)
     for declared in scored.slices:
@@ -114,7 +114,7 @@ def _slicings(scored: Scored) -> Iterator[tuple[list[str], NDArray[Any]]]:
         yield [slice_words(declared.key(label)) if declared.judges(label) else "" for label in labels], codes
 
 
-def _large_enough(names: list[str], means: GroupMeans) -> list[int]:
+def large_enough(names: list[str], means: GroupMeans) -> list[int]:
     """The groups that are shown: named ones of enough rows, some of which weigh something."""
     enough = (means.rows >= FEWEST) & np.isfinite(means.mean)
     return [code for code, name in enumerate(names) if name and enough[code]]

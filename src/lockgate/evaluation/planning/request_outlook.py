@@ -116,3 +116,12 @@ def true_rate(units: float, most: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if binomial_at_most(most, units, middle) >= POWER else (low, middle)
     return low
+
+
+def seconds_of(load: Load | None, *, models: int) -> float | None:
+    """How long a load takes, where it says how long, or how many a second."""
+    if load is not None and load.duration is not None:
+        return load.duration.total_seconds() * len(load.sizes) * models
+    if load is not None and load.planned is not None and load.arrival_rate is not None:
+        return load.planned / load.arrival_rate * len(load.sizes) * models
+    return None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lockgate.data.class_labels import class_text
 from lockgate.errors import DataError, GateBroken
+from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.pictures.decisions import decisions
@@ -18,6 +19,7 @@ from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow import rates
 from lockgate.evaluation.shadow.distances import shift
 from lockgate.evaluation.shadow.shifts import SHIFTS
+from lockgate.models.class_scores import predicted_class
 
 
 def without_labels(scored: Scored) -> Scored:
@@ -38,10 +40,13 @@ def line_metrics(
 
     metrics, kinds = dict[str, Metric](), dict[int, NDArray[np.uint8]]()
     lines = list(lines)
-    decided = decisions(scored, threshold) if any(line.subject in rates.RATES for line in lines) else None
+    decided = decisions(scored, threshold) if any(_decides(line) for line in lines) else None
     for line in lines:
         if line.subject in SHIFTS:
             metrics[line.subject_text] = _shift(scored, line, task=task)
+            continue
+        if not _decides(line):
+            metrics[line.subject_text] = rates.rate(line.subject, _unanswered(scored))
             continue
         if decided is None:
             raise GateBroken(
@@ -53,6 +58,20 @@ def line_metrics(
             kinds[code] = rates.decided_kinds(*decided, code)
         metrics[line.subject_text] = rates.rate(line.subject, kinds[code], name=name or "")
     return metrics
+
+
+def _decides(line: Requirement) -> bool:
+    """Whether a line is on what is decided of requests, not on whether they are answered, or by which number."""
+    return line.subject in rates.RATES and line.subject != rates.NULL_RATE.name
+
+
+def _unanswered(scored: Scored) -> NDArray[np.uint8]:
+    """Which requests either model leaves without an answer."""
+    nobody = np.full(scored.rows, np.nan)
+    candidate, champion = (
+        nobody if answers is None else predicted_class(answers) for answers in (scored.candidate, scored.champion)
+    )
+    return rates.decided_kinds(candidate, champion, 1)
 
 
 def _shift(scored: Scored, line: Requirement, *, task: str) -> Metric:
@@ -82,3 +101,16 @@ def _class_of(line: Requirement, classes: tuple[str, ...]) -> str | None:
     if unknown := unknown_class(line, name, classes):
         raise DataError(unknown)
     return name
+
+
+def new_values(name: str, line: Requirement, scored: Scored) -> Estimate:
+    """The requests that the candidate answers with a class that the champion answers none with, and which classes these are."""
+    assert scored.candidate is not None  # noqa: S101  # there are answers
+    assert scored.champion is not None  # noqa: S101  # the line is left out without a champion
+    ours, theirs = (
+        np.bincount(answers[~np.isnan(answers)].astype(np.int64), minlength=len(scored.classes))
+        for answers in map(predicted_class, (scored.candidate, scored.champion))
+    )
+    new = np.flatnonzero((ours > 0) & (theirs == 0))
+    detail = {"new_values": [scored.classes[code] for code in new]} if new.size else {}
+    return counted(name, line, value=int(ours[new].sum()), units=int(ours.sum()), detail=detail)

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Bits of what both models decide of a request; of the last three only where both answered.
+# Bits of what both models decide of a request: those that follow `ANSWERED`, by both, mean something only there.
 ANSWERED, CANDIDATE, CHAMPION, DIFFER = 1, 2, 4, 8
+UNANSWERED = {"candidate": 16, "champion": 32}
+_KINDS = 64
 _OF_BOTH = ("champion", "no champion")
 
 
@@ -51,20 +53,28 @@ LOST_RATE = _rate(_subject("lost_rate", "lower", _OF_BOTH, by_class=True), Plan(
 GAINED_RATE = _rate(_subject("gained_rate", "lower", _OF_BOTH, by_class=True), Plan())
 # Of each model, among what both answered, so that it is compared on the same requests.
 POSITIVE_RATE = _rate(_subject("positive_rate", None, ("champion",), by_class=True), Plan("rows"))
-RATES: Mapping[str, Metric] = {metric.name: metric for metric in (FLIP_RATE, LOST_RATE, GAINED_RATE, POSITIVE_RATE)}
+NULL_RATE = _rate(
+    Subject("null_rate", "lower", bounds=(0, 1), tasks=("binary", "multiclass", "regression"), needs=("score",)),
+    Plan("rows"),
+)
+RATES: Mapping[str, Metric] = {
+    metric.name: metric for metric in (FLIP_RATE, LOST_RATE, GAINED_RATE, POSITIVE_RATE, NULL_RATE)
+}
 
 _OF_SOME = (LOST_RATE.name, GAINED_RATE.name)  # of some of the requests: a finding says of how many
 
 
 def decided_kinds(candidate: Floats, champion: Floats, code: int) -> NDArray[np.uint8]:
-    """(n,) what both models decide of a request, in bits. candidate, champion: (n,) classes decided for, NaN without an answer.
+    """(n,) what both models decide of a request, in bits. candidate, champion: (n,) classes, or numbers, NaN without an answer.
 
     code: the class that counts as positive.
     """
     import numpy as np
 
-    kinds = (~(np.isnan(candidate) | np.isnan(champion))).view(np.uint8)
-    for bit, holds in ((CANDIDATE, candidate == code), (CHAMPION, champion == code), (DIFFER, candidate != champion)):
+    missing = np.isnan(candidate), np.isnan(champion)
+    kinds = (~(missing[0] | missing[1])).view(np.uint8)
+    bits = [(CANDIDATE, candidate == code), (CHAMPION, champion == code), (DIFFER, candidate != champion)]
+    for bit, holds in (*bits, *zip(UNANSWERED.values(), missing, strict=True)):
         kinds |= np.where(holds, np.uint8(bit), np.uint8(0))
     return kinds
 
@@ -73,6 +83,8 @@ def _hit_and_base(subject: str, role: str, kind: int) -> tuple[bool, bool]:
     """Whether requests of a kind are counted above, and below."""
     candidate, champion = bool(kind & CANDIDATE), bool(kind & CHAMPION)
     answered = bool(kind & ANSWERED)
+    if subject == NULL_RATE.name:
+        return bool(kind & UNANSWERED[role]), True
     if subject == LOST_RATE.name:
         return answered and champion and not candidate, answered and champion
     if subject == GAINED_RATE.name:
@@ -88,7 +100,7 @@ def _among(subject: str, name: str) -> str:
         return f"requests that the champion decides {f'as {name}' if name else 'positive'}"
     if subject == GAINED_RATE.name:
         return f"requests that the champion decides {f'otherwise than as {name}' if name else 'negative'}"
-    return "requests answered by both"
+    return "requests" if subject == NULL_RATE.name else "requests answered by both"
 
 
 def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
@@ -96,14 +108,14 @@ def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
     import numpy as np
 
     lookup = {
-        role: np.array([_hit_and_base(subject, role, kind) for kind in range(16)]).T
+        role: np.array([_hit_and_base(subject, role, kind) for kind in range(_KINDS)]).T
         for role in ("candidate", "champion")
     }
 
     def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
         own = kinds[rows]
         hits, base = (table[own] for table in lookup[role])
-        if not (own & ANSWERED).any():
+        if subject != NULL_RATE.name and not (own & ANSWERED).any():
             raise Undefined("no_answers", "no request was answered by both models")
         share = ratio_of(hits, base, weights, among=_among(subject, name))
         counts = {"hits": int(np.count_nonzero(hits)), "among": int(np.count_nonzero(base))}

@@ -83,6 +83,21 @@ def flips_by_slice(source: Source) -> Iterator[Figure]:
         yield from _by_slice("Flips by slice", "flips", "share of requests that flip", entries, counted_in="requests")
 
 
+def lost_and_gained(source: Source) -> Iterator[Figure]:
+    """What share of the champion's positives each slice lost, and the flip matrix of each."""
+    entries, rows = [], []
+    for name, requests, kept, lost, gained, neither, *ends in source.exhibit.points:
+        counts = [int(count) for count in (requests, kept, lost, gained, neither)]
+        rate, low, high = map(float, ends)
+        entries.append((str(name), counts[1] + counts[2], f"−{counts[2]:,} +{counts[3]:,}", rate, low, high))
+        rows.append((str(name), *(f"{count:,}" for count in counts)))
+    if entries:
+        contrast = "share of what the champion decides positive, and the candidate does not,"
+        yield from _by_slice("Lost and gained", "lost, gained", contrast, entries, counted_in="requests")
+        head = ("slice", "requests", "positive by both", "lost", "gained", "negative by both")
+        yield Table("Flips of each slice, by what both decide", head, tuple(rows[:_MOST_ROWS]))
+
+
 def signature_changes(source: Source) -> Iterator[Figure]:
     """The signature as a diff: what breaks callers first."""
     rows, tones = [], []
