@@ -157,6 +157,11 @@ class DatasetSpec(Config):
         "sample does not confirm are for an owner to accept. `{tolerance: 0.001}`: how far they may be off.",
     )
     query: Name | None = Field(default=None, description="Column that says which rows are of one query; of a ranking.")
+    max_unused: Share = Field(
+        default=0.05,
+        description="Share of recorded requests that may be damaged, cut, contradictory, late or, with `scores`, without an "
+        "answer; nothing is judged above it.",
+    )
     max_repeated: Share | None = Field(
         default=None, description="Share of rows that may repeat an earlier one, such as `1%`; no limit by default."
     )
@@ -187,6 +192,8 @@ class DatasetSpec(Config):
             self._refuse_join(self.join)
         if "${" not in self.path:  # else a variable is not set here, and a run that has it looks again
             self._refuse_unpinned()
+        if "max_unused" in self.model_fields_set and not self.is_recording:
+            raise ValueError("`max_unused` is for recordings: it needs `columns`, `format` or `join`")
         if "max_seen" in self.model_fields_set and not self.not_in:
             raise ValueError("`max_seen` needs `not_in`, the training data whose rows are looked for")
         for key in ("answered_by", "recorded"):

@@ -39,7 +39,9 @@ ROW = {"request_id": "r1", "amount": 12.5, "country": "BR", "user": "u7", "score
 
 
 def recording(root: Path, path: str, columns: dict[str, str], **spec: Any) -> Dataset:
-    return Dataset("traffic", DatasetSpec.model_validate({"path": path, "columns": columns, **spec}), root)
+    return Dataset(
+        "traffic", DatasetSpec.model_validate({"path": path, "columns": columns, "max_unused": 1, **spec}), root
+    )
 
 
 def rows(found: Dataset) -> list[dict[str, Any]]:
@@ -185,6 +187,19 @@ def test_ids_of_csv_keep_their_zeros(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('id,body\n007,"{""x"": 1}"\n')
 
     assert rows(recording(tmp_path, "a.csv", {"id": "id", "x": "body|json.x"}, id="id")) == [{"id": "007", "x": 1}]
+
+
+def test_a_recording_that_lost_many_requests_is_refused(tmp_path: Path) -> None:
+    """Those that are left out may be those that matter. One without an answer is lost where answers are compared."""
+    bodies = ['{"x": 1, "p": 0.5}'] * 18 + ['{"x": 1}', "{"]
+    write_lines(tmp_path / "a.jsonl", [{"body": body} for body in bodies])
+    columns = {"x": "body|json.x"}
+
+    assert recording(tmp_path, "a.jsonl", columns, max_unused=0.05).count() == 19
+    with pytest.raises(
+        DataError, match=r"20 requests, of which 1 could not be decoded, and max_unused allows 4 %: a text"
+    ):
+        recording(tmp_path, "a.jsonl", columns, max_unused="4%").count()
 
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(-2, 2), st.sampled_from(["", "a", "é\n"]))

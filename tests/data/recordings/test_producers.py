@@ -21,7 +21,9 @@ from lockgate.errors import DataError
 
 
 def recording(folder: Path, path: str, name: str, **more: Any) -> Dataset:
-    return Dataset("traffic", DatasetSpec.model_validate({"path": path, "format": name, **more}), folder)
+    return Dataset(
+        "traffic", DatasetSpec.model_validate({"path": path, "format": name, "max_unused": 1, **more}), folder
+    )
 
 
 def rows(found: Dataset) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lockgate.errors import DataError
+
 # why a record gives no rows, or a row is not used → what is said of so many of them
 REASONS: Mapping[str, str] = {
     "damaged": "could not be decoded",
@@ -19,6 +21,8 @@ REASONS: Mapping[str, str] = {
     "late": "answered too late",
     "unanswered": "have no answer",
 }
+# of these, reasons for which a request that was made is not judged
+LOST = ("damaged", "truncated", "contradictory", "late")
 
 
 @dataclass
@@ -41,6 +45,18 @@ class RecordCount:
     def note_sample(self, share: float) -> None:
         low, high = self.sampled or (share, share)
         self.sampled = (min(low, share), max(high, share))
+
+    def refuse_losses(self, most: float, rows: int, *, answers: bool) -> None:
+        """Raise DataError where more than a share of the requests is lost. answers: whether those without an answer are."""
+        reasons = (*LOST, "unanswered") if answers else LOST
+        lost = {reason: self.unused[reason] for reason in reasons if self.unused[reason]}
+        total = max(self.records, rows)
+        if sum(lost.values()) > most * total:
+            causes = ", ".join(f"{count:,} {REASONS[reason]}" for reason, count in lost.items())
+            raise DataError(
+                f"has {total:,} requests, of which {causes}, and max_unused allows {100 * most:.3g} %{self.example}",
+                remedy="requests that are left out may be those that matter: mend the recording, or allow more of them",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """As evidence has it."""

@@ -24,8 +24,17 @@ def recorded(
 ) -> Lifted:
     """The rows of a recording, as files below the scratch. answers: the files that `join` names.
 
-    Raises DataError, whose message follows the path of the data set or names a file.
+    Raises DataError, whose message follows the path of the data set or names a file; also where `max_unused` is exceeded.
     """
+    lifted = _lifted(spec, files, answers, scratch, watch)
+    rows = sum(int(counts.sum()) for _, counts in lifted.origins)
+    lifted.recording.refuse_losses(spec.max_unused, rows, answers=bool(spec.scores))
+    return lifted
+
+
+def _lifted(
+    spec: DatasetSpec, files: Iterable[DataFile], answers: Iterable[DataFile], scratch: Path, watch: Watch
+) -> Lifted:
     scratch.mkdir(parents=True, exist_ok=True)
 
     def folder() -> Path:

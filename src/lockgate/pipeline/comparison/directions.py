@@ -259,6 +259,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "DatasetSpec.slices": Entries("stricter", "looser", lambda spec: str(spec.slice_name)),
     "DatasetSpec.small_slices": small_slices,
     "DatasetSpec.keep_ids": neutral,
+    "DatasetSpec.max_unused": higher,
     "DatasetSpec.max_repeated": higher,
     "DatasetSpec.not_in": fewer_members,
     "DatasetSpec.max_seen": higher,
