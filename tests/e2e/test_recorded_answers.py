@@ -14,6 +14,9 @@ RECORDED = {key: value for key, value in SCORED.items() if key != "recorded"}
 BARE = {**RECORDED, "path": "data/bare.parquet"}
 
 
+SHADOW = {"gate": "shadow", "data": "invented", "require": ["flip_rate <= 2%"]}
+
+
 def gate(name: str) -> dict[str, Any]:
     return {"gate": "metrics", "name": f"on_{name}", "data": name, "require": ["auc >= champion - 0.05"]}
 
@@ -34,7 +37,7 @@ def test_only_what_the_versions_say_themselves_counts(checkout: Checkout) -> Non
         "bare": BARE,
         "trusted": {**BARE, "recorded": "trusted"},
     }
-    checkout.write(data=data, champion={"version": CHAMPION}, gates=[gate(name) for name in data])
+    checkout.write(data=data, champion={"version": CHAMPION}, gates=[*map(gate, data), SHADOW])
     answer = checkout.gate("run")
 
     results = {each["name"]: each for each in checkout.evidence["gates"]}
@@ -47,10 +50,14 @@ def test_only_what_the_versions_say_themselves_counts(checkout: Checkout) -> Non
         "on_claimed": "error",
         "on_bare": "inconclusive",
         "on_trusted": "pass",
+        "shadow": "error",
     }
-    assert [name for name, code in broken.items() if code == "recorded_by_other"] == [
-        "on_invented", "on_swapped", "on_claimed",
-    ]  # fmt: skip
+    assert {name for name, code in broken.items() if code == "recorded_by_other"} == {
+        "on_invented",
+        "on_swapped",
+        "on_claimed",
+        "shadow",
+    }
     for name, column in (("invented", "p_new"), ("swapped", "p_old")):
         assert results[f"on_{name}"]["reason"].startswith(f"the answers in {column} of {name} are not the candidate's")
     assert "version 1 gave them (data.claimed.answered_by)" in results["on_claimed"]["reason"]
