@@ -43,8 +43,8 @@ def withhold(finding: Finding, recorded: Mapping[str, Entries], *, compares: boo
     return replace(
         finding, verdict=Verdict.INCONCLUSIVE, code=RECORDED, rows_needed=None,
         reason=f"{finding.reason}. Not decided: {'; '.join(sentence(entries, name) for name, entries in unconfirmed.items())}",
-        remedy=f"an owner may accept it; a sample that answers alike decides it: keep beside the recording what the models were "
-        f"given, or take it at its word: data.{data}.recorded: trusted",
+        remedy="keep beside the recording what the models were given, so that a sample can be asked again, or take it at its word: "
+        f"data.{data}.recorded: trusted",
         detail={**finding.detail, RECORDED: {name: sorted(entries) for name, entries in unconfirmed.items()}},
     )  # fmt: skip
 

@@ -318,7 +318,7 @@ def score_rows(
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in batches_with_categories(dataset, columns, rows=_batch_rows(dataset, columns)):
+        for batch in batches_with_categories(dataset, columns, rows=batch_rows(dataset, columns)):
             sizes.append(batch.num_rows)
             yield batch
 
@@ -345,8 +345,8 @@ def score_rows(
     return scores
 
 
-def _batch_rows(dataset: Dataset, columns: Sequence[str] | None) -> int:
-    """How many rows a batch has; few where cells may be images or other arrays."""
+def batch_rows(dataset: Dataset, columns: Sequence[str] | None) -> int:
+    """How many rows of these columns are read at a time; few where cells may be images or other arrays."""
     kinds = [dataset.schema.field(name).type for name in dataset.columns if columns is None or name in columns]
     if any(arrays.is_array(kind) for kind in kinds):
         return _ROWS_OF_ARRAYS

@@ -22,16 +22,17 @@ def rows_that_fit(dataset: Dataset, columns: Sequence[str], *, least: int, most:
     return min(dataset.count(), most, max(least, _BYTES // max(size, 1)))
 
 
-def chosen_rows(dataset: Dataset, columns: Sequence[str], chosen: Array, *, batch: int) -> pa.Table:
-    """These columns of the rows with these numbers, in order, as models get them. batch: rows read at a time."""
+def chosen_rows(dataset: Dataset, columns: Sequence[str], chosen: Array) -> pa.Table:
+    """These columns of the rows with these numbers, in order, as models get them."""
     import numpy as np
     import pyarrow as pa
 
     from lockgate.data import arrow_arrays as arrays
     from lockgate.evaluation.scoring.categories import batches_with_categories
+    from lockgate.evaluation.scoring.scored_table import batch_rows
 
     parts, before = [], 0
-    for rows in batches_with_categories(dataset, columns, rows=batch):
+    for rows in batches_with_categories(dataset, columns, rows=batch_rows(dataset, columns)):
         first, last = np.searchsorted(chosen, [before, before + rows.num_rows])
         parts.append(rows.take(arrays.from_numpy(chosen[first:last] - before)))
         before += rows.num_rows

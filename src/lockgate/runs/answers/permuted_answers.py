@@ -57,7 +57,7 @@ def permuted_answers(builder: CaseBuilder, name: str, permutations: int) -> Perm
     chosen = np.unique(
         np.linspace(0, rows - 1, rows_that_fit(dataset, plan.sources, least=_LEAST, most=ROWS)).astype(np.intp)
     )
-    table = chosen_rows(dataset, plan.sources, chosen, batch=_BATCH)
+    table = chosen_rows(dataset, plan.sources, chosen)
     rng, ask = np.random.default_rng(case.seed), _asking(builder, dataset, plan, before)
     permuted = {}
     for number, column in enumerate(columns):

@@ -157,7 +157,7 @@ def _spot_check(builder: CaseBuilder, name: str, contender: Contender, scored: S
     most = rows_that_fit(dataset, plan.sources, least=LEAST, most=MOST)
     rows, by_chance = drawn_rows(total, most, groups, rng)
     rows = rows if there is None else there[rows]
-    table = chosen_rows(dataset, plan.sources, rows, batch=_BATCH)
+    table = chosen_rows(dataset, plan.sources, rows)
     answers = _Answers(builder, dataset, contender, scored)
     recording = dataset.spec.recorded
     recorded, answered = answers.alike(_column(scored, contender.role)[rows], answers.first(table))
