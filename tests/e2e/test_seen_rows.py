@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,14 @@ def adult() -> Census:
     return Census(rows, holdout[half], scored)
 
 
-def run(checkout: Checkout, adult: Census, candidate: str, training: pd.DataFrame, **more: Any) -> dict[str, Any]:
+def run(
+    checkout: Checkout,
+    adult: Census,
+    candidate: str,
+    training: pd.DataFrame,
+    require: Sequence[str] = (LINE,),
+    **more: Any,
+) -> dict[str, Any]:
     """The evidence of a run on the census, and its metrics gate as `gate`."""
     adult.scored(candidate).to_parquet(checkout.folder / "data" / "census.parquet", index=False)
     training.to_csv(checkout.folder / "data" / "train.csv", index=False)
@@ -70,7 +78,7 @@ def run(checkout: Checkout, adult: Census, candidate: str, training: pd.DataFram
     checkout.write(
         champion={"version": CHAMPION},
         data={"census": spec},
-        gates=[{"gate": "metrics", "data": "census", "require": [LINE]}],
+        gates=[{"gate": "metrics", "data": "census", "require": list(require)}],
     )
     answer = checkout.gate("run")
     assert answer.code in (0, 1, 3), answer
@@ -121,6 +129,24 @@ def test_what_would_pass_on_the_rest_is_not_decided_above_the_share_that_may_be_
     )
     assert verdict_of(Decided.from_json(finding["decided"]), finding["detail"]) == "inconclusive"
     assert "train without rows of census" in finding["remedy"]
+
+
+def test_rows_that_are_no_newer_than_the_training_data_are_stopped_by_name(checkout: Checkout, adult: Census) -> None:
+    """`after_training` compares the times of rows with the newest of the training data; newer rows pass."""
+    training = adult.training.assign(at="2026-01-31T00:00:00Z")
+    days = np.where(np.arange(len(adult.holdout)) < 3, "2026-01-30T00:00:00Z", "2026-02-01T00:00:00Z")
+    lines = ["after_training", LINE]
+    later, earlier = (
+        run(checkout, replace(adult, holdout=adult.holdout.assign(at=at)), "honest", training, require=lines, time="at")
+        for at in ("2026-02-01T00:00:00Z", days)
+    )
+    stopped, judged = earlier["gate"]["findings"]
+
+    assert verdicts(later) == {"metrics": "pass"}
+    assert verdicts(earlier) == {"metrics": "fail"}
+    assert (stopped["subject"], stopped["verdict"], stopped["observed"]) == ("rows_in_training_time", "fail", "3.0")
+    assert judged["verdict"] == "pass"
+    assert "2026-01-31" in stopped["reason"]
 
 
 def test_training_data_that_the_run_did_not_log_are_not_known(checkout: Checkout, adult: Census) -> None:

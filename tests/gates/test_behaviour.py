@@ -62,6 +62,20 @@ def test_a_fail_says_where_and_what_to_do() -> None:
     )
 
 
+def test_rows_that_the_candidate_was_trained_on_are_not_altered() -> None:
+    """They are left out of the share; a row is named by its number among all."""
+    rows = swapped(changed=60) | {"id": np.arange(4000)}
+    rows["candidate"][17], rows["swapped"][17] = 0.99, 0.0
+    seen = judged(["changed_rate(swap=sex) <= 0.5%"], rows, not_in={"id": np.arange(12)})
+    held = judged(["changed_rate(swap=sex) <= 20%"], rows, not_in={"id": np.arange(41)})
+    (finding,) = seen.findings
+
+    assert (finding.rows, finding.observed) == (3988, 48 / 3988)
+    assert "the largest change is in row 18" in finding.reason
+    assert "12 of 4,000 rows of table are in the training rows, and left out" in seen.reason
+    assert (held.findings[0].verdict, held.findings[0].code) == (Verdict.INCONCLUSIVE, "seen_rows")
+
+
 @pytest.mark.parametrize(
     ("changed", "before", "verdict"),
     [(60, 60, Verdict.PASS), (60, 25, Verdict.INCONCLUSIVE), (120, 20, Verdict.FAIL)],

@@ -9,10 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lockgate.data.contract.feature_contract import FeatureContract
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.table_dataset import TableDataset
+from lockgate.errors import DataError
 from lockgate.evaluation.behaviour.alteration import Alteration
 from lockgate.evaluation.behaviour.altering import Altering, facts_of, inputs_of
 from lockgate.models.answers.answer_reader import AnswerReader
+from lockgate.models.input_plan import InputPlan, ModelInput
 from lockgate.models.model import Output, ScoreReading
+from lockgate.runs.answers import altered_answers
 from lockgate.runs.answers.altered_answers import asking
 
 
@@ -21,6 +27,25 @@ class _Halves:
 
     def predict(self, batches: Any, **_: Any) -> Any:
         return (pa.RecordBatch.from_pydict({"p": [0.5] * batch.num_rows}) for batch in batches)
+
+
+def test_a_champion_that_is_given_no_numbers_has_no_answer_that_noise_changes() -> None:
+    """As one that is not given the column of a swap; a candidate without numbers is told so."""
+    dataset = TableDataset(
+        pa.table({"city": ["a", "b", "c"], "flag": [0, 1, 0], "x": [0.5, 1.5, 2.5]}), DatasetSpec(path="t")
+    )
+    builder: Any = SimpleNamespace(case=SimpleNamespace(seed=7))
+
+    def altered(role: str, *columns: str) -> Any:
+        plan = InputPlan(tuple(ModelInput(name, name) for name in columns))
+        contender: Any = SimpleNamespace(role=role)
+        noise = Alteration("noise", amount=0.01)
+        return altered_answers._altering(builder, contender, dataset, plan, noise, FeatureContract())
+
+    assert altered("champion", "city", "flag") is None
+    assert list(altered("champion", "city", "x").facts) == list(altered("candidate", "city", "x").facts) == ["x"]
+    with pytest.raises(DataError, match="moves columns of numbers, and the model is given none that varies"):
+        altered("candidate", "city", "flag")
 
 
 @pytest.mark.parametrize(("kind", "answered"), [("long", False), ("integer", False), ("double", True)])

@@ -250,13 +250,18 @@ def _as_before(values: pa.Array, column: Any) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, column.dictionary, ordered=kind.ordered)
 
 
+def moved_by_noise(facts: Mapping[str, ColumnFacts]) -> dict[str, ColumnFacts]:
+    """The inputs that noise alters: numbers that vary, but for flags."""
+    return {name: each for name, each in facts.items() if each.deviation > 0 and not (each.whole and each.flag)}
+
+
 def inputs_of(alteration: Alteration, facts: Mapping[str, ColumnFacts], *, data: str) -> dict[str, ColumnFacts]:
     """The inputs that are altered, with their facts, of those that the column feeds, or of all for noise.
 
     Raises DataError where altering them would change nothing, or cannot be done.
     """
     if alteration.way == "noise":
-        moving = {name: each for name, each in facts.items() if each.deviation > 0 and not (each.whole and each.flag)}
+        moving = moved_by_noise(facts)
         if not moving:
             raise DataError(
                 f"data {data!r}: {alteration} moves columns of numbers, and the model is given none that varies",

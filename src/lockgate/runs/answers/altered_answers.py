@@ -96,8 +96,8 @@ def _altering(
     alteration: Alteration,
     contract: FeatureContract,
 ) -> Altering | None:
-    """How rows are altered for a model; None for a champion that is not given the column. Raises DataError."""
-    from lockgate.evaluation.behaviour.altering import Altering, facts_of, inputs_of
+    """How rows are altered for a model; None for a champion that is given nothing of it. Raises DataError."""
+    from lockgate.evaluation.behaviour.altering import Altering, facts_of, inputs_of, moved_by_noise
 
     inputs = [column for column in plan.columns if alteration.way == "noise" or column.column == alteration.column]
     if not inputs and contender.role == "champion":
@@ -111,6 +111,8 @@ def _altering(
         )
     part = replace(plan, columns=tuple(inputs))
     facts = facts_of(selected(part, dataset.batches(part.sources), dataset), [column.name for column in inputs])
+    if alteration.way == "noise" and contender.role == "champion" and not moved_by_noise(facts):
+        return None
     chosen = inputs_of(alteration, facts, data=dataset.name)
     ends = {column.name: ends for column in inputs if (ends := _ends(contract, column)) is not None}
     return Altering(alteration, chosen, ends, builder.case.seed)
