@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.metrics.declaration import UNIT, Metric, Plan
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, ratio_of, share_of
+from lockgate.evaluation.uncertainty.metric_value import (
+    Floats,
+    MetricValue,
+    Undefined,
+    ratio_of,
+    share_of,
+    small_sample,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
 ANSWERED, CANDIDATE, CHAMPION, DIFFER = 1, 2, 4, 8
 UNANSWERED = {"candidate": 16, "champion": 32}
 _KINDS = 64
+_ANSWERED_BY_BOTH = slice(ANSWERED, None, 2)
+_PIECE = 1 << 20
 _OF_BOTH = ("champion", "no champion")
 
 
@@ -103,6 +112,16 @@ def _among(subject: str, name: str) -> str:
     return "requests" if subject == NULL_RATE.name else "requests answered by both"
 
 
+def counted_kinds(kinds: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(64,) how many requests are of each kind; piece by piece, as counting makes wide numbers of narrow ones."""
+    import numpy as np
+
+    counts = np.zeros(_KINDS, np.int64)
+    for start in range(0, kinds.size, _PIECE):
+        counts += np.bincount(kinds[start : start + _PIECE], minlength=_KINDS)
+    return counts
+
+
 def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
     """The rate of that name. kinds: (n,) of all requests, in bits. name: of the class that counts as positive, of several."""
     import numpy as np
@@ -113,12 +132,19 @@ def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
     }
 
     def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
-        own = kinds[rows]
-        hits, base = (table[own] for table in lookup[role])
-        if subject != NULL_RATE.name and not (own & ANSWERED).any():
+        own, (above, below) = kinds[rows], lookup[role]
+        counts = counted_kinds(own)
+        if subject != NULL_RATE.name and not counts[_ANSWERED_BY_BOTH].any():
             raise Undefined("no_answers", "no request was answered by both models")
-        share = ratio_of(hits, base, weights, among=_among(subject, name))
-        counts = {"hits": int(np.count_nonzero(hits)), "among": int(np.count_nonzero(base))}
-        return MetricValue(share.value, share.psi, hits, base, detail=counts if subject in _OF_SOME else {})
+        hits, base, among = above[own], below[own], _among(subject, name)
+        total = int(counts[below].sum())
+        detail = {"hits": int(counts[above].sum()), "among": total} if subject in _OF_SOME else {}
+        if weights is not None or not total:
+            share = ratio_of(hits, base, weights, among=among)
+            return MetricValue(share.value, share.psi, hits, base, detail=detail)
+        # As `ratio_of`, once a kind in place of once a request.
+        value = float(counts[above].sum()) / total
+        psi = (above - value * below) * (own.size / total) * small_sample(own.size)
+        return MetricValue(value, psi[own], hits, base, detail=detail)
 
     return replace(RATES[subject], measure=None, measure_rows=measure)
