@@ -214,7 +214,7 @@ def test_a_tensor_whose_cells_must_be_decoded_is_asked_as_it_is_written() -> Non
 def test_the_first_run_of_what_is_written_passes(model: str, data: str) -> None:
     """With nothing edited: there is no champion, and the version meets the lines that it is asked by itself."""
     pipeline = f"gates/{model}.yaml"
-    if not Path(pipeline).exists():  # of a test before
+    if not Path(pipeline).exists() or data not in Path(pipeline).read_text():  # of a test before, on these data
         written(model, data)
     names = [gate.title for gate in loader.load(Path(pipeline), environ={}).gates if gate.gate != "latency"]
     only = [f"--only={name}" for name in names]
