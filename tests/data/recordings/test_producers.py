@@ -92,6 +92,16 @@ def test_what_was_cut_missed_or_repeated_is_counted(tmp_path: Path) -> None:
     assert entries.recording.to_json()["unused"] == {"other": 1}
 
 
+@pytest.mark.parametrize("name", ["kserve_cloudevents", "seldon"])
+def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path, name: str) -> None:
+    """Of a format too, in a request as in an answer."""
+    path = FORMATS[name](tmp_path)
+
+    for text in ("input.amuont", "answer.score"):
+        with pytest.raises(DataError, match=f"has nothing at {text}, the path of column 'x'"):
+            _ = recording(tmp_path, path, name, columns={"x": text}).schema
+
+
 def test_files_of_another_producer_are_refused(tmp_path: Path) -> None:
     """Nothing in them is a request."""
     path = FORMATS["seldon"](tmp_path)

@@ -33,18 +33,19 @@ Batch = tuple[pa.RecordBatch, arrays.Array]  # rows, and how many of them each r
 class RecordReader:
     """Reads files, one record at a time, with what was learnt of the types of those before.
 
-    rows: the rows of a record; it raises Unused. begins: the columns of a table that it looks at; all where None.
-    texts: columns of CSV whose cells are taken as they stand there.
+    rows: the rows of a record; it raises Unused. columns: those of the rows that paths lead to. begins: the columns of a
+    table that it looks at; all where None. texts: columns of CSV whose cells are taken as they stand there.
     """
 
     def __init__(
         self,
         rows: Callable[[Mapping[str, Any]], list[Row]],
+        columns: Mapping[str, RecordPath],
         *,
         begins: Collection[str] | None = None,
         texts: Collection[str] = (),
     ) -> None:
-        self.rows, self.begins, self.texts = rows, begins, texts
+        self.rows, self.columns, self.begins, self.texts = rows, columns, begins, texts
         self.types: dict[str, pa.DataType] = {}
         self.recording = RecordCount()
 
@@ -58,13 +59,19 @@ class RecordReader:
             yield self._counted(file, batch, batch.to_pylist)
 
     def refuse_nothing(self) -> None:
-        """Raise DataError where records give no row."""
+        """Raise DataError where records give no row, or none of them has what a path leads to."""
         used = self.recording.records - sum(self.recording.unused.values())
         if self.recording.records and not used:
             raise DataError(
                 f"has {self.recording.records:,} records, and no row in them{self.recording.example}",
                 remedy="correct `format`, or the paths of `columns`",
             )
+        for name, path in self.columns.items():
+            if self.recording.records and pa.types.is_null(self.types.get(name, pa.null())):
+                raise DataError(
+                    f"has nothing at {path.text}, the path of column {name!r}, in any of {self.recording.records:,} records",
+                    remedy="correct the path",
+                )
 
     def _rows(self, file: DataFile) -> Iterator[pa.RecordBatch]:
         """The columns of a table that the paths begin with; cells of CSV are texts where something is decoded in them."""
@@ -133,22 +140,12 @@ class PathReader(RecordReader):
         whole = {columns[name].steps for name in texts if name in columns}
         super().__init__(
             RowPaths(columns).rows,
+            columns,
             begins={step.name for step in first if isinstance(step, Key)},
             texts={steps[0].name for steps in whole if len(steps) == 1 and isinstance(steps[0], Key)},
         )
-        self.columns, self.root, self.content = columns, arrow_records.branched(columns), content
+        self.root, self.content = arrow_records.branched(columns), content
         self.types = dict.fromkeys(columns, pa.null())
-
-    def refuse_nothing(self) -> None:
-        """Also where no record has what a path leads to."""
-        super().refuse_nothing()
-        for name, kind in self.types.items():
-            if pa.types.is_null(kind) and self.recording.records:
-                raise DataError(
-                    f"has nothing at {self.columns[name].text}, the path of column {name!r}, in any of "
-                    f"{self.recording.records:,} records",
-                    remedy="correct the path",
-                )
 
     def _of_this_half(self, batch: Batch) -> Batch:
         if not self.content:

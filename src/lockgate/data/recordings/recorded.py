@@ -11,7 +11,7 @@ from lockgate.data.formats import DataFile, source_of
 from lockgate.data.recordings.halves import Lateness, joined, unrepeated
 from lockgate.data.recordings.lift import Lifted, Watch, lift
 from lockgate.data.recordings.path import Key, RecordPath, parse_path
-from lockgate.data.recordings.producers import Half, has_halves, row_reader
+from lockgate.data.recordings.producers import Half, has_halves, paths_of, row_reader
 from lockgate.data.recordings.readers import PathReader, RecordReader
 from lockgate.errors import DataError
 
@@ -61,7 +61,7 @@ def _lifted(
 def _reader(spec: DatasetSpec, files: Iterable[DataFile], half: Half) -> RecordReader:
     paths = _paths(spec.columns)
     if spec.format is not None:
-        return RecordReader(row_reader(spec.format, paths, half))
+        return RecordReader(row_reader(spec.format, paths, half), paths_of(spec.format, paths, half))
     named = {spec.id, spec.cluster, spec.query, *(entry.column for entry in spec.slices)} - {None}
     both = spec.join is not None and spec.join.path == spec.path
     content = set(paths) - {str(spec.id), str(spec.time)} if both else ()

@@ -64,13 +64,23 @@ def row_reader(name: str, columns: Mapping[str, RecordPath], half: Half) -> Call
     exchange = _module(name).exchange
     apart = has_halves(name)
     taken = {path.steps[0].name for path in columns.values() if isinstance(path.steps[0], Key)}
-    own = {column: path for column, path in columns.items() if not apart or _of_answer(path) is (half == "answer")}
+    own = paths_of(name, columns, half)
 
     def rows(record: Mapping[str, Any]) -> list[Row]:
         answered = half == "answer" or not apart
         return [_flat(row, own, taken, answered=answered) for row in exchange(record, half).rows()]
 
     return rows
+
+
+def paths_of(name: str, columns: Mapping[str, RecordPath], half: Half) -> dict[str, RecordPath]:
+    """The paths that lead into a half, where a request and its answer are two records; else all."""
+    apart = has_halves(name)
+    return {
+        column: path
+        for column, path in columns.items()
+        if not apart or (path.steps[0] == Key("answer")) is (half == "answer")
+    }
 
 
 def _flat(row: Row, columns: Mapping[str, RecordPath], taken: set[str], *, answered: bool) -> Row:
@@ -92,10 +102,6 @@ def _flat(row: Row, columns: Mapping[str, RecordPath], taken: set[str], *, answe
             f"an input is called {twice[0]!r} as a column of the recording is; name it by its path in `columns`"
         )
     return {**row, **flat, **paths}
-
-
-def _of_answer(path: RecordPath) -> bool:
-    return path.steps[0] == Key("answer")
 
 
 def _module(name: str) -> Any:
