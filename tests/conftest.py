@@ -14,7 +14,7 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from helpers import unsynced
+from helpers import settled, unsynced
 
 unsynced.begin()
 
@@ -29,6 +29,8 @@ if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # called behind an `&`: whatever a test starts would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+MANY_DESCRIPTORS = 100
 
 pytest.register_assert_rewrite("helpers.crowd")
 pytest_plugins = ["helpers.servers"]
@@ -86,6 +88,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What was imported and collected stays until the end: the collector does not look there."""
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """Keep few descriptors: what is started with a number beyond some hundreds cannot be forked by the warm interpreters."""
+    if len(os.listdir("/dev/fd")) > MANY_DESCRIPTORS:  # noqa: PTH208  # after each of thousands of tests
+        settled.let_go()
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,14 @@ def settle(connection: sqlite3.Connection) -> None:
         _share_statements()
 
 
+def let_go() -> None:
+    """Close the connections that MLflow keeps to each database it ever met, and uses for none of the tests to come."""
+    stores = [vars(module).get("SqlAlchemyStore") for name, module in sys.modules.items() if name.startswith("mlflow.")]
+    for store in stores:
+        for engine in list(getattr(store, "_engine_map", {}).values()):
+            engine.dispose()
+
+
 def _sessions(make: Any, maker: Any, db_type: str) -> Any:
     return make(maker, "sqlite, whose connections know it already" if db_type == "sqlite" else db_type)
 

@@ -130,7 +130,6 @@ def test_a_payload_is_stopped_by_the_box_and_seen(project: Checkout) -> None:
     assert "Permission denied" in boxed["by"]["payload-reads"]["reason"]
 
 
-@pytest.mark.xfail(strict=False, reason="in whole runs of the suite something stops it, which is not found yet")
 def test_a_payload_gets_through_without_a_box_and_the_remedy_says_so(project: Checkout) -> None:
     """What is forked for the warm python is in no box."""
     bare = self_test(project, "regression", "payload-connects", "payload-writes", "payload-reads", more=ALONE)
