@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def lazily(opened: list[str], answer: Any) -> Case:
 def test_nothing_is_opened_before_it_is_asked_for_and_then_once() -> None:
     """Data, scores and files."""
     opened: list[str] = []
-    case = lazily(opened, object())
+    case = lazily(opened, SimpleNamespace(recorded={}))
     assert opened == []
 
     for _ in range(2):

@@ -39,7 +39,9 @@ HEAD = f"run {report_story.RUN['id']}  fraud version 7 does not pass: metrics fa
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     """Of two models of payments: a pass, a fail, and what was left undecided."""
-    gate = run_gate("metrics", table=shelf.payments(), label="y", scores=BOTH, require=LINES, slices=SLICES)
+    superior = {"metric": "accuracy", "at_least": "champion + 0.1", "claim": "superior"}
+    asked = [superior if line == "accuracy >= champion + 0.1" else line for line in LINES]
+    gate = run_gate("metrics", table=shelf.payments(), label="y", scores=BOTH, require=asked, slices=SLICES)
     lines = tuple(RequirementLine(f"r{number}", text, 0, 30 + number) for number, text in enumerate(LINES, start=1))
     return report_story.told(GateResult("metrics", "metrics", True, gate.verdict, gate.reason, lines, gate.findings))
 
