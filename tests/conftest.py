@@ -25,10 +25,11 @@ for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # with the first, 
 
 os.environ.setdefault("LOCKGATE_REGISTRY_BUDGET_SECONDS", "3")  # how long a registry that is gone is asked again
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # called behind an `&`: whatever a test starts would ignore it too
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if (
+        signal.getsignal(number) is signal.SIG_IGN
+    ):  # behind an `&` or `nohup`: whatever a test starts would ignore it too
+        signal.signal(number, usual)
 
 MANY_DESCRIPTORS = 100
 
