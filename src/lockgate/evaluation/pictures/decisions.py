@@ -36,6 +36,17 @@ def decisions(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[Fl
     return decided[0], decided[1]
 
 
+def compared_decisions(
+    scored: Scored, threshold: Mapping[str, float | None]
+) -> tuple[Floats, Floats, NDArray[np.bool_]] | None:
+    """As `decisions`, and (n,) whether both models answered; None too where they did of fewer requests than are shown."""
+    pair = decisions(scored, threshold)
+    if pair is None:
+        return None
+    answered = ~(np.isnan(pair[0]) | np.isnan(pair[1]))
+    return (*pair, answered) if np.count_nonzero(answered) >= FEWEST else None
+
+
 def fixes_and_breaks(gate: str, scored: Scored, threshold: Mapping[str, float | None]) -> Iterator[Exhibit]:
     """Rows by which of the two models decides them rightly, overall and by slice; the slice that surely loses most first.
 
@@ -72,13 +83,10 @@ def flips(gate: str, scored: Scored, threshold: Mapping[str, float | None]) -> I
 
     The interval of a rate is that of a share, of effective requests. Source: Korn & Graubard 1998.
     """
-    pair = decisions(scored, threshold)
-    if pair is None:
+    compared = compared_decisions(scored, threshold)
+    if compared is None:
         return
-    candidate, champion = pair
-    answered = ~(np.isnan(candidate) | np.isnan(champion))
-    if np.count_nonzero(answered) < FEWEST:
-        return
+    candidate, champion, answered = compared
     classes = scored.classes or ("negative", "positive")
     both = champion[answered].astype(np.int64) * len(classes) + candidate[answered].astype(np.int64)
     counts = np.bincount(both, minlength=len(classes) ** 2)

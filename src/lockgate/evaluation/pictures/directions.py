@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.evaluation.pictures import FEWEST, LEVEL, MOST_SLICES, rounded
-from lockgate.evaluation.pictures.decisions import OVERALL, decisions, large_enough, slicings
+from lockgate.evaluation.pictures import LEVEL, MOST_SLICES, rounded
+from lockgate.evaluation.pictures.decisions import OVERALL, compared_decisions, large_enough, slicings
 from lockgate.evaluation.pictures.group_means import group_means
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
@@ -27,13 +27,10 @@ def lost_and_gained(gate: str, scored: Scored, threshold: Mapping[str, float | N
     lost_rate: of those that the champion decides positive, with the interval of a share of effective requests.
     Source: Korn & Graubard 1998.
     """
-    pair = decisions(scored, threshold)
-    if pair is None:
+    compared = compared_decisions(scored, threshold)
+    if compared is None:
         return
-    candidate, champion = pair
-    answered = ~(np.isnan(candidate) | np.isnan(champion))
-    if np.count_nonzero(answered) < FEWEST:
-        return
+    candidate, champion, answered = compared
     points: list[tuple[Any, ...]] = []
     if scored.classes:
         whole = [OVERALL], np.zeros(scored.rows, np.int64)
@@ -80,13 +77,12 @@ def flip_examples(gate: str, scored: Scored, threshold: Mapping[str, float | Non
 
     An id is what the scored table holds, a hash unless the pipeline keeps ids; of the requests themselves nothing is shown.
     """
-    pair = decisions(scored, threshold)
-    if pair is None:
+    compared = compared_decisions(scored, threshold)
+    if compared is None:
         return
-    candidate, champion = pair
-    answered = ~(np.isnan(candidate) | np.isnan(champion))
+    candidate, champion, answered = compared
     flipped = answered & (candidate != champion)
-    if np.count_nonzero(answered) < FEWEST or not flipped.any():
+    if not flipped.any():
         return
     groups = []
     for names, codes in slicings(scored):
