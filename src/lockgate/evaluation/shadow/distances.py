@@ -86,20 +86,32 @@ def within(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Differences(MetricValue):
-    """A percentile of absolute differences. size: (n,) |difference|, 0 where one did not answer. weights: (n,) or None."""
+class _OfAnswers(MetricValue):
+    """A value of the requests that both answered. weights: (n,) or None."""
 
-    size: Floats
     answered: Bools
     weights: Floats | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Differences(_OfAnswers):
+    """A percentile of absolute differences. size: (n,) |difference|, 0 where one did not answer."""
+
+    size: Floats
+
+
+def _weighed(answered: Bools, weights: Floats | None) -> Floats:
+    """(n,) what each request weighs, 0 where one did not answer. Raises Undefined where none weighs anything."""
+    weight = answered.astype(np.float64) if weights is None else weights * answered
+    if not weight.any():
+        raise Undefined("no_weight", "all weights are zero")
+    return weight
 
 
 def p99_abs_difference(candidate: Floats, champion: Floats, answered: Bools, weights: Floats | None) -> Differences:
     """The least difference that 99 % of requests do not exceed."""
     size = np.abs(candidate - champion)
-    weight = answered.astype(float) if weights is None else weights * answered
-    if not weight.any():
-        raise Undefined("no_weight", "all weights are zero")
+    weight = _weighed(answered, weights)
     if weights is None:
         among = size if answered.all() else size[answered]
         index = math.ceil(PERCENTILE * among.size - 1e-9) - 1
@@ -196,7 +208,7 @@ def _share_test(measured: Differences, inside: Bools, clusters: Array | None, co
 def _summary(
     value: MetricValue, answered: Bools, weights: Floats | None, clusters: Array | None
 ) -> tuple[Summary, Weighing]:
-    weighing = Weighing(answered.astype(np.float64) if weights is None else weights * answered, clusters)
+    weighing = Weighing(_weighed(answered, weights), clusters)
     error = spread(value.psi, clusters=clusters)
     if weights is not None or clusters is not None:
         error = weighing.limit(error, value.psi)
@@ -205,12 +217,10 @@ def _summary(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Distance(MetricValue):
+class Distance(_OfAnswers):
     """A distance of two distributions. bias: by how much chance alone would raise it, were there none, of independent rows."""
 
     bias: float
-    answered: Bools
-    weights: Floats | None
 
 
 def wasserstein(candidate: Floats, champion: Floats, answered: Bools, weights: Floats | None) -> Distance:
@@ -222,10 +232,8 @@ def wasserstein(candidate: Floats, champion: Floats, answered: Bools, weights: F
     Source: influence function as in del Barrio, Gordaliza & Loubes 2019, Information and Inference 8:817–849.
     """
     n = answered.size
-    weight = answered.astype(float) if weights is None else weights * answered
+    weight = _weighed(answered, weights)
     total = float(weight.sum())
-    if not total > 0:
-        raise Undefined("no_weight", "all weights are zero")
     mean = dot(weight, champion) / total
     variance = dot(weight, (champion - mean) ** 2) / total
     if not variance > 0:
