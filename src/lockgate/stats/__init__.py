@@ -12,10 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lockgate.stats.distance import jensen_shannon, psi_under_no_drift
     from lockgate.stats.power import rows_needed
     from lockgate.stats.proportions import clopper_pearson, tango
     from lockgate.stats.reference.auc import average_precision, delong, delong_paired
-    from lockgate.stats.reference.distance import jensen_shannon, psi_under_no_drift, wasserstein
+    from lockgate.stats.reference.distance import wasserstein
     from lockgate.stats.reference.loadgen import backfilled, loadgen_min_under_limit, mlperf_queries
     from lockgate.stats.reference.paired import mcnemar, tost_paired
     from lockgate.stats.reference.ranks import hodges_lehmann, mann_whitney, wilcoxon_signed_rank
@@ -51,7 +52,7 @@ __all__ = [
 
 # Each name stands in one of these.
 _MODULES = (
-    *("power", "proportions", "sequential", "reference.textbook", "reference.auc", "reference.distance"),
+    *("distance", "power", "proportions", "sequential", "reference.textbook", "reference.auc", "reference.distance"),
     *("reference.loadgen", "reference.paired", "reference.ranks"),
 )
 

@@ -14,6 +14,7 @@ from lockgate.evaluation.pictures import FEWEST, rounded
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.models.class_scores import predicted_class
+from lockgate.stats.distance import jensen_shannon, psi_under_no_drift
 
 _BINS = 10
 _LEVEL = 0.95
@@ -45,13 +46,12 @@ def answer_distances(gate: str, scored: Scored) -> Iterator[Exhibit]:
             np.bincount(np.searchsorted(edges, each, side="left"), minlength=edges.size + 1) for each in (ours, theirs)
         ]
     first, second = (each + 0.5 for each in counts)
-    bins = first.size
-    if bins > 1:
-        chance = (
-            2 / n * float(special.chdtri(bins - 1, 1 - _LEVEL))
-        )  # of the index; eight times the divergence is as likely
+    if first.size > 1:
+        chance = psi_under_no_drift(
+            n, n, bins=first.size, confidence=_LEVEL
+        ).high  # eight times the divergence is as likely
+        points.append(("js", rounded(jensen_shannon(first, second)), rounded(math.sqrt(chance / 8))))
         first, second = first / first.sum(), second / second.sum()
-        points.append(("js", rounded(_jensen_shannon(first, second)), rounded(math.sqrt(chance / 8))))
         points.append(("psi", rounded(_stability(first, second)), rounded(chance)))
     yield Exhibit(f"{gate}/distances", "table", _COLUMNS, tuple(points))
 
@@ -65,13 +65,6 @@ def _ks(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
 
 def _smirnov(n: int) -> float:
     return float(special.kolmogi(1 - _LEVEL)) * math.sqrt(2 / n)
-
-
-def _jensen_shannon(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    """The root of the divergence in nats."""
-    middle = (ours + theirs) / 2
-    divergence = float((special.rel_entr(ours, middle) + special.rel_entr(theirs, middle)).sum()) / 2
-    return math.sqrt(max(divergence, 0.0))
 
 
 def _stability(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
