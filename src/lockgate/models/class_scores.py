@@ -14,6 +14,11 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.models.model import ScoreReading, column_names
 
 
+def at_threshold(scores: Array, threshold: float) -> Array:
+    """(n,) 1 where a score is at or above the threshold, 0 below it, NaN without an answer."""
+    return np.where(np.isnan(scores), np.nan, scores >= threshold)
+
+
 def class_scores(
     answer: pa.RecordBatch,
     reading: ScoreReading,

@@ -16,7 +16,7 @@ from lockgate.evaluation.pictures import rounded
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
-from lockgate.models.class_scores import predicted_class
+from lockgate.models.class_scores import at_threshold, predicted_class
 
 Floats = NDArray[np.float64]
 _ROUNDING = (1e-6, 1e-5)  # absolute, and relative: what the order of sums of floats alone may change
@@ -60,7 +60,7 @@ def _decided(table: Scored, role: str, *, task: str, threshold: float | None) ->
     cut = table.cut(role, threshold)
     if cut is None:
         raise GateBroken("changed_rate needs to know which scores are positive", remedy="give the pipeline a threshold")
-    return np.where(np.isnan(scores), np.nan, scores >= cut)
+    return at_threshold(scores, cut)
 
 
 def _room(line: Requirement, before: Floats) -> Floats | float:

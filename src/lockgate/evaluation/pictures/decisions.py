@@ -13,7 +13,7 @@ from lockgate.evaluation.pictures import FEWEST, LEVEL, MOST_SLICES, rounded
 from lockgate.evaluation.pictures.group_means import Floats, GroupMeans, group_means
 from lockgate.evaluation.scoring.scored_table import ROLES, Scored
 from lockgate.evidence.exhibit import Exhibit
-from lockgate.models.class_scores import predicted_class
+from lockgate.models.class_scores import at_threshold, predicted_class
 from lockgate.stats.proportions import korn_graubard, tango_interval
 
 OVERALL = "overall"
@@ -30,9 +30,14 @@ def decisions(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[Fl
     decided = []
     for role in ROLES:
         scores, cut = getattr(scored, role), scored.cut(role, threshold.get(role))
-        if scores is None or (cut is None and not scored.classes):
+        if scores is None:
             return None
-        decided.append(predicted_class(scores) if scored.classes else np.where(np.isnan(scores), np.nan, scores >= cut))
+        if scored.classes:
+            decided.append(predicted_class(scores))
+        elif cut is not None:
+            decided.append(at_threshold(scores, cut))
+        else:
+            return None
     return decided[0], decided[1]
 
 

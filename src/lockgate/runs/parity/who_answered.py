@@ -238,9 +238,7 @@ class _Answers:
 
     def alike(self, recorded: Array, answered: Array) -> tuple[Array, Array]:
         """Both as what they decide, where the one are decisions and the other scores. Raises GateBroken without a threshold."""
-        import numpy as np
-
-        from lockgate.models.class_scores import predicted_class
+        from lockgate.models.class_scores import at_threshold, predicted_class
 
         if self._task == "multiclass" and recorded.ndim != answered.ndim:
             return predicted_class(recorded), predicted_class(answered)
@@ -250,11 +248,5 @@ class _Answers:
             raise GateBroken(
                 "answers are scores and the recording decisions, or the other way round, and there is no threshold"
             )
-        decided = [
-            np.where(np.isnan(scores), np.nan, scores >= cut)
-            for scores, cut in (
-                (recorded, self._cut),
-                (answered, 0.5 if self._reader.holds_labels else self._threshold),
-            )
-        ]
-        return decided[0], decided[1]
+        theirs = 0.5 if self._reader.holds_labels else self._threshold
+        return at_threshold(recorded, self._cut), at_threshold(answered, theirs)
