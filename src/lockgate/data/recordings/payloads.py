@@ -27,6 +27,17 @@ def body_of(data: Any, *, content_type: str, encoded: bool = False) -> Any:
     raise Damaged(f"a body of {content_type[:60]} is neither JSON nor CSV")
 
 
+def header_of(message: Mapping[str, Any], name: str, *, key: str) -> str | None:
+    """The first header of that name in a list of objects, which call a name `key`. Raises Damaged."""
+    headers = message.get("headers") or []
+    if not isinstance(headers, list):
+        raise Damaged("headers are no list")
+    value = next(
+        (each.get("value") for each in headers if isinstance(each, dict) and str(each.get(key)).lower() == name), None
+    )
+    return None if value is None else str(value)
+
+
 def inputs_of(body: Any) -> list[Any]:
     """The rows of a request: an object of inputs by name, or a list of them in order, each. Raises Damaged."""
     if isinstance(body, dict):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lockgate.data.recordings.payloads import answers_of, body_of, inputs_of
+from lockgate.data.recordings.payloads import answers_of, body_of, header_of, inputs_of
 from lockgate.data.recordings.producers import Exchange, Half
-from lockgate.data.recordings.records import Damaged, Truncated, Unused
+from lockgate.data.recordings.records import Truncated, Unused
 
 
 def exchange(record: Mapping[str, Any], half: Half) -> Exchange:
@@ -22,8 +22,8 @@ def exchange(record: Mapping[str, Any], half: Half) -> Exchange:
     body = _body(request)
     if body is None:
         raise Unused
-    own = {"request_id": _header(request, "x-request-id"), "request_time": None}
-    answered = isinstance(response, dict) and _header(response, ":status") == "200"
+    own = {"request_id": header_of(request, "x-request-id", key="key"), "request_time": None}
+    answered = isinstance(response, dict) and header_of(response, ":status", key="key") == "200"
     return Exchange(inputs_of(body), answers_of(_body(response)) if answered and response is not None else None, own)
 
 
@@ -33,16 +33,7 @@ def _body(message: Mapping[str, Any]) -> Any:
         return None
     if body.get("truncated"):
         raise Truncated
-    content_type = _header(message, "content-type") or "application/json"
+    content_type = header_of(message, "content-type", key="key") or "application/json"
     if (text := body.get("as_string", body.get("asString"))) is not None:
         return body_of(text, content_type=content_type)
     return body_of(body.get("as_bytes", body.get("asBytes")), content_type=content_type, encoded=True)
-
-
-def _header(message: Mapping[str, Any], name: str) -> str | None:
-    headers = message.get("headers") or []
-    if not isinstance(headers, list):
-        raise Damaged("headers are no list")
-    values = (each.get("value") for each in headers if isinstance(each, dict) and str(each.get("key")).lower() == name)
-    value = next(values, None)
-    return None if value is None else str(value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lockgate.data.recordings.payloads import answers_of, body_of, inputs_of
+from lockgate.data.recordings.payloads import answers_of, body_of, header_of, inputs_of
 from lockgate.data.recordings.producers import Exchange, Half
-from lockgate.data.recordings.records import Damaged, Truncated, Unused
+from lockgate.data.recordings.records import Truncated, Unused
 
 
 def exchange(record: Mapping[str, Any], half: Half) -> Exchange:
@@ -18,7 +18,7 @@ def exchange(record: Mapping[str, Any], half: Half) -> Exchange:
     body = body_of(posted.get("text"), content_type=str(posted.get("mimeType") or "application/json"))
     if body is None:
         raise Unused
-    own = {"request_id": _header(request, "x-request-id"), "request_time": record.get("startedDateTime")}
+    own = {"request_id": header_of(request, "x-request-id", key="name"), "request_time": record.get("startedDateTime")}
     answers = answers_of(_content(response)) if isinstance(response, dict) and response.get("status") == 200 else None
     return Exchange(inputs_of(body), answers, own)
 
@@ -29,11 +29,3 @@ def _content(response: Mapping[str, Any]) -> Any:
         raise Truncated  # as browsers leave large bodies out
     encoded = content.get("encoding") == "base64"
     return body_of(content["text"], content_type=str(content.get("mimeType") or ""), encoded=encoded)
-
-
-def _header(message: Mapping[str, Any], name: str) -> str | None:
-    headers = message.get("headers") or []
-    if not isinstance(headers, list):
-        raise Damaged("headers are no list")
-    pairs = (each for each in headers if isinstance(each, dict) and str(each.get("name")).lower() == name)
-    return next((str(each.get("value")) for each in pairs), None)
