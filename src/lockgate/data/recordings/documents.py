@@ -92,13 +92,21 @@ class _Text:
                     self._at = end
                     return text
             except (ValueError, RecursionError) as error:
-                if isinstance(error, RecursionError) or not self._more():
+                if isinstance(error, RecursionError) or not self._twice_as_much():
                     raise self.broken("a value ends early, or is none") from error
 
     def broken(self, problem: str) -> DataError:
         return self.file.broken(
             f"is not the JSON that it should be: {problem}", remedy="write the file again, or name another"
         )
+
+    def _twice_as_much(self) -> bool:
+        """As `_more`, for a value that is parsed from its beginning each time: as often as it doubles, not once a chunk."""
+        enough = 2 * (len(self._text) - self._at)
+        more = self._more()
+        while len(self._text) < enough and self._more():
+            pass
+        return more
 
     def _more(self) -> bool:
         if self._ended:
