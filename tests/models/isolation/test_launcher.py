@@ -343,22 +343,22 @@ import ctypes
 def fill():
     with open("/dev/shm/{theirs.name}-not", "wb") as file:
         file.write(bytes(10**6))
-        print("written")
+        print("written", flush=True)
         file.write(bytes(10**8))
 attempt("theirs", lambda: open({str(theirs)!r}))
-attempt("fill", fill)
 print("shmget", ctypes.CDLL(None).shmget({os.getpid()}, 4096, 0o1600) >= 0)
+attempt("fill", fill)
 """
     try:
-        answers = [
-            line for line in run(replace(box, memory=5 * 10**7), code, cwd=tmp_path).splitlines()
-            if not line.startswith("the model's processes hold")  # with its own pages, it may be counted as beyond
-        ]  # fmt: skip
+        answers = run(replace(box, memory=5 * 10**7), code, cwd=tmp_path).splitlines()
         left = [path.name for path in theirs.parent.glob(f"{theirs.name}*")]
     finally:
         theirs.unlink()
 
-    assert answers == ["theirs FileNotFoundError", "written", "fill OSError", "shmget True"]
+    assert answers[:3] == ["theirs FileNotFoundError", "shmget True", "written"]
+    # A full /dev/shm and its own pages are more than it may hold: who watches its memory may see that before it goes on.
+    assert answers[3:]
+    assert all(line == "fill OSError" or line.startswith("the model's processes hold") for line in answers[3:])
     assert left == [theirs.name]
     assert str(os.getpid()) not in [line.split()[0] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
 
