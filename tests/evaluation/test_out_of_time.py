@@ -57,7 +57,8 @@ def finding(estimate: Estimate) -> Finding:
         ("2026-03-30T12:00:00Z", 1),
         ("2026-03-30T14:00:00+02:00", 1),
         ("2026-03-30T11:59:59Z", 0),
-        ("2026-03-30", 1),
+        ("2026-03-29", 0),
+        ("2026-03-31", 1),
         ("2026-04-01", 2),
         ("1775044800", 2),
     ],
@@ -108,6 +109,28 @@ def test_what_cannot_be_compared_is_undecided(tmp_path: Path, times: list[Any], 
 
     assert (undecided.verdict, undecided.code, undecided.rows) == ("inconclusive", code, len(times))
     assert undecided.remedy
+
+
+@pytest.mark.parametrize(
+    ("times", "until", "undecided"),
+    [
+        (["2026-03-31T05:00:00-05:00", "2026-04-02T00:00:00Z"], "2026-03-30", True),
+        (["2026-03-30T12:00:00Z"], "2026-03-30", True),
+        ([1774882800], "2026-03-30", True),
+        (["2026-03-31"], "2026-03-30T20:00:00Z", True),
+        (["2026-03-31T05:00:00", "2026-04-02T00:00:00"], "2026-03-30", False),
+        (["2026-03-31"], "2026-03-30", False),
+        (["2026-03-31T12:00:00Z"], "2026-03-30", False),
+        (["2026-03-30T09:59:00Z", "2026-03-30T12:00:00Z"], "2026-03-30", False),
+    ],
+)
+def test_of_days_the_time_zone_is_not_guessed(tmp_path: Path, times: list[Any], until: str, undecided: bool) -> None:
+    """Where rows lie within the hours by which a day may end earlier or later; by the same clock, and outside, they are compared."""
+    decided = finding(estimated(tmp_path, times, params={"train_end": until}))
+
+    assert (decided.code == "other_clock") is undecided
+    assert not undecided or "a time zone, and 1 row of" in decided.reason
+    assert not undecided or decided.remedy == "write both with a time zone, such as 2026-11-21T10:00:00Z"
 
 
 def test_without_a_column_of_times_it_is_wrong_usage(tmp_path: Path) -> None:

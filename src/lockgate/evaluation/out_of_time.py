@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lockgate.data.time_window import moment_text, recorded_times
+from lockgate.data.time_window import RecordedTimes, moment_text, recorded_times
 from lockgate.errors import GateBroken
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.provenance.training_time import TrainingEnd, logged_training_end
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.text import counted as counted_words
 
 if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.case import Case
 
+_HOUR = 3_600_000_000  # microseconds
+_DAY_ENDS = (-14 * _HOUR, 12 * _HOUR)  # in the first and the last of the world's time zones, after its end in UTC
 SUBJECT = Subject("rows_in_training_time", "lower", counted=True, unit="rows", bounds=(0, None))
 _UNKNOWN = (
     "log the newest time of the training data with the run: "
@@ -29,7 +32,8 @@ def count_rows_in_training_time(name: str, line: Requirement, dataset: Dataset, 
     """How many rows are of the newest time of the training data or before. name: rN.
 
     The newest time is what the candidate's metadata say, or what the data of `not_in` hold in the same column, whichever is
-    later. Without a value where neither says it, where rows have no time, and where the one has a time zone and the other has none.
+    later. Without a value where neither says it, where rows have no time, where the one has a time zone and the other has none, and
+    where the one are days, which begin by up to 26 hours apart, and the other moments so near that the zone of the days decides.
     Raises GateBroken where no column says when rows were recorded, DataError.
     """
     time = dataset.spec.time
@@ -56,9 +60,28 @@ def count_rows_in_training_time(name: str, line: Requirement, dataset: Dataset, 
         has, lacks = (f"column {time!r}", end.origin) if rows.zoned else (end.origin, f"column {time!r}")
         return _undecided(name, line, dataset, "other_clock", f"{has} has a time zone, and {lacks} has none")
     moments = rows.moments
+    certain, possible = (int((moments <= max(_end(each, rows, last) for each in ends)).sum()) for last in (False, True))
+    if certain <= line.limit.value < possible:
+        day = f"{end.origin} is a day" if end.days else f"column {time!r} holds days"
+        reason = (
+            f"{day} without a time zone, and {counted_words(possible - certain, 'row')} of {len(moments):,} "
+            f"{'lies' if possible - certain == 1 else 'lie'} within the hours by which zones differ"
+        )
+        return _undecided(name, line, dataset, "other_clock", reason)
     oldest = moment_text(int(moments.min())) if moments.size else ""
     detail = {"training_until": moment_text(end.moment), "by": end.origin, "oldest": oldest}
-    return counted(name, line, value=int((moments <= end.moment).sum()), units=moments.size, detail=detail)
+    return counted(
+        name, line, value=certain if certain > line.limit.value else possible, units=moments.size, detail=detail
+    )
+
+
+def _end(end: TrainingEnd, rows: RecordedTimes, last: bool) -> int:
+    """The latest moment that may have been trained on, by the clock of the rows. last: of all time zones, else the earliest."""
+    if end.days is rows.days or False in (rows.zoned, end.zoned):
+        return end.moment
+    first, latest = _DAY_ENDS
+    shift = (first, latest) if end.days else (-latest, -first)
+    return end.moment + shift[last]
 
 
 def _read_ends(dataset: Dataset, time: str) -> Iterator[TrainingEnd]:
@@ -70,7 +93,7 @@ def _read_ends(dataset: Dataset, time: str) -> Iterator[TrainingEnd]:
             if times.missing:
                 raise ValueError(f"{times.missing:,} rows of {training.redacted_path} have none in column {time!r}")
             if times.newest is not None:
-                yield TrainingEnd(times.newest, times.zoned, training.redacted_path)
+                yield TrainingEnd(times.newest, times.zoned, training.redacted_path, times.days)
 
 
 def with_training_time(finding: Finding) -> Finding:

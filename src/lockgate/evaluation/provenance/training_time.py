@@ -13,11 +13,12 @@ from lockgate.registries.ports import VersionFacts
 @dataclass(frozen=True)
 class TrainingEnd:
     """moment: the newest time, microseconds since 1970; a day ends at 24:00. zoned: whether it was written with a time zone,
-    None where that is not known: of a day, of a number. origin: where it stands, for people."""
+    None where that is not known: of a day, of a number. origin: where it stands, for people. days: whether it is a day."""
 
     moment: int
     zoned: bool | None
     origin: str
+    days: bool
 
 
 def logged_training_end(facts: VersionFacts) -> TrainingEnd | None:
@@ -45,7 +46,7 @@ def training_end(text: str, origin: str) -> TrainingEnd:
     times = recorded_times([from_texts([text])])
     if times.newest is None:
         raise ValueError(f"{text!r} is no time")
-    return TrainingEnd(times.newest, times.zoned, origin)
+    return TrainingEnd(times.newest, times.zoned, origin, times.days)
 
 
 def _of_datasets(records: Records) -> Kept | None:
