@@ -77,6 +77,22 @@ def test_rows_that_a_model_was_trained_on_are_left_out() -> None:
         lockgate.evaluate(model, FRAME, label="late", require=["auc >= 0.8"], not_in=training[["amount"]])
 
 
+def test_rows_of_the_time_of_training_are_counted() -> None:
+    """By a column that both tables have."""
+    model = Classifier((0, 1))
+    data = FRAME.assign(day=pd.date_range("2026-01-01", periods=SIZE, tz="UTC"), amount=FRAME.amount + 1e6)
+    training = FRAME.assign(day=data.day - pd.Timedelta(days=SIZE - 1))
+
+    found = lockgate.evaluate(model, data, label="late", time="day", require=["after_training"], not_in=training)
+
+    assert found.verdict == "fail"
+    assert found.reason.startswith(
+        "rows_in_training_time is 1 row among 600; at most 0 rows is allowed; the training data end"
+    )
+    later = data.assign(day=data.day + pd.Timedelta(days=1))
+    assert lockgate.evaluate(model, later, label="late", time="day", require=["after_training"], not_in=training).passed
+
+
 def test_several_classes_are_told_by_their_names() -> None:
     """Those of the model, or the labels in order."""
     names = np.array(["a", "b", "c"])

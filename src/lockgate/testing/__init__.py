@@ -34,7 +34,7 @@ from lockgate.models.class_scores import class_indices
 from lockgate.models.model import Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.requirement_checks import LineChecks
-from lockgate.registries.ports import ModelVersion
+from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.runs.run import PipelineRun, now
 
 _DATA, _TRAINING = "table", "the training rows"
@@ -56,6 +56,7 @@ def run_gate(
     cluster: str | None = None,
     weight: str | None = None,
     query: str | None = None,
+    time: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
     altered: Mapping[str, Mapping[str, str]] | None = None,
     not_in: Any = None,
@@ -68,7 +69,8 @@ def run_gate(
     are for slices. scores: {candidate: column, champion: column} where they are called otherwise, or
     {candidate: {class: column, …}}. slices: entries as in `data.*.slices`. task: binary, multiclass, regression or ranking;
     where it is left out, that of the requirements, else of the scores and the label. classes: of task multiclass, else
-    those of the label. query: the column that says which rows of a ranking belong to one query. altered: for gate behaviour, how
+    those of the label. query: the column that says which rows of a ranking belong to one query. time: the
+    one that says when rows were recorded, for `after_training`. altered: for gate behaviour, how
     rows are altered → {candidate: column, champion: column} of the scores of the altered rows, or of their classes, as
     {"swap=sex": {"candidate": "swapped"}}. not_in, max_seen: as of data in a pipeline; a table of the rows that the candidate was
     trained on, which are recognised by all its columns but those with a role here. fields: of the gate. For a gate that replays requests, or alters rows, a missing
@@ -78,7 +80,7 @@ def run_gate(
     """
     gate, arrow = _gate(kind, require, fields), _arrow(table)
     answers = {_alteration(text): columns for text, columns in (altered or {}).items()}
-    columns = {"label": label, "cluster": cluster, "weight": weight, "query": query}
+    columns = {"label": label, "cluster": cluster, "weight": weight, "query": query, "time": time}
     more: dict[str, Any] = {"slices": tuple(slices), "small_slices": dict(small_slices or {})}
     more |= {} if not_in is None else {"not_in": {"path": _TRAINING}}
     more |= {} if max_seen is None else {"max_seen": max_seen}
@@ -224,7 +226,7 @@ class _TableRun:
             return scored[0]
 
         return Case(
-            candidate=_contender("candidate"),
+            candidate=_contender("candidate") if self.spec.time is None else _silent_candidate(self.folder),
             champion=_contender("champion") if "champion" in (self.spec.scores or {}) else None,
             task=self.pipeline.task,
             folder=self.folder,
@@ -338,6 +340,13 @@ def _task(table: pa.Table, label: str) -> str:
 
 def _contender(role: Any) -> Contender:
     return Contender(role, ModelVersion("table", role), fetch=_no_files, read=_no_version, start=_no_model)
+
+
+def _silent_candidate(folder: Path) -> Contender:
+    """One whose metadata say nothing: when rows were recorded is compared with the training rows alone."""
+    version = ModelVersion("table", "candidate")
+    facts = VersionFacts(version, folder, None, None, (), (), None, None, None, {}, (), {})
+    return Contender("candidate", version, fetch=lambda: folder, read=lambda _: facts, start=_no_model)
 
 
 def _refusal(lacks: str) -> Any:

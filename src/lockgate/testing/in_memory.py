@@ -97,6 +97,7 @@ def evaluate(
     weight: str | None = None,
     cluster: str | None = None,
     query: str | None = None,
+    time: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
     not_in: Any = None,
     max_seen: float | None = None,
@@ -108,7 +109,8 @@ def evaluate(
     lines as in a pipeline, `auc >= champion - 0.02 on each slice`. slices: names of columns, or entries as in `data.*.slices`.
     positive: the label that scores speak for, where labels are not 0 and 1; the second of a classifier's `classes_` else.
     features: the columns that models are given; a model's `feature_names_in_` else, or all without a role. not_in, max_seen: as
-    of data in a pipeline; a table of the rows that `model` was trained on, recognised by the columns that it is given.
+    of data in a pipeline; a table of the rows that `model` was trained on, recognised by the columns that it is given. time: the column that
+    says when rows were recorded, for `after_training`, which compares it with that of the training rows.
     Raises UsageError for what does not fit; what a model raises itself is left alone.
     """
     if model is None or not require:
@@ -116,7 +118,7 @@ def evaluate(
             "nothing is evaluated without a model and a requirement", remedy='write require=["auc >= 0.8"]'
         )
     frame = _frame(data)
-    roles = [name for name in (label, weight, cluster, query) if name is not None]
+    roles = [name for name in (label, weight, cluster, query, time) if name is not None]
     missing = [name for name in (*roles, *(features or ())) if name not in frame.columns]
     if missing:
         raise UsageError(f"the data have no column {missing[0]!r}; they have {', '.join(map(str, frame.columns))}")
@@ -126,7 +128,7 @@ def evaluate(
     )
     if positive is None:
         positive = _positive(model, labels)
-    training = None if not_in is None else _training(not_in, _inputs(model, inputs))
+    training = None if not_in is None else _training(not_in, _inputs(model, inputs), time)
     columns: dict[str, Any] = {}
     table = frame.copy()
     for role, answering in (("candidate", model), ("champion", champion)):
@@ -140,18 +142,21 @@ def evaluate(
     result = run_gate(
         "metrics", table=table, scores=columns, require=require, slices=slices, task=task,
         positive=1 if positive is None else positive, threshold=threshold, label=label, weight=weight, cluster=cluster,
-        query=query, small_slices=small_slices, not_in=training, max_seen=max_seen,
+        query=query, time=time, small_slices=small_slices, not_in=training, max_seen=max_seen,
     )  # fmt: skip
     return Evaluation(result)
 
 
-def _training(table: Any, columns: Sequence[Any]) -> pd.DataFrame:
-    """The columns of training rows by which they are recognised. Raises UsageError where they lack one."""
+def _training(table: Any, columns: Sequence[Any], time: str | None) -> pd.DataFrame:
+    """The columns of training rows by which they are recognised, and when they were recorded, where they say it.
+
+    Raises UsageError where they lack one of the former.
+    """
     frame = _frame(table)
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise UsageError(f"not_in has no column {str(missing[0])!r}; it has {', '.join(map(str, frame.columns))}")
-    return frame[list(columns)]
+    return frame[[*columns, *({time} & {*frame.columns} - {*columns})]]
 
 
 def _inputs(model: Any, inputs: pd.DataFrame) -> Sequence[Any]:

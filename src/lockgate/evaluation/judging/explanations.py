@@ -80,8 +80,12 @@ class Explanation:
         return self.requirement.confidence or CONFIDENCE
 
     def _value(self, value: float | None) -> str:
+        if value is None:
+            return "unknown"
         unit = self.subject.unit if self.subject else ""
-        return "unknown" if value is None else f"{short(value)}{' ' + unit if unit else ''}"
+        if self.estimate.counted and unit:
+            unit = unit_word(1 if value == 1 else 2, unit)
+        return f"{short(value)} {unit}".rstrip()
 
     def reason(self, verdict: Verdict) -> str:
         """The value, its interval, the limit, and what of slow requests the run could not have seen."""
