@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import get_context
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -21,7 +24,7 @@ from bench.decisions.losses import LossCell
 from bench.decisions.scores import ScoreCell
 from bench.decisions.shares import PAIRS, ShareCell
 from bench.decisions.weights import WeightCell
-from bench.grids import report
+from bench.grids import printed, report
 
 TWENTY = ShareCell(disc=0.1, margin=0.03, slices=20, rows=2_000, sims=600)
 
@@ -252,3 +255,36 @@ def test_a_missed_bar_fails_the_benchmark(
 
     assert report(bars, seconds=1.0) == code
     assert f"bar {word}  held: {found:.4f} <= 0.0500  (there)" in capsys.readouterr().out
+
+
+@dataclass(frozen=True)
+class _LuckyCell:
+    """A rate of 0.08 in a hundred simulations, and of `truth` in more."""
+
+    sims: int
+    truth: float
+
+    def run(self) -> Any:
+        rate = 0.08 if self.sims == 100 else self.truth
+        return SimpleNamespace(bars=(Bar("false pass", rate, "<=", 0.07, "cell"),), sims=self.sims)
+
+
+class _Here:
+    """As a pool of processes."""
+
+    imap = staticmethod(map)
+
+    @staticmethod
+    def apply(call: Any, args: Any) -> Any:
+        return call(*args)
+
+
+def test_a_bar_that_is_missed_is_held_against_more_simulations(capsys: pytest.CaptureFixture[str]) -> None:
+    """Which luck does not miss, and a rate that is too high does."""
+    cells = [_LuckyCell(100, 0.05), _LuckyCell(100, 0.09)]
+
+    ((well, badly),) = printed(_Here(), {"X": ("header", cells)}, only="X")  # type: ignore[arg-type]
+
+    assert [well.sims, badly.sims] == [800, 800]
+    assert [row.bars[0].met for row in (well, badly)] == [True, False]
+    assert capsys.readouterr().out.count("run again with 8 times the simulations") == 2

@@ -75,7 +75,7 @@ def main() -> int:
         if given.honest:
             print(honest.text(pool.map(run, honest.grid(sims))))
             return 0
-        for rows in printed(pool, kinds, only=given.only):
+        for rows in printed(pool, kinds, only=given.only, bars_of=lambda row: (*row.bars, *cited.bars([row]))):
             bars += [] if given.write else cited.bars(rows)
             for row in rows:
                 bars += row.bars
