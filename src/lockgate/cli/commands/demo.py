@@ -23,6 +23,7 @@ from lockgate.evidence.run_folder import latest
 AUTHOR = "dana@example.org"
 OWNER = "olga@example.org"
 _REPEATS = 3  # runs of the good candidate that a busy machine may leave undecided
+_BRAZIL = {"metrics/r2/country=BR", "shadow/r2/country=BR"}
 _CARELESS = {
     "artifact/r1/overall",  # the payload
     "signature/r2/overall",  # the renamed column
@@ -146,9 +147,10 @@ class _Story:
         findings = {finding.id: finding for gate in evidence.gates for finding in gate.findings}
         failed = {name for name, finding in findings.items() if finding.verdict.value == "fail"}
         tail = findings["latency/r1/overall"]
-        if "metrics/r2/country=BR" not in failed or tail.verdict.value == "pass":
+        if not failed >= _BRAZIL or tail.verdict.value == "pass":
             raise _UnexpectedEnd(f"the bad candidate was stopped on {sorted(failed)}")
         click.echo(f"On average: {findings['metrics/r3/overall'].reason}.")
+        click.echo(f"In last week's traffic: {findings['shadow/r2/country=BR'].reason}.")
         if tail.id not in failed:
             click.echo(f"This machine is too busy to show its slow tail: {tail.reason}.")
         self.evaluate("The second candidate")

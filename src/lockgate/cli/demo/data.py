@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-TRAIN_ROWS, HOLDOUT_ROWS, TRAFFIC_ROWS = 60_000, 50_000, 3_000
+TRAIN_ROWS, HOLDOUT_ROWS, TRAFFIC_ROWS = 60_000, 50_000, 8_000
+WAVE_ROWS = 160  # of the traffic, in its last two days
 COUNTRIES = ("US", "EU", "BR")
 PAUSE_MS, STALL_MS, STALL_EVERY = 6.0, 110.0, 20
 SEED, STEPS, RIDGE = 1, 15, 1e-6  # of the training
@@ -78,6 +79,22 @@ def payments(rows: int, *, seed: int) -> Payments:
         "channel": rng.choice(("web", "app"), rows),
     }
     return Payments(columns, is_fraud)
+
+
+def traffic() -> Payments:
+    """A week of payments, and in it a wave of fraud: new accounts in Brazil that pay often, from devices without any trust.
+
+    The champion stops it by how often these pay. Whoever takes the trust in their devices for a risk lets it through.
+    """
+    week = payments(TRAFFIC_ROWS, seed=3)
+    rng = np.random.default_rng(4)
+    wave = np.sort(rng.choice(np.arange(TRAFFIC_ROWS * 5 // 7, TRAFFIC_ROWS), WAVE_ROWS, replace=False))
+    week.columns["country"][wave] = "BR"
+    week.columns["velocity"][wave] = rng.normal(9, 1, WAVE_ROWS).round(3)
+    week.columns["device_risk"][wave] = rng.normal(-2, 0.4, WAVE_ROWS).round(4)
+    week.columns["account_age_days"][wave] = rng.exponential(60, WAVE_ROWS).round(1)
+    week.is_fraud[wave] = True
+    return week
 
 
 def features(columns: dict[str, Any], names: tuple[str, ...]) -> Floats:
@@ -158,8 +175,9 @@ def write_data(folder: Path) -> None:
     holdout = payments(HOLDOUT_ROWS, seed=2)
     table = {"txn_id": np.arange(holdout.rows), **holdout.columns, "is_fraud": holdout.is_fraud.astype(np.int64)}
     parquet.write_table(pa.table(table), folder / "holdout.parquet")
-    traffic = payments(TRAFFIC_ROWS, seed=3)
+    week = traffic()
+    times = np.datetime64("2026-11-02T00:00:00") + np.arange(week.rows) * (7 * 86_400 // week.rows)
     with gzip.GzipFile(folder / "traffic.jsonl.gz", "wb", mtime=0) as file:
-        for row in range(traffic.rows):
-            request = {name: values[row].item() for name, values in traffic.columns.items()}
-            file.write((json.dumps({"request_id": f"r{row}", **request}) + "\n").encode())
+        for row in range(week.rows):
+            request = {name: values[row].item() for name, values in week.columns.items()}
+            file.write((json.dumps({"request_id": f"r{row}", "at": f"{times[row]}Z", **request}) + "\n").encode())
