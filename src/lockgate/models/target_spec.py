@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Secr
 
 from lockgate.config import Config, Duration
 from lockgate.errors import guess
+from lockgate.models.load_spec import Rate
 
 PLACEHOLDERS = ("$rows", "$records", "$columns", "$by_column", "$row", "$record")
 _ONE_ROW = ("$row", "$record")
@@ -61,10 +63,18 @@ def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
     return headers
 
 
+def _limit(rate: float) -> float:
+    if not 0 < rate < math.inf:
+        raise ValueError("a rate is more than none, such as 50/s")
+    return rate
+
+
+Limit = Annotated[Rate, AfterValidator(_limit)]
 Url = Annotated[str, AfterValidator(_url)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header)]
 Headers = Annotated[dict[str, HeaderValue], AfterValidator(_headers)]
+HostName = Annotated[str, Field(pattern=r"^([A-Za-z0-9._\-]+|[0-9A-Fa-f:.]+)$")]
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$")]
 
 
@@ -127,6 +137,17 @@ class Server(Config):
         default=None,
         min_length=1,
         description="File of the certificate authority that the server's certificate is checked with.",
+    )
+    hosts: tuple[HostName, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Hosts beyond this machine that rows may be sent to, such as `[models.example.org]`. By default those that "
+        "the addresses spell out; one that a variable chooses must be named here.",
+    )
+    rate: Limit | None = Field(
+        default=None,
+        description="Most rows that each server is sent in a time, such as `50/s`; a recorded request is a row. No limit by "
+        "default.",
     )
     ready: Duration = Field(default=timedelta(seconds=30), description="How long to wait for the servers to be ready.")
     timeout: Duration = Field(default=timedelta(seconds=60), description="How long one answer may take.")

@@ -11,7 +11,7 @@ from lockgate.data.class_labels import mismatch
 from lockgate.errors import guess
 from lockgate.models.output import OutputPart
 from lockgate.models.target_spec import Server
-from lockgate.pipeline import validation_messages
+from lockgate.pipeline import remote_hosts, validation_messages
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
 from lockgate.pipeline.gate_outline import OutlinedGate
 from lockgate.pipeline.pipeline import Pipeline
@@ -21,9 +21,10 @@ from lockgate.plugins import ProjectFile
 
 
 def complaints(
-    tree: Node, pipeline: Pipeline, drafts: list[GateDraft], *, refused: set[NodePath]
+    tree: Node, pipeline: Pipeline, drafts: list[GateDraft], *, written: Node, refused: set[NodePath]
 ) -> list[tuple[NodePath, Complaint]]:
-    """What does not fit. refused: parts of the pipeline that were complained about, of which nothing is concluded."""
+    """What does not fit. written: the tree before variables were replaced. refused: parts of the pipeline that were complained
+    about, of which nothing is concluded."""
     misfits = [
         *_registry(tree, pipeline),
         *_copy_to(tree, pipeline),
@@ -33,6 +34,7 @@ def complaints(
         *_waivers(tree, drafts),
         *_locks(tree, drafts),
         *_targets(tree, pipeline, drafts, refused),
+        *_sent_rows(tree, pipeline, drafts, written, refused),
         *_features(tree, pipeline, drafts),
     ]
     for draft in drafts:
@@ -145,10 +147,8 @@ def _scores_misfit(columns: str | Mapping[str, str], key: str, pipeline: Pipelin
 
 def _targets(tree: Node, pipeline: Pipeline, drafts: list[GateDraft], refused: set[NodePath]) -> Complaints:
     if not {("target",), ("champion",)} & refused:
-        targets: list[tuple[NodePath, Any]] = [(("target",), pipeline.target)]
-        targets += [((*draft.path, "target"), draft.gate.own_target) for draft in drafts if draft.gate is not None]
-        for path, target in targets:
-            if isinstance(target, Server) and target.champion is None and pipeline.has_champion:
+        for path, server in _servers(pipeline, drafts):
+            if server.champion is None and pipeline.has_champion:
                 message = "target does not say where the champion answers; write champion: URL beside candidate"
                 yield path, Complaint(tree.reach(*path).named_at, message)
     if pipeline.target != "process" and not {("target",), ("output",)} & refused:
@@ -156,6 +156,36 @@ def _targets(tree: Node, pipeline: Pipeline, drafts: list[GateDraft], refused: s
         for path, part in _outputs(pipeline):
             if part.method is not None:
                 yield tree.complaint((*path, "method"), message)
+
+
+def _servers(pipeline: Pipeline, drafts: list[GateDraft]) -> Iterator[tuple[NodePath, Server]]:
+    """(path, servers) of the pipeline's target, and of those of its gates."""
+    targets: list[tuple[NodePath, Any]] = [(("target",), pipeline.target)]
+    targets += [((*draft.path, "target"), draft.gate.own_target) for draft in drafts if draft.gate is not None]
+    yield from ((path, target) for path, target in targets if isinstance(target, Server))
+
+
+def _sent_rows(
+    tree: Node, pipeline: Pipeline, drafts: list[GateDraft], written: Node, refused: set[NodePath]
+) -> Complaints:
+    """Servers at hosts that nobody named, and those that are to be spared and are put under load."""
+    if ("target",) in refused:
+        return
+    for path, server in _servers(pipeline, drafts):
+        for role in ("candidate", "champion"):
+            text = str(written.reach(*path, role).value)
+            message = remote_hosts.misfit(server.url(role) or "", written=text, hosts=server.hosts)
+            if message is not None:
+                yield tree.complaint((*path, role), message)
+    for draft in drafts:
+        if draft.gate is not None and draft.gate.own_load is not None:
+            target = draft.gate.own_target or pipeline.target
+            if isinstance(target, Server) and target.rate is not None:
+                message = (
+                    f"{draft.title} puts servers under load that target.rate spares; give the gate a target of its own, "
+                    "without rate"
+                )
+                yield draft.path, Complaint((draft.node.child("gate") or draft.node).at, message)
 
 
 def _outputs(pipeline: Pipeline) -> Iterator[tuple[tuple[str, ...], OutputPart]]:

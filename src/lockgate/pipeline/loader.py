@@ -109,7 +109,7 @@ def _validated(
     drafts, gate_complaints = _read_gates(tree, root, run_code=run_code)
     drafts = [replace(draft, gate=draft.gate and _placed(draft.gate, pipeline)) for draft in drafts]
     late += gate_complaints
-    late += consistency.complaints(tree, pipeline, drafts, refused=refused)
+    late += consistency.complaints(tree, pipeline, drafts, written=merged.root, refused=refused)
     late += consistency.code_complaints(tree, pipeline, drafts, root)
     gates = tuple(draft.gate for draft in drafts if draft.gate is not None)
     pipeline = pipeline.model_copy(update={"gates": gates})

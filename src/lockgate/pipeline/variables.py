@@ -77,6 +77,11 @@ def filled(text: str, environ: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def defaults(text: str) -> str:
+    """A text with the defaults of its variables; those that have none stay as they are written."""
+    return _VARIABLE.sub(lambda match: match[0] if match["text"] is None else match["text"], text)
+
+
 def _refusal(path: NodePath) -> str | None:
     """Why no variable may stand here, None where it may."""
     names: list[Step] = [step for step in path if isinstance(step, str)]

@@ -73,6 +73,19 @@ def counted_facts(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
+def sent_words(sent: Sequence[Mapping[str, Any]]) -> str | None:
+    """`its rows go to http://… (candidate, champion), at most 50 a second`; None where no server is sent any."""
+    servers: dict[tuple[str, bool, float | None], list[str]] = {}
+    for each in sent:
+        servers.setdefault((each["to"], each["sample"], each["rate"]), []).append(each["role"])
+    words = [
+        f"{'a sample of its rows goes' if sample else 'its rows go'} to {address} ({' and '.join(roles)})"
+        + ("" if rate is None else f", at most {short(rate)} a second")
+        for (address, sample, rate), roles in servers.items()
+    ]
+    return "; ".join(words) or None
+
+
 def is_counted(line: Mapping[str, Any]) -> bool:
     """Whether the line is a fact that a run counts."""
     return bool(line["outlook"]) and all(each["basis"] == "counted" for each in line["outlook"])

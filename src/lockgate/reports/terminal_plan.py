@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from lockgate.evaluation.judging.number_format import NOTHING, short
-from lockgate.reports.plan_words import counted_facts, foretold, is_counted
+from lockgate.reports.plan_words import counted_facts, foretold, is_counted, sent_words
 from lockgate.reports.terminal_layout import Medium, Span, assembled, columns, labelled, next_calls
 from lockgate.units import rough_time
 
@@ -103,6 +103,7 @@ def _notes(gates: Sequence[Gate], medium: Medium) -> Lines:
         notes = [
             gate.get("obstacle"),
             _overlap(gate),
+            sent_words(gate["sent"]),
             *gate.get("notes", ()),
             gate["unread"] and f"what its rows can decide is not known: {gate['unread']}",
             f"{raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else None,

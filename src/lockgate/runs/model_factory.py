@@ -155,12 +155,18 @@ def _server_model(
     pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None, signature: Any
 ) -> Model:
     from lockgate.models.server.model import ServerModel
+    from lockgate.models.server.pace import Pace
 
     client = server_client(pipeline, target, role=role, cancelled=cancelled)
     protocol = _protocol(pipeline, target, role)
-    protocol.path = target.path or protocol.path
-    protocol.health = target.health or protocol.health
-    return ServerModel(client, protocol, signature=signature, ready_s=target.ready.total_seconds())
+    pace = None if target.rate is None else Pace(target.rate, cancelled=client.cancelled)
+    return ServerModel(client, protocol, signature=signature, ready_s=target.ready.total_seconds(), pace=pace)
+
+
+def server_address(pipeline: Pipeline, target: Server, role: str) -> str:
+    """Where the rows of a role are posted, without user and password. Raises UsageError where the target names no server."""
+    client = server_client(pipeline, target, role=role, cancelled=None)
+    return client.url(_protocol(pipeline, target, role).path)
 
 
 def server_client(pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None) -> HttpClient:
@@ -181,7 +187,14 @@ def server_client(pipeline: Pipeline, target: Server, *, role: str, cancelled: C
 
 
 def _protocol(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
-    """The protocol of a server, for the model and version that it serves in this role."""
+    """The protocol of a server, for the model and version that it serves in this role, at the paths that its target names."""
+    protocol = _own_protocol(pipeline, target, role)
+    protocol.path = target.path or protocol.path
+    protocol.health = target.health or protocol.health
+    return protocol
+
+
+def _own_protocol(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
     name = pipeline.model if role == "candidate" else pipeline.production_model
     model, version = target.named("model", role) or name, target.named("version", role)
     if target.protocol == "v2":

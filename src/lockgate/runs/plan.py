@@ -40,6 +40,7 @@ from lockgate.models.output import OutputSpec
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
+from lockgate.runs.answers.sent_rows import least_seconds, sent_rows
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.evaluation_count import foretell, judged_data
 from lockgate.runs.model_factory import unguarded
@@ -137,18 +138,21 @@ class _Plan:
         models = 1 if self.champion is None else 2
         load = gate.load_at(self.pipeline.target)
         requests = None if load is None or load.planned is None else load.planned * len(load.sizes) * models
+        rows = table.rows if (table := self._label_tables.get(self.pipeline.data_of(gate) or "")) else None
+        sent = sent_rows(self.pipeline, gate, roles=("candidate", "champion")[:models], rows=rows)
         return {
             "name": gate.title,
             "kind": gate.gate,
             "severity": gate.severity,
             "data": self.pipeline.data_of(gate),
-            "seconds": seconds_of(load, models=models),
+            "seconds": seconds_of(load, models=models) if load is not None else least_seconds(sent),
             "requests": requests,
             "raw_bytes": None if requests is None else requests * BYTES,
             "at_once": None if load is None or load.closed is None else load.closed.concurrency,
             "unread": unread,
             "notes": self._notes.get(gate.title, []),
-            "data_rows": table.rows if (table := self._label_tables.get(self.pipeline.data_of(gate) or "")) else None,
+            "data_rows": rows,
+            "sent": [each.to_json() for each in sent],
             "last_seconds": self._last_seconds.get(gate.title),
             "lines": [
                 {

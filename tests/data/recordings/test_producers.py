@@ -47,6 +47,22 @@ def test_inputs_answers_and_ids_are_columns(tmp_path: Path, name: str) -> None:
     assert found.spec.roles.keys() >= {"request_id", "answer", "request_time"}
 
 
+def test_what_else_a_request_was_sent_with_is_not_read(tmp_path: Path) -> None:
+    """Its headers and cookies are nobody's input, unless a column names one."""
+    path = tmp_path / FORMATS["har"](tmp_path)
+    log = json.loads(path.read_text())
+    for entry in log["log"]["entries"]:
+        secret = [{"name": "Authorization", "value": "Bearer s3cret"}, {"name": "Cookie", "value": "session=s3cret"}]
+        entry["request"] |= {"cookies": [{"name": "session", "value": "s3cret"}]}
+        entry["request"]["headers"] = [*entry["request"]["headers"], *secret]
+    path.write_text(json.dumps(log))
+
+    found = recording(tmp_path, path.name, "har")
+
+    assert len(rows(found)) == 4
+    assert "s3cret" not in str(rows(found))
+
+
 def test_bodies_of_csv_have_no_names_and_get_them_by_paths(tmp_path: Path) -> None:
     """Beside bodies of JSON, whose inputs have names."""
     columns = {"amount": "input[0]", "country": "input[1]"}

@@ -18,6 +18,7 @@ from lockgate.errors import ModelFault
 from lockgate.models.model import LoadPlan
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel
+from lockgate.models.server.pace import Pace
 from lockgate.models.server.protocol_mlflow import MlflowProtocol
 
 ROWS = pa.RecordBatch.from_pydict({"a": [1.0, None], "b": ["x", "y"]})
@@ -71,6 +72,29 @@ def test_a_large_batch_is_asked_in_parts() -> None:
 
     assert answer.column(0).to_pylist() == many.column(0).to_pylist()
     assert len(web.posts) == 3
+
+
+def test_a_server_that_is_spared_gets_its_rows_a_second_at_a_time() -> None:
+    """Each request waits for those before it; the answer is one."""
+    waited: list[int] = []
+
+    class Noted(Pace):
+        def wait(self, rows: int) -> None:
+            waited.append(rows)
+
+    many = pa.RecordBatch.from_pydict({"a": [float(row) for row in range(7)]})
+
+    def echo(request: Request, line: socket.socket) -> bytes:
+        return reply(200, {"predictions": [row[0] for row in request.json["dataframe_split"]["data"]]})
+
+    with serving(on_post(echo)) as web:
+        spared = ServerModel(
+            HttpClient(web.url, name="candidate"), MlflowProtocol(), pace=Noted(3.5, cancelled=lambda: False)
+        )
+        (answer,) = spared.predict([many])
+
+    assert answer.column(0).to_pylist() == many.column(0).to_pylist()
+    assert (waited, len(web.posts)) == ([3, 3, 1], 3)
 
 
 def test_only_the_columns_of_the_signature_are_sent() -> None:

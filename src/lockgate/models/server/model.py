@@ -16,6 +16,7 @@ from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.safe_text import RowText
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.load_test import drive_http
+from lockgate.models.server.pace import Pace
 from lockgate.models.server.predictions import (
     NO_PREDICTION,
     load_problem,
@@ -50,7 +51,7 @@ class ServerModel:
     """A model behind a server that somebody else runs, behind the port `model.Model`. One caller at a time.
 
     signature: the input columns as the registry has them, of which the server gets no more and no others. ready_s: how
-    long to wait until the server is ready. Nothing of the server is started or ended here; what it uses is not known.
+    long to wait until the server is ready. pace: of the rows that are predicted, None without a limit. Nothing of the server is started or ended here; what it uses is not known.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class ServerModel:
         *,
         signature: Sequence[Mapping[str, Any]] | None = None,
         ready_s: float = 30.0,
+        pace: Pace | None = None,
     ) -> None:
         self.name = client.name
+        self._pace = pace
         self.client, self._protocol, self._signature, self._ready_s = client, protocol, signature, ready_s
         self._facts: LoadFacts | None = None
         self._first_ms: float | None = None
@@ -91,7 +94,7 @@ class ServerModel:
                 remedy="remove output: {method: …}, or run the model in a process of its own: target: process",
             )
         self.load()
-        step = 1 if self._protocol.one_row else _ROWS
+        step = 1 if self._protocol.one_row else _ROWS if self._pace is None else min(_ROWS, self._pace.most_rows)
         for batch in batches:
             rows = fit_batch(batch, self._signature, name=self.name)
             starts = range(0, max(1, rows.num_rows), step)
@@ -147,6 +150,8 @@ class ServerModel:
         count = rows.num_rows
         doing = f"predicting {counted(count, 'row')}"
         body = self._body(rows)
+        if self._pace is not None:
+            self._pace.wait(count)
         began = time.perf_counter()
         document = self.client.post(self._protocol.path, body, doing=doing, rows=RowText(rows))
         if self._first_ms is None:
