@@ -13,7 +13,7 @@ from lockgate.data.slices.spec import SliceSpec
 from lockgate.errors import guess
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.requirements import satisfiability
-from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.requirement import Requirement, Scope
 from lockgate.evaluation.requirements.subject import Subject, compares
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
@@ -182,6 +182,9 @@ class LineChecks:
 
     def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
         scope, text = line.scope, repr(str(line))
+        if subject.each:
+            yield from _scope_of_each(line, subject)
+            return
         if scope.kind == "overall" or not self.data_accepted:
             return
         if not self.takes_data or not subject.of_rows:
@@ -244,3 +247,12 @@ class LineChecks:
             yield (
                 f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {declared}{guess(value, values)}"
             )
+
+
+def _scope_of_each(line: Requirement, subject: Subject) -> Iterator[str]:
+    """What to write where a line does not say of which of the things it is that have such a value each."""
+    scope, each = line.scope, subject.each
+    if (scope.kind == "each" and scope.name == each) or [name for name, _ in scope.cell] == [each]:
+        return
+    example = str(replace(line, scope=Scope("each", name=each)))
+    yield f"{str(line)!r}: {subject.name} is measured of each {each}; write {example!r}, or on {each}=NAME"

@@ -23,7 +23,8 @@ class Subject:
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
     the argument. words: the arguments that are words and no numbers, each with those that it may be, none for any.
     ranges: between which numbers an argument lies, the ends left out.
-    declared: whether a version may declare its limit. counted_in: of what its rows are, rows or queries. by_task: what the subject is in a task where it differs.
+    declared: whether a version may declare its limit. counted_in: of what its rows are, rows or queries. each: what has such a
+    value each, so that a line is measured `on each feature` or `on feature=age`; empty where it is of all rows, or of slices. by_task: what the subject is in a task where it differs.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Subject:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
     counted_in: str = "rows"
     declared: bool = False
+    each: str = ""
     by_task: Mapping[str, Subject] = field(default_factory=dict, hash=False)
 
     def in_task(self, task: str) -> Subject:

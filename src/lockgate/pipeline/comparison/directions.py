@@ -196,7 +196,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Waiver.until": higher,
     **{
         f"{gate}.data": either
-        for gate in ("Behaviour", "DataQuality", "Environment", "Latency", "Metrics", "Shadow", "Signature")
+        for gate in ("Behaviour", "DataQuality", "Environment", "Latency", "Metrics", "Shadow", "Shift", "Signature")
     },
     "Environment.serving": Section(either),
     **{f"Environment.{key}": either for key in ("python", "same_minor", "same_major")},
@@ -205,6 +205,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Environment.tolerance": higher,
     "ServingPython.python": either,
     "ServingAnswer.server": either,
+    **{f"Shift.{key}": either for key in ("traffic", "columns")},
     **{f"Command.{key}": either for key in ("run", "findings", "data", "labels", "files", "env")},
     "Command.timeout": neutral,  # one that is over is an error
     "Command.trusted": order(False, True),  # noqa: FBT003

@@ -11,6 +11,7 @@ from lockgate.evidence.finding import Decided
 _METHODS = "docs/statistics.md#methods-and-their-sources"
 _UNSEEN = "docs/statistics.md#what-no-row-showed"
 _LATENCY = "docs/gates/latency.md#how-often-it-is-wrong"
+_SHIFT = "docs/gates/shift.md#how-it-is-decided"
 _CLAIMS = "docs/statistics.md#which-claim-is-decided-how"
 
 
@@ -58,6 +59,12 @@ _FAMILIES: Mapping[str, Method] = {
         "t = log(ratio / limit) / se, one degree of freedom less than blocks",
         _LATENCY,
     ),
+    "largest difference": Method(
+        "the bound of the largest difference of two shares",
+        "pass: z = (value − limit) / ½√(1/n + 1/m); fail: the Dvoretzky–Kiefer–Wolfowitz bound, of categories McDiarmid's",
+        _SHIFT,
+    ),
+    "mover": Method("MOVER on the exact limits of two shares", "limit outside the interval of |p − q|", _SHIFT),
     "t by block": Method("a t-test by block", "t = (value − limit) / se, n_eff − 1 degrees of freedom", _LATENCY),
     "debiased squared error": Method(
         "a debiased squared error over bins",

@@ -1,0 +1,114 @@
+"""Read the reference and the traffic once each, and count every feature in both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+from lockgate.data.untyped import Misfit
+from lockgate.errors import DataError
+from lockgate.evaluation.scoring.column import Column
+from lockgate.evaluation.scoring.group_columns import Codes
+from lockgate.evaluation.scoring.label_columns import Numbers
+from lockgate.evaluation.shift.counts import CategoryCounts, Counts, Missing, NumberCounts
+from lockgate.evaluation.shift.features import Feature
+from lockgate.stats.effective_size import carriers, effective_number
+
+if TYPE_CHECKING:
+    from lockgate.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows of one data set. weights: (n,) or None. clusters: (n,) numbers from 0, or None: rows of one go together."""
+
+    rows: int
+    weights: Array | None
+    clusters: Array | None
+
+    def effective(self, missing: Missing) -> float:
+        """Independent rows of one weight that know a share as well as those that have a value.
+
+        Rows of a cluster are taken to be all alike, which no share can vary more by. Source: Kish 1965.
+        """
+        if self.weights is None and self.clusters is None:
+            return float(self.rows - missing.missing_rows)
+        weights = np.ones(self.rows) if self.weights is None else self.weights
+        if missing.missing_rows:
+            weights = np.where(np.concatenate(missing.masks), 0.0, weights)
+        return effective_number(carriers(weights, self.clusters))
+
+    @property
+    def all(self) -> float:
+        """The same of all rows."""
+        return self.effective(Missing())
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Both data sets, feature by feature. counts: name → counts, of those that are compared."""
+
+    reference: Sample
+    traffic: Sample
+    features: tuple[Feature, ...]
+    counts: Mapping[str, Counts]
+
+    def sizes(self, counts: Counts) -> tuple[float, float]:
+        """Effective rows with a value, of the reference and of the traffic."""
+        return self.reference.effective(counts.missing[0]), self.traffic.effective(counts.missing[1])
+
+
+def compare(reference: Dataset, traffic: Dataset, features: Sequence[Feature]) -> Compared:
+    """Raises DataError where the data cannot be read."""
+    counts: dict[str, Counts] = {
+        feature.name: NumberCounts() if feature.kind == "number" else CategoryCounts()
+        for feature in features
+        if feature.kind is not None
+    }
+    ours = _read(reference, 0, features, counts)
+    for each in counts.values():
+        each.close()
+    return Compared(ours, _read(traffic, 1, features, counts), tuple(features), counts)
+
+
+def _read(dataset: Dataset, side: int, features: Sequence[Feature], counts: Mapping[str, Counts]) -> Sample:
+    """Count the features of one data set. side: 0 of the reference, 1 of the traffic."""
+    spec, rows = dataset.spec, 0
+    columns: dict[str, Column] = {}
+    if spec.weight is not None:
+        columns["weight"] = Numbers(
+            dataset, spec.weight, "weight", floor=0.0, most=1e150, remedy="weights are numbers from 0 on"
+        )
+    if spec.cluster is not None:
+        remedy = "give each row that belongs to no other a cluster of its own"
+        columns["cluster"] = Codes(dataset, spec.cluster, "cluster", remedy=remedy)
+    needed = [feature.sources[side].source for feature in features if feature.name in counts]
+    names = list(dict.fromkeys([*needed, *(name for column in columns.values() for name in column.needs)]))
+    for batch in map(dataset.typed, dataset.batches(names)) if names else ():
+        for column in columns.values():
+            column.add(batch, rows)
+        weights = None if spec.weight is None else arrays.to_floats(arrays.plain(batch.column(spec.weight)))
+        for feature in features:
+            if feature.name in counts:
+                values = _values(dataset, feature, side, batch)
+                counts[feature.name].add(values, weights, keep=bool(columns))
+        rows += batch.num_rows
+    done = {name: arrays.to_numpy(arrays.whole(column.done())) for name, column in columns.items()}
+    return Sample(rows if names else dataset.count(), done.get("weight"), done.get("cluster"))
+
+
+def _values(dataset: Dataset, feature: Feature, side: int, batch: pa.RecordBatch) -> pa.Array:
+    try:
+        return feature.sources[side].of(batch)
+    except Misfit as misfit:
+        raise DataError(
+            f"data {dataset.name!r}: column {misfit.column!r} holds a text that is not of the type that the signature of the "
+            "candidate has for it",
+            remedy="gate: signature says which rows; or name the columns that are compared: columns: [...]",
+        ) from misfit

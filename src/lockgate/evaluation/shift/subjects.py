@@ -1,0 +1,13 @@
+"""What a line may ask of the features of two data sets. Imports no numpy."""
+
+from __future__ import annotations
+
+from lockgate.evaluation.requirements.subject import Subject, by_name
+
+FEATURE = "feature"
+DISTANCE = Subject("distance", "lower", bounds=(0, 1), needs=("no champion",), each=FEATURE, proportion=False)
+NULL_RATE_SHIFT = Subject(
+    "null_rate_shift", "lower", bounds=(0, 1), needs=("no champion",), each=FEATURE, proportion=False
+)
+NEW_VALUE_RATE = Subject("new_value_rate", "lower", bounds=(0, 1), needs=("no champion",), each=FEATURE)
+OF_FEATURES = by_name(DISTANCE, NULL_RATE_SHIFT, NEW_VALUE_RATE)

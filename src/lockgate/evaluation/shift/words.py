@@ -1,0 +1,40 @@
+"""The words of a finding on a feature: where the two data sets are farthest apart, and what to do. Imports no numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lockgate.evidence.finding import Finding, Verdict
+
+_REMEDIES = {
+    "distance": "draw {data} anew, from rows like those of {traffic}, or weigh it so; or allow more",
+    "null_rate_shift": "find out why values are missing in one of the two, or draw {data} anew; or allow more",
+    "new_value_rate": "add rows with such values to {data}, or allow more",
+}
+_MEND = {
+    "too_many_values": "name the columns that are to be compared: columns: [...]",
+    "not_compared": "name the columns that are to be compared: columns: [...]",
+    "no_column": "name the columns that are to be compared: columns: [...]",
+}
+
+
+def explained(finding: Finding, data: str, traffic: str) -> dict[str, Any]:
+    """The reason and remedy of a finding. data, traffic: names of the two data sets."""
+    remedy = finding.remedy
+    if finding.code in _MEND:
+        remedy = _MEND[finding.code]
+    elif finding.verdict is Verdict.FAIL:
+        remedy = _REMEDIES[finding.subject].format(data=data, traffic=traffic)
+    words = "" if finding.verdict is Verdict.PASS else _where(finding, data, traffic)
+    return {"reason": f"{finding.reason}{words}", "remedy": remedy}
+
+
+def _where(finding: Finding, data: str, traffic: str) -> str:
+    """`; 31.2 % of traffic are up to 38, 11.4 % of holdout`."""
+    detail = finding.detail
+    if finding.observed is None or not detail.get("where"):
+        return ""
+    if "traffic_share" not in detail:
+        return f"; in {traffic} are {detail['where']}"
+    ours, theirs = (100 * float(detail[name]) for name in ("reference_share", "traffic_share"))
+    return f"; {theirs:.3g} % of {traffic} are {detail['where']}, and {ours:.3g} % of {data}"

@@ -1,0 +1,73 @@
+"""The shift gate: whether the rows that models meet are like those that their verdict rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lockgate.errors import guess
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shift.subjects import OF_FEATURES
+from lockgate.evaluation.shift.words import explained
+from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+
+
+class Shift(Gate):
+    """Rows of `traffic` beside those of `data`: whether what was found on `data` holds where the models are used.
+
+    distance: how far the values of a feature are apart: the largest difference of the shares of rows up to any number
+    (Kolmogorov–Smirnov), or in any set of categories (total variation). null_rate_shift: the difference of the shares of
+    missing values, whichever way. new_value_rate: the share of the traffic's values that `data` has not, of numbers those beyond its
+    range. Each is of one feature: `on each feature`, or `on feature=age`.
+    """
+
+    subjects: ClassVar[Mapping[str, Subject]] = OF_FEATURES
+    default_require: ClassVar[tuple[str, ...]] = (
+        "distance <= 0.1 on each feature",
+        "null_rate_shift <= 5% on each feature",
+        "new_value_rate <= 5% on each feature",
+    )
+    judges_candidate: ClassVar[bool] = False
+
+    gate: Literal["shift"] = "shift"
+    data: str = Field(description="Name of the data that the verdict rests on, such as `holdout`.")
+    traffic: str = Field(description="Name of the data that the models meet, such as recorded requests.")
+    columns: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="The columns that are compared; by default what the candidate is given, else all that are in both and "
+        "have no role.",
+    )
+
+    def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        return self.data, self.traffic
+
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if self.traffic not in pipeline.data:
+            declared = ", ".join(pipeline.data) or "none"
+            message = f"no data is called {self.traffic!r}; declared: {declared}{guess(self.traffic, pipeline.data)}"
+            yield ("traffic",), message
+        elif self.traffic == self.data:
+            yield ("traffic",), f"traffic and data are both {self.data}; name the data that the models meet"
+
+    def check(self, case: Case) -> Findings:
+        from lockgate.evaluation.judging.judge import judge
+        from lockgate.evaluation.pictures.moved_features import moved_features
+        from lockgate.evaluation.shift.comparison import compare
+        from lockgate.evaluation.shift.estimates import feature_estimates
+        from lockgate.evaluation.shift.features import features
+
+        reference, traffic = case.dataset(self.data), case.dataset(self.traffic)
+        chosen = features(case, reference, traffic, self.columns)
+        compared = compare(reference, traffic, chosen.compared)
+        rows = {self.data: compared.reference.rows, self.traffic: compared.traffic.rows}
+        yield Context({"rows": rows, **({"not_compared": list(chosen.left_out)} if chosen.left_out else {})})
+        requirements = self.requirements_for(case)
+        estimates = [each for name, line in requirements for each in feature_estimates(name, line, compared)]
+        for finding in judge(self.title, requirements, estimates, self.subjects):
+            yield replace(finding, **explained(finding, self.data, self.traffic))
+        yield from moved_features(self.title, compared)

@@ -1,0 +1,190 @@
+"""Are the rows that models meet like those that their verdict rests on?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pytest
+
+from lockgate.data.contract.feature_contract import FeatureContract
+from lockgate.data.contract.feature_spec import FeatureSpec
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.table_dataset import TableDataset
+from lockgate.evaluation.case import Case
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding, Verdict
+from lockgate.gates.gate import Context
+from lockgate.gates.shift import Shift
+
+ADULT = Path(__file__).parents[1] / "data" / "files" / "adult_test.csv.gz"
+
+
+def adult(seed: int = 3) -> pa.Table:
+    """The people of the census, in an order of chance."""
+    table = pc.read_csv(ADULT).drop_columns(["fnlwgt", "income_over_50k"])
+    return table.take(pa.array(np.random.default_rng(seed).permutation(table.num_rows)))
+
+
+def older(rows: pa.Table, seed: int = 4) -> pa.Table:
+    """Rows drawn so that people above fifty come three times as often."""
+    chance = np.where(rows.column("age").to_numpy() > 50, 3.0, 1.0)
+    drawn = np.random.default_rng(seed).choice(
+        rows.num_rows, rows.num_rows // 2, replace=False, p=chance / chance.sum()
+    )
+    return rows.take(pa.array(drawn))
+
+
+def case_of(
+    holdout: Any,
+    traffic: Any,
+    *,
+    contract: Mapping[str, FeatureSpec] | None = None,
+    specs: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Case:
+    """A case that has nothing but two tables. specs: by name, what their data say besides."""
+    datasets = {}
+    for name, table in (("holdout", holdout), ("traffic", traffic)):
+        arrow = table if isinstance(table, pa.Table) else pa.table(dict(table))
+        datasets[name] = TableDataset(arrow, DatasetSpec.model_validate({"path": name, **(specs or {}).get(name, {})}))
+        datasets[name].name = name
+    return Case(
+        candidate=SimpleNamespace(facts=SimpleNamespace(signature=None, metadata={})),  # type: ignore[arg-type]
+        champion=None, task="binary", folder=Path(), seed=0, datasets=tuple(datasets), input_plan=None,  # type: ignore[arg-type]
+        dataset=datasets.__getitem__, scored=None, replayed=None, sample=None, threshold=lambda _: 0.5,  # type: ignore[arg-type]
+        contract=lambda: FeatureContract(dict(contract or {})),
+    )  # fmt: skip
+
+
+def ask(case: Case, require: Sequence[str] | None = None, **fields: Any) -> tuple[list[Finding], list[Exhibit]]:
+    """The findings of the gate, and its exhibits."""
+    gate = Shift(data="holdout", traffic="traffic", require=None if require is None else tuple(require), **fields)  # type: ignore[arg-type]
+    outputs = [output for output in gate.check(case) if not isinstance(output, Context)]
+    return [each for each in outputs if isinstance(each, Finding)], [
+        each for each in outputs if isinstance(each, Exhibit)
+    ]
+
+
+def failed(findings: Sequence[Finding]) -> set[str]:
+    return {finding.slice["feature"] for finding in findings if finding.verdict is Verdict.FAIL}
+
+
+def test_drifted_ages_are_flagged_on_age_and_what_follows_from_it() -> None:
+    """People above fifty come three times as often: age moves, marital status follows, and nothing else is in doubt."""
+    rows = adult()
+    drifted = case_of(rows.slice(0, 8_000), older(rows.slice(8_000)))
+    findings, (table,) = ask(drifted, ["distance <= 0.08 on each feature"])
+
+    assert failed(findings) == {"age"}
+    assert [point[0] for point in table.points[:3]] == ["age", "marital_status", "relationship"]
+    assert {finding.slice["feature"] for finding in findings if finding.verdict is Verdict.PASS} == {
+        *(name for name in rows.column_names if name != "age")
+    }
+    assert findings[0].id == "shift/r1/feature=age"
+    assert findings[0].reason == (
+        "distance on feature=age is 0.1441; at 95 % confidence at least 0.1045; at most 0.08 is allowed; "
+        "65.7 % of traffic are up to 50, and 80.1 % of holdout"
+    )
+
+
+def test_rows_of_one_population_are_not_flagged() -> None:
+    """Two halves of the census meet all default lines."""
+    rows = adult()
+    findings, _ = ask(case_of(rows.slice(0, 8_000), rows.slice(8_000)))
+
+    assert {finding.verdict for finding in findings} == {Verdict.PASS}
+    assert len(findings) == 3 * rows.num_columns
+
+
+def test_no_alarm_for_a_shift_below_the_margin_at_a_million_rows() -> None:
+    """A tenth of a standard deviation moves 4 % of the rows, which a p-value of no shift would call certain."""
+    draw = np.random.default_rng(7)
+    holdout = {"amount": draw.normal(size=100_000), "kind": draw.choice(["a", "b"], 100_000)}
+    traffic = {"amount": draw.normal(0.1, 1, 1_000_000), "kind": draw.choice(["a", "b"], 1_000_000, p=[0.51, 0.49])}
+    findings, _ = ask(case_of(holdout, traffic), ["distance <= 0.05 on each feature"])
+
+    assert [(finding.slice["feature"], finding.verdict) for finding in findings] == [
+        ("amount", Verdict.PASS),
+        ("kind", Verdict.PASS),
+    ]
+    assert findings[0].observed == pytest.approx(0.0399, abs=0.004)
+
+
+def test_the_distance_of_numbers_is_that_of_kolmogorov_and_smirnov() -> None:
+    """Ties, repeated numbers and numbers outside the holdout's range included; missing ones apart."""
+    draw = np.random.default_rng(1)
+    holdout, traffic = draw.integers(0, 12, 300) / 4, draw.integers(-2, 14, 400) / 4 + draw.choice([0, 0.1], 400)
+    both = np.unique(np.concatenate([holdout, traffic]))
+    largest = max(abs((holdout <= value).mean() - (traffic <= value).mean()) for value in both)
+    missing = pa.array([*traffic.tolist(), None, float("nan")])
+    (distance, nulls, new), _ = ask(case_of({"x": holdout}, {"x": missing}))
+
+    assert distance.observed == pytest.approx(largest, abs=1e-12)
+    assert nulls.observed == pytest.approx(2 / 402)
+    assert new.observed == pytest.approx(((traffic < holdout.min()) | (traffic > holdout.max())).mean())
+
+
+def test_new_categories_are_counted_and_named() -> None:
+    """Those of ten rows and more; a value of one row is nobody's business."""
+    holdout = {"country": ["AT"] * 600 + ["DE"] * 400}
+    traffic = {"country": ["AT"] * 500 + ["DE"] * 300 + ["LU"] * 199 + ["a person"]}
+    (distance, new), _ = ask(
+        case_of(holdout, traffic), ["distance <= 0.1 on each feature", "new_value_rate <= 5% on each feature"]
+    )
+
+    assert distance.observed == pytest.approx(0.2)
+    assert (new.observed, new.verdict) == (0.2, Verdict.FAIL)
+    assert new.reason.endswith("; in traffic are LU")
+
+
+def test_one_feature_has_a_line_of_its_own() -> None:
+    """`on feature=age` is about that alone, and one that is not there is undecided."""
+    rows = {"age": np.arange(1000.0), "sex": ["f", "m"] * 500}
+    findings, _ = ask(case_of(rows, rows), ["distance <= 0.1 on feature=age", "distance <= 0.1 on feature=income"])
+
+    assert [(finding.id, finding.verdict, finding.code) for finding in findings] == [
+        ("shift/r1/feature=age", Verdict.PASS, "met"),
+        ("shift/r2/feature=income", Verdict.INCONCLUSIVE, "no_column"),
+    ]
+
+
+def test_columns_that_cannot_be_compared_are_undecided() -> None:
+    """Lists have no order; more than a thousand names are no categories; a column may be empty."""
+    holdout = {"tags": [["a"]] * 2000, "name": [f"n{row}" for row in range(2000)], "empty": pa.nulls(2000)}
+    findings, _ = ask(case_of(holdout, holdout), ["distance <= 0.1 on each feature"])
+
+    assert [(finding.code, finding.verdict) for finding in findings] == [
+        (code, Verdict.INCONCLUSIVE) for code in ("not_compared", "too_many_values", "no_rows")
+    ]
+
+
+def test_a_contract_says_that_numbers_are_categories() -> None:
+    """Codes 1 and 3 exchanged with 2 are far apart, though in order they are near."""
+    holdout, traffic = {"code": [1, 3] * 500}, {"code": [2, 2] * 500}
+    spec = FeatureSpec(values=(1, 2, 3))
+    require = ["distance <= 0.9 on each feature"]
+    (by_order,), _ = ask(case_of(holdout, traffic), require)
+    (by_name,), _ = ask(case_of(holdout, traffic, contract={"code": spec}), require)
+
+    assert (by_order.observed, by_name.observed) == (0.5, 1.0)
+
+
+def test_rows_of_one_user_count_as_few() -> None:
+    """Fifty users of twenty rows each know a share as fifty rows do; weights likewise."""
+    draw = np.random.default_rng(5)
+    holdout = {"age": draw.normal(size=50_000)}
+    users = np.repeat(np.arange(50), 20)
+    traffic = {"age": draw.normal(size=50)[users], "user": users, "weight": np.ones(1000)}
+    require = ["distance <= 0.2 on each feature"]
+    (plain,), _ = ask(case_of(holdout, traffic), require, columns=["age"])
+    (by_user,), _ = ask(case_of(holdout, traffic, specs={"traffic": {"cluster": "user"}}), require, columns=["age"])
+    uneven = {**traffic, "weight": np.repeat([1.0, 0.0], 500)}
+    (weighed,), _ = ask(case_of(holdout, uneven, specs={"traffic": {"weight": "weight"}}), require, columns=["age"])
+
+    assert [finding.decided.n_eff for finding in (plain, by_user, weighed) if finding.decided] == [1000, 50, 500]
+    assert (plain.verdict, by_user.verdict) == (Verdict.PASS, Verdict.INCONCLUSIVE)
