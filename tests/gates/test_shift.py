@@ -78,7 +78,7 @@ def test_drifted_ages_are_flagged_on_age_and_what_follows_from_it() -> None:
     """People above fifty come three times as often: age moves, marital status follows, and nothing else is in doubt."""
     rows = adult()
     drifted = case_of(rows.slice(0, 8_000), older(rows.slice(8_000)))
-    findings, (table,) = ask(drifted, ["distance <= 0.08 on each feature"])
+    findings, (table, *_) = ask(drifted, ["distance <= 0.08 on each feature"])
 
     assert failed(findings) == {"age"}
     assert [point[0] for point in table.points[:3]] == ["age", "marital_status", "relationship"]
@@ -98,7 +98,7 @@ def test_rows_of_one_population_are_not_flagged() -> None:
     findings, _ = ask(case_of(rows.slice(0, 8_000), rows.slice(8_000)))
 
     assert {finding.verdict for finding in findings} == {Verdict.PASS}
-    assert len(findings) == 3 * rows.num_columns
+    assert len(findings) == 3 * rows.num_columns + 1
 
 
 def test_no_alarm_for_a_shift_below_the_margin_at_a_million_rows() -> None:
@@ -122,7 +122,7 @@ def test_the_distance_of_numbers_is_that_of_kolmogorov_and_smirnov() -> None:
     both = np.unique(np.concatenate([holdout, traffic]))
     largest = max(abs((holdout <= value).mean() - (traffic <= value).mean()) for value in both)
     missing = pa.array([*traffic.tolist(), None, float("nan")])
-    (distance, nulls, new), _ = ask(case_of({"x": holdout}, {"x": missing}))
+    (distance, nulls, new, _), _ = ask(case_of({"x": holdout}, {"x": missing}))
 
     assert distance.observed == pytest.approx(largest, abs=1e-12)
     assert nulls.observed == pytest.approx(2 / 402)
@@ -188,3 +188,59 @@ def test_rows_of_one_user_count_as_few() -> None:
 
     assert [finding.decided.n_eff for finding in (plain, by_user, weighed) if finding.decided] == [1000, 50, 500]
     assert (plain.verdict, by_user.verdict) == (Verdict.PASS, Verdict.INCONCLUSIVE)
+
+
+def test_a_slice_of_the_traffic_that_the_holdout_lacks_is_uncovered() -> None:
+    """From 1 % of the traffic on, and below ten rows of the holdout; a smaller one, and one with rows, is not."""
+    holdout = {"country": ["AT"] * 900 + ["DE"] * 91 + ["LU"] * 9, "age": [30, 60] * 500}
+    traffic = {"country": ["AT"] * 860 + ["DE"] * 100 + ["LU"] * 20 + ["CH"] * 12 + ["BE"] * 8, "age": [30, 60] * 500}
+    slices = ["country", {"name": "old", "where": {"age": {"gt": 50}}}, {"cross": ["country", "old"]}]
+    case = case_of(holdout, traffic, specs={"holdout": {"slices": slices}})
+    findings, (_, mix) = ask(case, ["uncovered_slices <= 0"])
+    wider, _ = ask(case, ["uncovered_slices <= 0"], min_share=0.1)
+
+    assert [(finding.slice, finding.verdict, finding.code) for finding in findings[:2]] == [
+        ({"country": name}, Verdict.INCONCLUSIVE, "uncovered") for name in ("LU", "CH")
+    ]
+    assert findings[0].reason == (
+        "uncovered_slices on country=LU: 2 % of traffic, and 9 rows of holdout, where 10 are needed (20 rows)"
+    )
+    assert [(finding.verdict, finding.observed, finding.rows) for finding in wider] == [(Verdict.PASS, 0.0, 6)]
+    assert [point[:3] for point in mix.points if point[0] == "country=LU"] == [("country=LU", 9, 20)]
+
+
+def test_slices_are_told_in_the_traffic_by_its_own_columns() -> None:
+    """Quantiles have the edges of the holdout; what the traffic lacks leaves coverage undecided; without slices all rows are one."""
+    draw = np.random.default_rng(2)
+    holdout = {"age": draw.integers(20, 80, 1000), "country": ["AT"] * 1000}
+    traffic = {"age": draw.integers(50, 80, 1000), "land": ["AT"] * 1000}
+    quantiles = [{"column": "age", "quantiles": 2}]
+    (covered,), (_, mix) = ask(
+        case_of(holdout, traffic, specs={"holdout": {"slices": quantiles}}), ["uncovered_slices <= 0"]
+    )
+    named = {"holdout": {"slices": ["country"]}, "traffic": {"slices": [{"column": "land", "name": "country"}]}}
+    (renamed,), _ = ask(case_of(holdout, traffic, specs=named), ["uncovered_slices <= 0"])
+    (lacking,), _ = ask(case_of(holdout, traffic, specs={"holdout": named["holdout"]}), ["uncovered_slices <= 0"])
+    (whole,), _ = ask(case_of(holdout, traffic), ["uncovered_slices <= 0"])
+
+    edge = np.sort(holdout["age"])[500]
+    assert {point[0]: point[4] for point in mix.points} == pytest.approx(
+        {f"age=[{edge},inf)": (traffic["age"] >= edge).mean(), f"age=(-inf,{edge})": (traffic["age"] < edge).mean()}
+    )
+    assert [finding.verdict for finding in (covered, renamed, whole)] == [Verdict.PASS] * 3
+    assert (lacking.verdict, lacking.code) == (Verdict.INCONCLUSIVE, "uncovered")
+    assert "traffic has no column 'country'" in lacking.reason
+
+
+def test_the_contract_is_held_against_the_traffic() -> None:
+    """Its range, its values; the holdout's own cells do not count, and without a contract nothing is passed."""
+    holdout = {"age": [30, 999], "country": ["AT", "DE"]}
+    traffic = {"age": [30, 17, 500], "country": ["AT", "CH", "CH"]}
+    contract = {"age": FeatureSpec(range=(18, 100)), "country": FeatureSpec(values=("AT", "DE"))}
+    (broken,), exhibits = ask(case_of(holdout, traffic, contract=contract), ["contract_violations <= 0"])
+    (undeclared,), _ = ask(case_of(holdout, traffic), ["contract_violations <= 0"])
+
+    assert (broken.verdict, broken.observed, broken.rows) == (Verdict.FAIL, 4.0, 6)
+    assert "age of traffic is not 18 to 100 in 2 of 3 rows" in broken.reason
+    assert [exhibit.name for exhibit in exhibits][:1] == ["shift/contract"]
+    assert (undeclared.verdict, undeclared.code) == (Verdict.INCONCLUSIVE, "no_contract")

@@ -139,6 +139,24 @@ def test_what_is_lost_is_shown_by_slice(tmp_path: Path) -> None:
     assert "country=BR 100 0 8 2 90" in said
 
 
+def test_features_that_moved_and_the_mix_of_slices_are_drawn(tmp_path: Path) -> None:
+    """With their intervals, where a feature is farthest apart, and both shares of a slice."""
+    moved = ("age", 9000, 0.1441, 0.1045, 0.1598, "up to 50", 0.8006, 0.6565, 0.0, 0.01, 0.0)
+    heads = (
+        "feature", "rows of the traffic", "distance", "at least", "at most", "farthest apart", "share", "share of the traffic",
+        "missing", "missing in the traffic", "new values",
+    )  # fmt: skip
+    mix = ("slice", "rows", "rows of the traffic", "share", "share of the traffic", "difference", "low", "high")
+    said = words(
+        tmp_path,
+        Exhibit("shadow/moved_features", "table", heads, (moved,)),
+        Exhibit("shadow/slice_mix", "table", mix, (("country=LU", 3, 310, 0.0003, 0.031, 0.0307, 0.028, 0.034),)),
+    )
+
+    assert "age up to 50 14.4 % 10.4 % to 16 % 9,000" in said
+    assert "country=LU 0.03 % → 3.1 % +3.07 % +2.8 % to +3.4 % 310" in said
+
+
 def test_many_classes_are_listed_by_flips(tmp_path: Path) -> None:
     """A matrix of a thousand cells says nothing."""
     points = tuple((f"c{one}", f"c{other}", 5 + one) for one in range(13) for other in range(13))

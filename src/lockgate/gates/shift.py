@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from lockgate.config import Share
 from lockgate.errors import guess
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.shift.subjects import OF_FEATURES
+from lockgate.evaluation.shift.subjects import CONTRACT_VIOLATIONS, OF_DATA, OF_FEATURES
 from lockgate.evaluation.shift.words import explained
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+
+if TYPE_CHECKING:
+    from lockgate.evaluation.estimation.estimate import Estimate
+    from lockgate.evaluation.requirements.requirement import Requirement
+    from lockgate.evaluation.shift.comparison import Compared
 
 
 class Shift(Gate):
@@ -22,14 +28,17 @@ class Shift(Gate):
     distance: how far the values of a feature are apart: the largest difference of the shares of rows up to any number
     (Kolmogorov–Smirnov), or in any set of categories (total variation). null_rate_shift: the difference of the shares of
     missing values, whichever way. new_value_rate: the share of the traffic's values that `data` has not, of numbers those beyond its
-    range. Each is of one feature: `on each feature`, or `on feature=age`.
+    range. Each is of one feature: `on each feature`, or `on feature=age`. uncovered_slices: slices of `data` that have `min_share` of the
+    traffic and too few rows in `data` to judge by; they leave it undecided. contract_violations: cells of the
+    traffic that break what `features` of the pipeline, or the candidate's own metadata, say of them.
     """
 
-    subjects: ClassVar[Mapping[str, Subject]] = OF_FEATURES
+    subjects: ClassVar[Mapping[str, Subject]] = {**OF_FEATURES, **OF_DATA}
     default_require: ClassVar[tuple[str, ...]] = (
         "distance <= 0.1 on each feature",
         "null_rate_shift <= 5% on each feature",
         "new_value_rate <= 5% on each feature",
+        "uncovered_slices <= 0",
     )
     judges_candidate: ClassVar[bool] = False
 
@@ -41,6 +50,9 @@ class Shift(Gate):
         min_length=1,
         description="The columns that are compared; by default what the candidate is given, else all that are in both and "
         "have no role.",
+    )
+    min_share: Share = Field(
+        default=0.01, description="Share of the traffic from which on a slice must have rows in `data`."
     )
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
@@ -56,9 +68,9 @@ class Shift(Gate):
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.judging.judge import judge
-        from lockgate.evaluation.pictures.moved_features import moved_features
+        from lockgate.evaluation.pictures.broken_features import broken_features
+        from lockgate.evaluation.shift.charts import moved_features, slice_mix
         from lockgate.evaluation.shift.comparison import compare
-        from lockgate.evaluation.shift.estimates import feature_estimates
         from lockgate.evaluation.shift.features import features
 
         reference, traffic = case.dataset(self.data), case.dataset(self.traffic)
@@ -67,7 +79,24 @@ class Shift(Gate):
         rows = {self.data: compared.reference.rows, self.traffic: compared.traffic.rows}
         yield Context({"rows": rows, **({"not_compared": list(chosen.left_out)} if chosen.left_out else {})})
         requirements = self.requirements_for(case)
-        estimates = [each for name, line in requirements for each in feature_estimates(name, line, compared)]
+        estimates = [each for name, line in requirements for each in self._estimates(name, line, case, compared)]
         for finding in judge(self.title, requirements, estimates, self.subjects):
             yield replace(finding, **explained(finding, self.data, self.traffic))
+            yield from broken_features(self.title, finding.detail.get("offenders", ()))
         yield from moved_features(self.title, compared)
+        yield from slice_mix(self.title, compared)
+
+    def _estimates(self, name: str, line: Requirement, case: Case, compared: Compared) -> Iterator[Estimate]:
+        from lockgate.evaluation.scoring.merge_small_slices import FLOOR_OF_ROWS
+        from lockgate.evaluation.shift.contract import contract_estimate
+        from lockgate.evaluation.shift.estimates import feature_estimates
+        from lockgate.evaluation.shift.slice_mix import coverage_estimates
+
+        if line.subject in OF_FEATURES:
+            return feature_estimates(name, line, compared)
+        if line.subject == CONTRACT_VIOLATIONS.name:
+            return iter((contract_estimate(name, line, case, case.dataset(self.traffic), compared),))
+        return coverage_estimates(
+            name, line, compared.mix, min_share=self.min_share, data=self.data, traffic=self.traffic,
+            min_rows=max(case.dataset(self.data).spec.small_slices.min_rows, FLOOR_OF_ROWS),
+        )  # fmt: skip

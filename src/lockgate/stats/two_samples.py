@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from lockgate.stats.proportions import korn_graubard
+from lockgate.stats.proportions import Interval, korn_graubard
 
 _STEPS = 60  # of a bisection: to the last bit that matters
 
@@ -79,8 +79,7 @@ def share_apart(share: float, n: float, other: float, m: float, *, limit: float,
         ours, theirs = (
             korn_graubard(value * size, size, confidence=1 - 2 * alpha) for value, size in ((share, n), (other, m))
         )
-        below = share - other - math.hypot(share - ours.low, theirs.high - other)
-        above = share - other + math.hypot(ours.high - share, other - theirs.low)
+        below, above = signed_difference(ours, theirs)
         return max(below, -above, 0.0), max(above, -below)
 
     value = abs(share - other)
@@ -93,6 +92,13 @@ def share_apart(share: float, n: float, other: float, m: float, *, limit: float,
         _least_alpha(lambda alpha: ends(alpha)[1] <= limit),
         (high - value) / float(special.ndtri(confidence)),
     )
+
+
+def signed_difference(ours: Interval, theirs: Interval) -> tuple[float, float]:
+    """(low, high) of the difference of two independent estimates, from the interval of each. Source: Zou & Donner 2008."""
+    difference = ours.value - theirs.value
+    below = math.hypot(ours.value - ours.low, theirs.high - theirs.value)
+    return difference - below, difference + math.hypot(ours.high - ours.value, theirs.value - theirs.low)
 
 
 def _least_alpha(holds: Callable[[float], bool]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,16 @@ import pyarrow as pa
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
+from lockgate.data.slices.slice import Slice, resolved
 from lockgate.data.untyped import Misfit
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.column import Column
 from lockgate.evaluation.scoring.group_columns import Codes
 from lockgate.evaluation.scoring.label_columns import Numbers
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shift.counts import CategoryCounts, Counts, Missing, NumberCounts
 from lockgate.evaluation.shift.features import Feature
+from lockgate.evaluation.shift.slice_mix import SliceMix, grouped, slice_columns, slice_mix, slices_of_traffic
 from lockgate.stats.effective_size import carriers, effective_number
 
 if TYPE_CHECKING:
@@ -26,11 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sample:
-    """The rows of one data set. weights: (n,) or None. clusters: (n,) numbers from 0, or None: rows of one go together."""
+    """The rows of one data set. weights: (n,) or None. clusters: (n,) numbers from 0, or None: rows of one go together. groups: the
+    rows by their slices."""
 
     rows: int
     weights: Array | None
     clusters: Array | None
+    groups: Scored
 
     def effective(self, missing: Missing) -> float:
         """Independent rows of one weight that know a share as well as those that have a value.
@@ -58,10 +64,16 @@ class Compared:
     traffic: Sample
     features: tuple[Feature, ...]
     counts: Mapping[str, Counts]
+    unassigned: Mapping[str, str]
 
     def sizes(self, counts: Counts) -> tuple[float, float]:
         """Effective rows with a value, of the reference and of the traffic."""
         return self.reference.effective(counts.missing[0]), self.traffic.effective(counts.missing[1])
+
+    @cached_property
+    def mix(self) -> SliceMix:
+        weights = self.reference.weights, self.traffic.weights
+        return slice_mix(self.reference.groups, self.traffic.groups, weights, self.unassigned)
 
 
 def compare(reference: Dataset, traffic: Dataset, features: Sequence[Feature]) -> Compared:
@@ -71,36 +83,50 @@ def compare(reference: Dataset, traffic: Dataset, features: Sequence[Feature]) -
         for feature in features
         if feature.kind is not None
     }
-    ours = _read(reference, 0, features, counts)
+    slices = resolved(reference.slices)
+    ours, labels = _read(reference, 0, features, counts, slices)
     for each in counts.values():
         each.close()
-    return Compared(ours, _read(traffic, 1, features, counts), tuple(features), counts)
+    of_traffic, unassigned = slices_of_traffic(slices, labels, traffic)
+    theirs, _ = _read(traffic, 1, features, counts, of_traffic)
+    return Compared(ours, theirs, tuple(features), counts, unassigned)
 
 
-def _read(dataset: Dataset, side: int, features: Sequence[Feature], counts: Mapping[str, Counts]) -> Sample:
-    """Count the features of one data set. side: 0 of the reference, 1 of the traffic."""
-    spec, rows = dataset.spec, 0
-    columns: dict[str, Column] = {}
-    if spec.weight is not None:
-        columns["weight"] = Numbers(
-            dataset, spec.weight, "weight", floor=0.0, most=1e150, remedy="weights are numbers from 0 on"
-        )
-    if spec.cluster is not None:
-        remedy = "give each row that belongs to no other a cluster of its own"
-        columns["cluster"] = Codes(dataset, spec.cluster, "cluster", remedy=remedy)
-    needed = [feature.sources[side].source for feature in features if feature.name in counts]
+def _read(
+    dataset: Dataset, side: int, features: Sequence[Feature], counts: Mapping[str, Counts], slices: Sequence[Slice]
+) -> tuple[Sample, dict[str, pa.DictionaryArray]]:
+    """Count the features of one data set, and label its rows. side: 0 of the reference, 1 of the traffic."""
+    rows, roles = 0, _roles(dataset)
+    columns = roles | slice_columns(dataset, slices)
+    dataset.need({name: column.purpose for column in columns.values() for name in column.needs})
+    compared = [feature for feature in features if feature.name in counts]
+    needed = [feature.sources[side].source for feature in compared]
     names = list(dict.fromkeys([*needed, *(name for column in columns.values() for name in column.needs)]))
     for batch in map(dataset.typed, dataset.batches(names)) if names else ():
         for column in columns.values():
             column.add(batch, rows)
-        weights = None if spec.weight is None else arrays.to_floats(arrays.plain(batch.column(spec.weight)))
-        for feature in features:
-            if feature.name in counts:
-                values = _values(dataset, feature, side, batch)
-                counts[feature.name].add(values, weights, keep=bool(columns))
+        weights = None if "weight" not in roles else arrays.to_floats(arrays.plain(batch.column(dataset.spec.weight)))
+        for feature in compared:
+            counts[feature.name].add(_values(dataset, feature, side, batch), weights, keep=bool(roles))
         rows += batch.num_rows
-    done = {name: arrays.to_numpy(arrays.whole(column.done())) for name, column in columns.items()}
-    return Sample(rows if names else dataset.count(), done.get("weight"), done.get("cluster"))
+    done = {name: column.done() for name, column in columns.items()}
+    weight, cluster = (
+        arrays.to_numpy(arrays.whole(done.pop(name))) if name in done else None for name in ("weight", "cluster")
+    )
+    rows = rows if names else dataset.count()
+    return Sample(rows, weight, cluster, grouped(rows, slices, done)), done
+
+
+def _roles(dataset: Dataset) -> dict[str, Column]:
+    """What says how much each row weighs, and which go together."""
+    columns: dict[str, Column] = {}
+    if dataset.spec.weight is not None:
+        remedy = "weights are numbers from 0 on"
+        columns["weight"] = Numbers(dataset, dataset.spec.weight, "weight", floor=0.0, most=1e150, remedy=remedy)
+    if dataset.spec.cluster is not None:
+        remedy = "give each row that belongs to no other a cluster of its own"
+        columns["cluster"] = Codes(dataset, dataset.spec.cluster, "cluster", remedy=remedy)
+    return columns
 
 
 def _values(dataset: Dataset, feature: Feature, side: int, batch: pa.RecordBatch) -> pa.Array:

@@ -10,4 +10,23 @@ NULL_RATE_SHIFT = Subject(
     "null_rate_shift", "lower", bounds=(0, 1), needs=("no champion",), each=FEATURE, proportion=False
 )
 NEW_VALUE_RATE = Subject("new_value_rate", "lower", bounds=(0, 1), needs=("no champion",), each=FEATURE)
+UNCOVERED_SLICES = Subject(
+    "uncovered_slices",
+    "lower",
+    counted=True,
+    unit="slices",
+    bounds=(0, None),
+    needs=("no champion",),
+    counted_in="slices",
+)
+CONTRACT_VIOLATIONS = Subject(
+    "contract_violations",
+    "lower",
+    counted=True,
+    unit="cells",
+    bounds=(0, None),
+    needs=("no champion",),
+    counted_in="cells",
+)
 OF_FEATURES = by_name(DISTANCE, NULL_RATE_SHIFT, NEW_VALUE_RATE)
+OF_DATA = by_name(UNCOVERED_SLICES, CONTRACT_VIOLATIONS)

@@ -9,12 +9,15 @@ from lockgate.evidence.finding import Finding, Verdict
 _REMEDIES = {
     "distance": "draw {data} anew, from rows like those of {traffic}, or weigh it so; or allow more",
     "null_rate_shift": "find out why values are missing in one of the two, or draw {data} anew; or allow more",
+    "contract_violations": "mend what writes these values to {traffic}, or the contract, features:",
     "new_value_rate": "add rows with such values to {data}, or allow more",
 }
 _MEND = {
+    "no_contract": "write features: into the pipeline",
     "too_many_values": "name the columns that are to be compared: columns: [...]",
     "not_compared": "name the columns that are to be compared: columns: [...]",
     "no_column": "name the columns that are to be compared: columns: [...]",
+    "uncovered": "add rows of this slice to {data}, or cut slices by what both data have",
 }
 
 
@@ -22,7 +25,7 @@ def explained(finding: Finding, data: str, traffic: str) -> dict[str, Any]:
     """The reason and remedy of a finding. data, traffic: names of the two data sets."""
     remedy = finding.remedy
     if finding.code in _MEND:
-        remedy = _MEND[finding.code]
+        remedy = _MEND[finding.code].format(data=data)
     elif finding.verdict is Verdict.FAIL:
         remedy = _REMEDIES[finding.subject].format(data=data, traffic=traffic)
     words = "" if finding.verdict is Verdict.PASS else _where(finding, data, traffic)
@@ -32,6 +35,8 @@ def explained(finding: Finding, data: str, traffic: str) -> dict[str, Any]:
 def _where(finding: Finding, data: str, traffic: str) -> str:
     """`; 31.2 % of traffic are up to 38, 11.4 % of holdout`."""
     detail = finding.detail
+    if detail.get("found"):
+        return f": {'; '.join(map(str, detail['found']))}"
     if finding.observed is None or not detail.get("where"):
         return ""
     if "traffic_share" not in detail:

@@ -206,6 +206,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "ServingPython.python": either,
     "ServingAnswer.server": either,
     **{f"Shift.{key}": either for key in ("traffic", "columns")},
+    "Shift.min_share": higher,
     **{f"Command.{key}": either for key in ("run", "findings", "data", "labels", "files", "env")},
     "Command.timeout": neutral,  # one that is over is an error
     "Command.trusted": order(False, True),  # noqa: FBT003

@@ -98,6 +98,34 @@ def lost_and_gained(source: Source) -> Iterator[Figure]:
         yield Table("Flips of each slice, by what both decide", head, tuple(rows[:_MOST_ROWS]))
 
 
+def moved_features(source: Source) -> Iterator[Figure]:
+    """How far each feature surely moved between two data sets, and where."""
+    entries = [
+        (str(name), int(rows), str(where), float(value), float(low), float(high))
+        for name, rows, value, low, high, where, *_ in source.exhibit.points
+    ]
+    if entries:
+        yield from _by_slice("Moved features", "farthest apart", "distance", entries)
+        yield from table(source)
+
+
+def slice_mix(source: Source) -> Iterator[Figure]:
+    """By how much the share of each slice differs in the traffic."""
+    entries = [
+        (
+            str(name),
+            int(rows),
+            f"{_unsigned(float(ours))} → {_unsigned(float(theirs))}",
+            float(value),
+            float(low),
+            float(high),
+        )
+        for name, _, rows, ours, theirs, value, low, high in source.exhibit.points
+    ]
+    if entries:
+        yield from _by_slice("Slice mix", "holdout → traffic", "difference of shares", entries, zero="same share")
+
+
 def signature_changes(source: Source) -> Iterator[Figure]:
     """The signature as a diff: what breaks callers first."""
     rows, tones = [], []

@@ -41,6 +41,8 @@ _NAMED: Mapping[str, Drawing] = {
     "lost_and_gained": decision_figures.lost_and_gained,
     "flip_examples": decision_figures.table,
     "distances": decision_figures.table,
+    "moved_features": decision_figures.moved_features,
+    "slice_mix": decision_figures.slice_mix,
     "confusions": confusions,
     "roc": curve_charts.ranks,
     "precision_recall": curve_charts.ranks,
