@@ -151,7 +151,8 @@ class Case:
     gate writes there stays. datasets: the names of the data, in order. input_plan(contender, data): what the model is
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. altered(name,
-    alteration, with_champion): likewise, of rows that were altered. Each of these four is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    alteration, with_champion): likewise, of rows that were altered. Each of these, and `champion_twice`, is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    champion_twice(name, requests): two more answers of the champion to some of the requests, as if two models had given them.
     permuted(name, permutations): the candidate's answers with each column permuted that only it is given; made at each call.
     look_up(reference): the same with whether it exists; it may ask over the network, once of each.
     packages(contender, serving, python): those where it serves. golden(name): role → its golden rows, of data with recorded scores, or beside the model.
@@ -178,6 +179,7 @@ class Case:
         "list of the packages that serve"
     )
     altered: Callable[[str, Alteration, bool], Scored] = lambda *_: _absent("model to answer altered rows")
+    champion_twice: Callable[[str, int], Scored] = lambda *_: _absent("champion to ask twice")
     permuted: Callable[[str, int], PermutedColumns] = lambda *_: _absent("model to ask for rows with a permuted column")
     golden: Callable[[str | None], Mapping[str, GoldenRows]] = lambda _: _absent("model to ask for golden rows")
     row_functions: Callable[[], Mapping[str, str]] = dict
@@ -189,7 +191,7 @@ class Case:
     recorded: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        for name in ("dataset", "scored", "replayed", "altered"):
+        for name in ("dataset", "scored", "replayed", "altered", "champion_twice"):
             object.__setattr__(self, name, once(getattr(self, name)))
         for name in ("scored", "replayed"):
             object.__setattr__(self, name, self._noting_recorded(getattr(self, name)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SmallSlices
@@ -37,12 +38,51 @@ def evaluate(
     threshold: Mapping[str, float | None],
     small: SmallSlices,
     counted: Sequence[Estimate] = (),
+    samples: Mapping[str, Scored] | None = None,
 ) -> tuple[Finding, ...]:
     """Findings of all requirements, in their order, then that of slices; a gap has one finding.
 
     gate: its name in the evidence. threshold: of each role's scores. counted: estimates of requirements on no metric, to be
-    judged with the rest. A cell that a requirement names is judged on its own rows, pooled or not.
+    judged with the rest. samples: requirement → the rows that it is measured on, where these are some of all. A cell that a
+    requirement names is judged on its own rows, pooled or not.
     """
+    samples = samples or {}
+    elsewhere = {estimate.requirement for estimate in counted}
+    on_rows: dict[int, tuple[Scored, list[tuple[str, Requirement]]]] = {}
+    for name, line in requirements:
+        rows = samples.get(name, scored)
+        if name not in elsewhere:
+            on_rows.setdefault(id(rows), (rows, []))[1].append((name, line))
+    measured = [_measure(rows, lines, metrics, threshold=threshold, small=small) for rows, lines in on_rows.values()]
+    slice_gaps = {name: gap for part in measured for name, gap in part.gaps.items()}
+    pools = {estimate.requirement: part.pools for part in measured for estimate in part.estimates}
+    order = {name: index for index, (name, _) in enumerate(requirements)}
+    everything = sorted(
+        [*(estimate for part in measured for estimate in part.estimates), *counted],
+        key=lambda estimate: order[estimate.requirement],
+    )
+    return tuple(
+        _reworded(finding, slice_gaps.get(finding.requirement), pools.get(finding.requirement, ()))
+        for finding in judge(gate, requirements, everything, subjects, small=small)
+    )
+
+
+class _Measured(NamedTuple):
+    """The estimates of some requirements on the same rows. gaps: of those that compare slices."""
+
+    estimates: list[Estimate]
+    gaps: dict[str, SliceGap]
+    pools: Sequence[Pool]
+
+
+def _measure(
+    scored: Scored,
+    requirements: NamedRequirements,
+    metrics: Mapping[str, Metric],
+    *,
+    threshold: Mapping[str, float | None],
+    small: SmallSlices,
+) -> _Measured:
     whole, pools = pool_small_slices(scored, small)
 
     def estimates(rows: Scored, subset: NamedRequirements) -> list[Estimate]:
@@ -56,7 +96,7 @@ def evaluate(
         slices = sum(_judged(two_sided, _slice(two_sided, line.gap or "")).values())
         of_gaps += slice_requirements(name, line, slices=slices)
         of_champion += champion_requirements(name, line, slices=slices)
-    elsewhere = {name for name, _ in (*gaps, *cells)} | {estimate.requirement for estimate in counted}
+    elsewhere = {name for name, _ in (*gaps, *cells)}
     others = [(name, line) for name, line in requirements if name not in elsewhere]
     # One call where the slices are the same, so that what one requirement measures on a slice serves the next.
     if two_sided is whole:
@@ -69,15 +109,8 @@ def evaluate(
         measured += estimate(two_sided.exchanged(), of_champion, exchanged, threshold=turned)
     plain = [_with_slice_name(estimate, whole, pools) for estimate in measured if estimate.requirement in dict(others)]
     slice_gaps = {name: _slice_gap(name, line, measured, two_sided, small) for name, line in gaps}
-    order = {name: index for index, (name, _) in enumerate(requirements)}
-    everything = sorted(
-        [*plain, *estimates(scored, cells), *(gap.estimate for gap in slice_gaps.values()), *counted],
-        key=lambda estimate: order[estimate.requirement],
-    )
-    return tuple(
-        _reworded(finding, slice_gaps.get(finding.requirement), pools)
-        for finding in judge(gate, requirements, everything, subjects, small=small)
-    )
+    own = [*plain, *estimates(scored, cells), *(gap.estimate for gap in slice_gaps.values())]
+    return _Measured(own, slice_gaps, pools)
 
 
 def _with_slice_name(estimate: Estimate, scored: Scored, pools: Sequence[Pool]) -> Estimate:

@@ -269,6 +269,10 @@ class Gate(Config):
         """The gate as it stands in a pipeline that declares `features`. schema: the file that `features_from` names."""
         return self
 
+    def known_after_a_run(self, line: Requirement) -> bool:
+        """Whether only a run says how much a line on rows varies, so that `gate plan` does not foretell it."""
+        return False
+
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What this gate cannot accept in its pipeline: (path below the gate, sentence). Read and open nothing here."""
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -16,12 +16,17 @@ from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
+from lockgate.evaluation.shadow.noise import RAISED_BY_NOISE, noise_sentence
 from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evaluation.shadow.shifts import SHIFTS
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.evaluation.shadow.self_comparison import SelfComparison
+    from lockgate.evidence.evidence import GateResult
+    from lockgate.evidence.exhibit import Exhibit
 
 
 _COUNTED = (
@@ -51,6 +56,7 @@ class Shadow(Gate):
     the distance of the two distributions, in standard deviations of the champion's. null_rate: the share of requests without an answer;
     new_values: requests that the candidate answers with a class that the champion never does. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
     sent again. new_errors: those among them that the champion answers.
+    a_a: flips, losses, gains, p99_abs_difference and within are then of so many requests, beyond those of the champion against itself.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
@@ -62,8 +68,16 @@ class Shadow(Gate):
 
     gate: Literal["shadow"] = "shadow"
     data: str = Field(description="Name of the data that holds the recorded requests.")
+    a_a: int | None = Field(
+        default=None,
+        ge=100,
+        description="Number of requests about which the champion is asked twice more: lines on flips and on differences of single "
+        "requests are then judged by what goes beyond the champion's own noise on these.",
+    )
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if self.a_a is not None and not any(line.subject in RAISED_BY_NOISE for line in self.lines):
+            yield ("a_a",), f"no line is on what noise adds to: {', '.join(RAISED_BY_NOISE)}; leave a_a out"
         if pipeline.task != "multiclass":
             return
         for number, line in enumerate(self.lines):
@@ -80,12 +94,19 @@ class Shadow(Gate):
             elif unknown := unknown_class(line, class_text(name), pipeline.classes):
                 yield ("require", number), unknown
 
+    def known_after_a_run(self, line: Requirement) -> bool:
+        return self.a_a is not None and line.subject in RAISED_BY_NOISE
+
+    def measured_otherwise(self, stored: GateResult) -> str | None:
+        before = (stored.context.get("noise") or {}).get("a_a")
+        judged = {finding.subject.partition("(")[0] for finding in stored.findings}
+        if before == self.a_a or judged.isdisjoint(RAISED_BY_NOISE):
+            return None
+        was, now = ("no a_a" if requests is None else f"a_a: {requests:,}" for requests in (before, self.a_a))
+        return f"the run asked with {was}, and the policy has {now}"
+
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
-        from lockgate.evaluation.pictures.answer_distances import answer_distances
-        from lockgate.evaluation.pictures.decisions import flips
-        from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
-        from lockgate.evaluation.pictures.distributions import differences
         from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
         from lockgate.evaluation.threshold_range import thresholds_outside
 
@@ -100,17 +121,50 @@ class Shadow(Gate):
         if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
             yield Context({"threshold_outside": outside})
         counts = [self._count(scored, name, line) for name, line in requirements if self.subjects[line.subject].counted]
-        yield from evaluate(
-            self.title, without_labels(scored), requirements, line_metrics(scored, lines, task=case.task, threshold=threshold),
-            self.subjects, threshold={}, small=case.dataset(self.data).spec.small_slices, counted=counts,
+        beside = self._beside_noise(case, scored, lines, threshold)
+        plain = [line for line in lines if beside is None or line.subject not in RAISED_BY_NOISE]
+        metrics = line_metrics(scored, plain, task=case.task, threshold=threshold)
+        notes: list[str] = []
+        samples: dict[str, Scored] = {}
+        if beside is not None:
+            entry = {**beside.entry, "a_a": self.a_a}
+            yield Context({"noise": entry})
+            notes.append(noise_sentence(entry))
+            metrics |= beside.metrics
+            sample = without_labels(beside.sample)
+            samples = {name: sample for name, line in requirements if line.subject in RAISED_BY_NOISE}
+        findings = evaluate(
+            self.title, without_labels(scored), requirements, metrics, self.subjects, threshold={},
+            small=case.dataset(self.data).spec.small_slices, counted=counts, samples=samples,
         )  # fmt: skip
+        yield from (_of_sample(finding) if finding.requirement in samples else finding for finding in findings)
+        for exhibit in self._pictures(case, scored, threshold):
+            if exhibit.name == f"{self.title}/flips":
+                notes += blind_lines(lines, positive_rate(exhibit.points))
+            yield exhibit
+        if notes:
+            yield Context({"notes": notes})
+
+    def _beside_noise(
+        self, case: Case, scored: Scored, lines: list[Requirement], threshold: Mapping[str, float | None]
+    ) -> SelfComparison | None:
+        """What lines are measured by that noise adds to; None where the champion is not asked twice."""
+        from lockgate.evaluation.shadow.self_comparison import compare_with_itself
+
+        raised = [line for line in lines if line.subject in RAISED_BY_NOISE]
+        if self.a_a is None or not raised:
+            return None
+        twice = case.champion_twice(self.data, self.a_a)
+        return compare_with_itself(scored, twice, raised, task=case.task, threshold=threshold)
+
+    def _pictures(self, case: Case, scored: Scored, threshold: Mapping[str, float | None]) -> Iterator[Exhibit]:
+        from lockgate.evaluation.pictures.answer_distances import answer_distances
+        from lockgate.evaluation.pictures.decisions import flips
+        from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
+        from lockgate.evaluation.pictures.distributions import differences
+
         if case.task in ("binary", "multiclass"):
-            for exhibit in flips(self.title, scored, threshold):
-                if exhibit.name == f"{self.title}/flips" and (
-                    blind := [*blind_lines(lines, positive_rate(exhibit.points))]
-                ):
-                    yield Context({"notes": blind})
-                yield exhibit
+            yield from flips(self.title, scored, threshold)
             yield from lost_and_gained(self.title, scored, threshold)
             yield from flip_examples(self.title, scored, threshold)
         else:
@@ -136,3 +190,10 @@ class Shadow(Gate):
             return counted(name, line, value=int((failed & ~champion_failed).sum()) + more, units=scored.rows)
         before = None if champion_failed is None else float(champion_failed.sum() + once.get("champion", 0))
         return counted(name, line, value=int(failed.sum()) + more, units=scored.rows, champion=before)
+
+
+def _of_sample(finding: Finding) -> Finding:
+    """The finding with where more requests come from, if more would help."""
+    if finding.verdict is not Verdict.INCONCLUSIVE or not finding.remedy:
+        return finding
+    return replace(finding, remedy=f"{finding.remedy}; a_a says about how many the champion is asked twice")

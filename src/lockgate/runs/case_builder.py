@@ -28,6 +28,7 @@ from lockgate.references.existence import look_up
 from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.answers.altered_answers import altered_answers
+from lockgate.runs.answers.champion_twice import champion_twice
 from lockgate.runs.answers.permuted_answers import permuted_answers
 from lockgate.runs.answers.scored_files import ScoredFiles
 from lockgate.runs.circumstances import input_digests
@@ -160,6 +161,7 @@ class CaseBuilder:
             scored=lambda name: self._with_origin(name, as_recorded(self, name, self.score(name))),
             replayed=lambda name: self._with_origin(name, self.score(name, replayed=True)),
             altered=partial(altered_answers, self),
+            champion_twice=partial(champion_twice, self),
             permuted=partial(permuted_answers, self),
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows

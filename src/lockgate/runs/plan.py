@@ -222,7 +222,10 @@ class _Plan:
         if data is None or not gate.by_group:
             return {}
         small = self.pipeline.data[data].small_slices
-        planned = [pair for pair in requirements if pair[1].subject in {*planned_metrics(()), *BY_NAME}]
+        subjects = {*planned_metrics(()), *BY_NAME}
+        planned = [
+            (name, line) for name, line in requirements if line.subject in subjects and not gate.known_after_a_run(line)
+        ]
         absolute = [(name, as_absolute(slice_value_requirement(line) if line.gap else line)) for name, line in planned]
         gaps = [requirement.gap for _, requirement in planned if requirement.gap]
         counts = planned_estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)

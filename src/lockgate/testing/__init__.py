@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
@@ -26,6 +27,7 @@ from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.shadow.self_comparison import ROW, sampled_requests
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate, gate_class
@@ -59,6 +61,7 @@ def run_gate(
     time: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
     altered: Mapping[str, Mapping[str, str]] | None = None,
+    champion_twice: tuple[str, str] | None = None,
     not_in: Any = None,
     max_seen: float | None = None,
     **fields: Any,
@@ -72,7 +75,8 @@ def run_gate(
     those of the label. query: the column that says which rows of a ranking belong to one query. time: the
     one that says when rows were recorded, for `after_training`. altered: for gate behaviour, how
     rows are altered → {candidate: column, champion: column} of the scores of the altered rows, or of their classes, as
-    {"swap=sex": {"candidate": "swapped"}}. not_in, max_seen: as of data in a pipeline; a table of the rows that the candidate was
+    {"swap=sex": {"candidate": "swapped"}}. champion_twice: for `a_a` of gate shadow, the columns of the champion's two further
+    scores of each row. not_in, max_seen: as of data in a pipeline; a table of the rows that the candidate was
     trained on, which are recognised by all its columns but those with a role here. fields: of the gate. For a gate that replays requests, or alters rows, a missing
     score is one that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
@@ -91,7 +95,9 @@ def run_gate(
     _refuse(pipeline)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         training = None if not_in is None else TableDataset(_arrow(not_in), DatasetSpec(path=_TRAINING))
-        return _TableRun(pipeline, arrow, threshold, _needs_scores(gate), Path(scratch), answers, training).run()
+        return _TableRun(
+            pipeline, arrow, threshold, _needs_scores(gate), Path(scratch), answers, training, champion_twice
+        ).run()
 
 
 def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
@@ -185,6 +191,7 @@ class _TableRun:
     folder: Path
     altered: Mapping[Alteration, Mapping[str, str]]
     training: TableDataset | None
+    champion_twice: tuple[str, str] | None
 
     @cached_property
     def dataset(self) -> TableDataset:
@@ -238,6 +245,7 @@ class _TableRun:
             notes=lambda: tuple(note for table in scored for note in _copied(table)),
             replayed=lambda _: self._replayed(),
             altered=lambda _, alteration, with_champion: self._altered(alteration, score("").classes),
+            champion_twice=lambda _, requests: self._twice(requests, score("").classes),
             sample=_no_model,
             threshold=lambda _: self.threshold,
         )
@@ -272,15 +280,31 @@ class _TableRun:
             )
         columns = {f"candidate:{ALTERED}": from_numpy(np.ones(self.rows.num_rows))}
         for role, name in self.altered[alteration].items():
-            if name not in self.rows.column_names:
-                raise UsageError(f"the table has no column {name!r}; it has {', '.join(self.rows.column_names)}")
-            column = whole(self.rows.column(name))
-            if classes:
-                indices = class_indices(column, classes)
-                columns[role] = from_numpy(np.where(indices < 0, np.nan, indices))
-            else:
-                columns[role] = from_numpy(to_floats(column))
+            columns[role] = from_numpy(self._numbers(name, classes))
         return Scored(columns.get, rows=self.rows.num_rows, sha256=lambda: "", slices=())
+
+    def _twice(self, requests: int, classes: tuple[str, ...]) -> Scored:
+        """The champion's two further scores of some rows, in the place of both models' (`runs.answers.champion_twice`)."""
+        if self.champion_twice is None:
+            raise UsageError(
+                "the table has no two further scores of the champion",
+                remedy="name them: champion_twice=(column, column)",
+            )
+        rows = sampled_requests(self.rows.num_rows, requests, 0)
+        columns = {f"candidate:{ROW}": from_numpy(rows.astype(np.float64))}
+        for role, name in zip(("champion", "candidate"), self.champion_twice, strict=True):
+            columns[role] = from_numpy(self._numbers(name, classes)[rows])
+        return Scored(columns.get, rows=rows.size, sha256=lambda: "", slices=(), classes=classes)
+
+    def _numbers(self, name: str, classes: tuple[str, ...]) -> NDArray[Any]:
+        """(n,) the scores of a column, NaN where there is none; of several classes the place of each. Raises UsageError."""
+        if name not in self.rows.column_names:
+            raise UsageError(f"the table has no column {name!r}; it has {', '.join(self.rows.column_names)}")
+        column = whole(self.rows.column(name))
+        if not classes:
+            return to_floats(column)
+        indices = class_indices(column, classes)
+        return np.where(indices < 0, np.nan, indices)
 
     def _replayed(self) -> Scored:
         """The same, where a missing score is a request that was not answered; of several classes each must be there."""

@@ -26,6 +26,7 @@ from . import (
     gaps,
     honest,
     losses,
+    noise,
     recorded,
     replayed,
     scores,
@@ -43,7 +44,7 @@ def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
     parser.add_argument(
-        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S")
+        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S", "A")
     )
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -68,6 +69,7 @@ def main() -> int:
         "C": (columns.HEADER, columns.grid(sims)),
         "R": (recorded.HEADER, recorded.grid(sims)),
         "S": (replayed.HEADER, replayed.grid(sims)),
+        "A": (noise.HEADER, noise.grid(sims)),
     }
     bars: list[Bar] = []
     rates: dict[str, list[float | None]] = {}

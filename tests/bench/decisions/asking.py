@@ -18,6 +18,7 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
+from lockgate.evaluation.shadow.self_comparison import compare_with_itself
 from lockgate.evidence.finding import Finding
 from lockgate.gates.shadow import Shadow
 
@@ -59,6 +60,14 @@ def ask_replayed(rows: Scored, lines: Sequence[str], *, task: str = "binary") ->
     asked = _asked(lines)
     metrics = line_metrics(rows, [line for _, line in asked], task=task, threshold=_HALF)
     estimates = estimate(without_labels(rows), asked, metrics, threshold={})
+    return judge("shadow", asked, estimates, Shadow.subjects)
+
+
+def ask_beside_noise(rows: Scored, twice: Scored, lines: Sequence[str], *, task: str) -> tuple[Finding, ...]:
+    """The same where the champion was asked twice more. twice: the champion's answers in the place of both models'."""
+    asked = _asked(lines)
+    beside = compare_with_itself(rows, twice, [line for _, line in asked], task=task, threshold=_HALF)
+    estimates = estimate(without_labels(beside.sample), asked, beside.metrics, threshold={})
     return judge("shadow", asked, estimates, Shadow.subjects)
 
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
+from lockgate.evaluation.scoring.dataset_scores import Scorer, score_rows
 from lockgate.evaluation.scoring.replay import answer, replay
 from lockgate.evaluation.scoring.scored_file import batches_of, write_scored
-from lockgate.evaluation.scoring.scored_table import Scored, Scorer, answer_forms, score_rows
+from lockgate.evaluation.scoring.scored_table import Scored, answer_forms
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Model
 

@@ -23,6 +23,7 @@ from lockgate.evaluation.judging.rows_needed import stated_tolerance
 from lockgate.evaluation.leaks.words import failed_remedy, finding_words
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow.noise import excess_words
 from lockgate.evaluation.shadow.shifts import shift_words
 from lockgate.evidence.finding import Claim, Finding, Verdict
 
@@ -164,7 +165,9 @@ class Explanation:
         return f" ({self.detail['hits']:,} of {counted_words(self.detail['among'], self.estimate.counted_in)})"
 
     def _shift(self) -> str:
-        return shift_words(self.detail) if self.estimate.on == "value" and "shift" in self.detail else ""
+        if self.estimate.on != "value":
+            return ""
+        return excess_words(self.detail) + (shift_words(self.detail) if "shift" in self.detail else "")
 
     def _ends(self, low: float | None, high: float | None) -> str:
         """The interval of a contrast, in brackets; an end of a difference says its side where the ends are on two."""

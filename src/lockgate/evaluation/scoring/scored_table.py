@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,20 +23,16 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice, resolved
 from lockgate.data.slices.spec import FIXED_COLUMNS, is_fixed
 from lockgate.data.table_dataset import TableDataset
-from lockgate.errors import DataError, ModelFault
-from lockgate.evaluation.scoring.categories import batches_with_categories
-from lockgate.evaluation.scoring.concurrent_scoring import in_lockstep
+from lockgate.errors import DataError
+from lockgate.evaluation.scoring.dataset_scores import Scorer, score_rows
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_file import ANSWERS, CLASSES, batches_of, write_scored, write_table
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
 
-Scorer = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
 Group = tuple[Slice, tuple[str, ...], Array]
 
 ROLES = ("candidate", "champion")
-_ROWS_OF_ARRAYS = 256  # of 224 × 224 pixels in colour and single precision 150 MB
-_BATCH_CELLS = 1 << 19  # rows × columns: wide data goes to the models in shorter batches
 
 
 def _view(name: str) -> cached_property[Array | None]:
@@ -204,6 +199,27 @@ class Scored:
         view._codes = self._codes | {name: (labels, codes) for name, (_, labels, codes) in groups.items()}
         return view
 
+    def of_rows(self, rows: Array) -> Scored:
+        """Some of the rows, in the order in which they are named. rows: (k,) numbers."""
+        view, places = copy(self), arrays.from_numpy(rows)
+
+        def column(name: str) -> pa.Array | None:
+            values = self._column(name)
+            return None if values is None else values.take(places)
+
+        view.__dict__.pop("ids", None)
+        view._column, view.rows = column, rows.size
+        for name in ("labels", "candidate", "champion", "weights", "clusters", "queries"):
+            values = getattr(self, name)
+            setattr(view, name, None if values is None else values[rows])
+        view._per_row = {key: values[rows] for key, values in self._per_row.items()}
+        view._codes = {
+            declared.name: (labels, codes[rows])
+            for declared in self.slices
+            for labels, codes in [self.codes(declared.name)]
+        }
+        return view
+
     def exchanged(self) -> Scored:
         """The same rows, each model in the other's place."""
         view = copy(self)
@@ -304,88 +320,11 @@ def _check_rows(dataset: Dataset, *, classes: Sequence[str], **how: Any) -> _Che
     return _CheckedRows(rows, columns, dataset.slices, classes, label_values)
 
 
-def score_rows(
-    dataset: Dataset,
-    scorers: Mapping[str, Scorer],
-    rows: int,
-    *,
-    columns: Sequence[str] | None,
-    may_fail: bool,
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, Array]:
-    """What the models answered, by the name of its column: (n,) or (n, classes), NaN where a row may fail and did."""
-    scores: dict[str, Array] = {} if rows else {role: np.zeros(0) for role in scorers}
-    sizes: list[int] = []
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in batches_with_categories(dataset, columns, rows=batch_rows(dataset, columns)):
-            sizes.append(batch.num_rows)
-            yield batch
-
-    done = 0
-    if rows and scorers:
-        with closing(in_lockstep(batches(), scorers)) as answers:
-            for number, answer in enumerate(answers):
-                if done + sizes[number] > rows:
-                    break
-                for name, values in _columns(answer):
-                    if name not in scores:
-                        scores[name] = np.full((rows, *values.shape[1:]), np.nan)
-                    scores[name][done : done + sizes[number]] = _checked_scores(
-                        name, values, sizes[number], done, may_fail=may_fail or name not in scorers
-                    )
-                done += sizes[number]
-                if progress is not None:
-                    progress(done, rows)
-        if done != rows or done != sum(sizes):
-            raise DataError(
-                f"data {dataset.name!r}: {dataset.redacted_path} changed while it was read",
-                remedy="run again when nobody writes to it",
-            )
-    return scores
-
-
-def batch_rows(dataset: Dataset, columns: Sequence[str] | None) -> int:
-    """How many rows of these columns are read at a time; few where cells may be images or other arrays."""
-    kinds = [dataset.schema.field(name).type for name in dataset.columns if columns is None or name in columns]
-    if any(arrays.is_array(kind) for kind in kinds):
-        return _ROWS_OF_ARRAYS
-    return min(65_536, max(1_024, _BATCH_CELLS // max(1, len(dataset.columns if columns is None else columns))))
-
-
 def _column(scores: Array, *, whole: bool) -> pa.Array:
     """Scores as a column of the table. whole: they are indices of classes."""
     if scores.ndim == 2:
         return arrays.from_matrix(scores)
     return arrays.from_numpy(scores.astype(np.int32) if whole else scores)
-
-
-def _columns(answers: Mapping[str, Array | Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:
-    """(column of the scored table, its values) of what the models answered."""
-    for role, answer in answers.items():
-        if isinstance(answer, Mapping):
-            yield from ((f"{role}:{name}" if name else role, values) for name, values in answer.items())
-        else:
-            yield role, answer
-
-
-def _checked_scores(role: str, scores: Array, rows: int, before: int, *, may_fail: bool) -> Array:
-    if scores.shape[:1] != (rows,):
-        raise ModelFault(
-            f"the {role} answered {scores.shape[0] if scores.ndim else 0:,} scores for {rows:,} rows",
-            remedy="a model gives one answer for each row, in order",
-        )
-    broken: Array = ~np.isfinite(scores)
-    if not broken.any():
-        return scores
-    if may_fail:
-        return np.where(broken, np.nan, scores)
-    broken = np.asarray(broken.reshape(rows, -1).any(axis=1))
-    raise ModelFault(
-        f"the {role}'s scores are NaN or infinite in {int(broken.sum()):,} of rows {before + 1:,} to {before + rows:,}, "
-        f"first in row {before + int(broken.argmax()) + 1:,}",
-        remedy="look at the model's answer for that row; a missing feature is the usual cause",
-    )
 
 
 def answer_forms(readers: Mapping[str, AnswerReader]) -> dict[str, str]:

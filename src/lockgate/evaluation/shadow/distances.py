@@ -22,14 +22,13 @@ from lockgate.evaluation.uncertainty.metric_value import Array, Bools, Floats, M
 from lockgate.evaluation.uncertainty.significance import own
 from lockgate.hashing import number
 from lockgate.stats.effective_size import Weighing, effective_rows
-from lockgate.stats.influence import Spread, dot, spread
+from lockgate.stats.influence import dot, spread
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 PERCENTILE = 0.99
 METHOD = "order statistics of differences"
 _SHARE = Metric("within", "logit", bounds=UNIT)
 _DISTANCE = Metric("wasserstein", "skew")
-_NO_SPREAD = Spread(0.0, 0.0, 0.0, 0)
 
 Measure: TypeAlias = "Callable[[Floats, Floats, Bools, Floats | None], MetricValue]"
 """(candidate's answers, champion's, whether both answered, weights) → value and influence of each row; raises Undefined."""
@@ -198,16 +197,17 @@ def _share_test(measured: Differences, inside: Bools, clusters: Array | None, co
     """Of the claims that more, and that less, than 99 % of requests are inside."""
     answered, weights = measured.answered, measured.weights
     share = ratio_of(inside & answered, answered, weights, among="requests answered by both")
-    summary, weighing = _summary(share, answered, weights, clusters)
+    summary, weighing = summary_of(share, answered, weights, clusters)
     if clusters is None:
         n = effective_rows(share.psi, weighing.effective, variance=share.value * (1 - share.value))
         summary = replace(summary, counts=(share.value * n, n))
     return own(_SHARE, summary, rows=inside.size, fewest=None, null=PERCENTILE, confidence=confidence)
 
 
-def _summary(
+def summary_of(
     value: MetricValue, answered: Bools, weights: Floats | None, clusters: Array | None
 ) -> tuple[Summary, Weighing]:
+    """The spread of a value of answered requests, from its influence values, with what weights and clusters leave of them."""
     weighing = Weighing(_weighed(answered, weights), clusters)
     error = spread(value.psi, clusters=clusters)
     if weights is not None or clusters is not None:
@@ -269,7 +269,7 @@ def decide_wasserstein(
     """By the influence of each request, what chance may have added taken off for the claim that the distance is above."""
     assert isinstance(candidate, Distance)  # noqa: S101  # measured above
     assert champion is None  # noqa: S101  # `gate check` refuses such lines
-    summary, _ = _summary(candidate, candidate.answered, candidate.weights, clusters)
+    summary, _ = summary_of(candidate, candidate.answered, candidate.weights, clusters)
 
     def test(value: float) -> Comparison:
         moved = replace(summary, value=value)

@@ -40,19 +40,19 @@ def line_metrics(
 
     metrics, kinds = dict[str, Metric](), dict[int, NDArray[np.uint8]]()
     lines = list(lines)
-    decided = decisions(scored, threshold) if any(_decides(line) for line in lines) else None
+    decided = decisions(scored, threshold) if any(decides(line) for line in lines) else None
     for line in lines:
         if line.subject in SHIFTS:
             metrics[line.subject_text] = _shift(scored, line, task=task)
             continue
-        if not _decides(line):
+        if not decides(line):
             metrics[line.subject_text] = rates.rate(line.subject, _unanswered(scored))
             continue
         if decided is None:
             raise GateBroken(
                 f"{line.subject} needs to know which scores are positive", remedy="give the pipeline a threshold"
             )
-        name = _class_of(line, scored.classes)
+        name = class_of(line, scored.classes)
         code = 1 if name is None else scored.classes.index(name)
         if code not in kinds:
             kinds[code] = rates.decided_kinds(*decided, code)
@@ -60,7 +60,7 @@ def line_metrics(
     return metrics
 
 
-def _decides(line: Requirement) -> bool:
+def decides(line: Requirement) -> bool:
     """Whether a line is on what is decided of requests, not on whether they are answered, or by which number."""
     return line.subject in rates.RATES and line.subject != rates.NULL_RATE.name
 
@@ -92,7 +92,7 @@ def _shift(scored: Scored, line: Requirement, *, task: str) -> Metric:
     )
 
 
-def _class_of(line: Requirement, classes: tuple[str, ...]) -> str | None:
+def class_of(line: Requirement, classes: tuple[str, ...]) -> str | None:
     """The class that counts as positive; None where the line names none."""
     written = line.argument("class")
     if written is None or not classes:

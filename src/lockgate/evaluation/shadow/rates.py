@@ -103,13 +103,21 @@ def _hit_and_base(subject: str, role: str, kind: int) -> tuple[bool, bool]:
     return answered and bool(kind & DIFFER), answered
 
 
-def _among(subject: str, name: str) -> str:
+def among(subject: str, name: str) -> str:
     """What is counted below, for the message where there is none. name: as of `rate`."""
     if subject == LOST_RATE.name:
         return f"requests that the champion decides {f'as {name}' if name else 'positive'}"
     if subject == GAINED_RATE.name:
         return f"requests that the champion decides {f'otherwise than as {name}' if name else 'negative'}"
     return "requests" if subject == NULL_RATE.name else "requests answered by both"
+
+
+def lookup(subject: str, role: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(64,) whether requests of a kind are counted above, and below."""
+    import numpy as np
+
+    above, below = np.array([_hit_and_base(subject, role, kind) for kind in range(_KINDS)]).T
+    return above, below
 
 
 def counted_kinds(kinds: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -124,23 +132,19 @@ def counted_kinds(kinds: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
     """The rate of that name. kinds: (n,) of all requests, in bits. name: of the class that counts as positive, of several."""
-    import numpy as np
 
-    lookup = {
-        role: np.array([_hit_and_base(subject, role, kind) for kind in range(_KINDS)]).T
-        for role in ("candidate", "champion")
-    }
+    counted_of = {role: lookup(subject, role) for role in ("candidate", "champion")}
 
     def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
-        own, (above, below) = kinds[rows], lookup[role]
+        own, (above, below) = kinds[rows], counted_of[role]
         counts = counted_kinds(own)
         if subject != NULL_RATE.name and not counts[_ANSWERED_BY_BOTH].any():
             raise Undefined("no_answers", "no request was answered by both models")
-        hits, base, among = above[own], below[own], _among(subject, name)
+        hits, base = above[own], below[own]
         total = int(counts[below].sum())
         detail = {"hits": int(counts[above].sum()), "among": total} if subject in _OF_SOME else {}
         if weights is not None or not total:
-            share = ratio_of(hits, base, weights, among=among)
+            share = ratio_of(hits, base, weights, among=among(subject, name))
             return MetricValue(share.value, share.psi, hits, base, detail=detail)
         # As `ratio_of`, once a kind in place of once a request.
         value = float(counts[above].sum()) / total

@@ -133,6 +133,11 @@ def _asked(before: Any, after: Any) -> Effect:
     return "may_be_looser" if None not in (before, after) else "looser" if after is None else "stricter"
 
 
+def _asked_twice(before: Any, after: Any) -> Effect:
+    """Of requests by which noise is measured: what goes beyond it is less than what all changes."""
+    return "looser" if before is None else "stricter" if after is None else "may_be_looser"
+
+
 def _taken_as_recorded(before: Any, after: Any) -> Effect:
     """Of recorded answers: trusted ones need not agree with any model, and those within a tolerance not wholly."""
     looseness = [0 if each is None else 2 if each == "trusted" else 1 for each in (before, after)]
@@ -221,6 +226,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Latency.load": Section(neutral),
     "Latency.target": Section(either),
     "Metrics.functions": Entries("changed", "changed"),
+    "Shadow.a_a": _asked_twice,
     **{f"Load.{key}": lower for key in ("rate", "requests", "duration", "stall")},
     "Load.arrivals": order("poisson", "constant"),
     "Load.closed": Section(either),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,16 +24,21 @@ def rows_that_fit(dataset: Dataset, columns: Sequence[str], *, least: int, most:
 
 def chosen_rows(dataset: Dataset, columns: Sequence[str], chosen: Array) -> pa.Table:
     """These columns of the rows with these numbers, in order, as models get them."""
-    import numpy as np
     import pyarrow as pa
+
+    return pa.Table.from_batches(chosen_batches(dataset, columns, chosen)).unify_dictionaries().combine_chunks()
+
+
+def chosen_batches(dataset: Dataset, columns: Sequence[str], chosen: Array) -> Iterator[pa.RecordBatch]:
+    """The same batch by batch, one for each batch that is read, whether or not any of its rows is chosen."""
+    import numpy as np
 
     from lockgate.data import arrow_arrays as arrays
     from lockgate.evaluation.scoring.categories import batches_with_categories
-    from lockgate.evaluation.scoring.scored_table import batch_rows
+    from lockgate.evaluation.scoring.dataset_scores import batch_rows
 
-    parts, before = [], 0
+    before = 0
     for rows in batches_with_categories(dataset, columns, rows=batch_rows(dataset, columns)):
         first, last = np.searchsorted(chosen, [before, before + rows.num_rows])
-        parts.append(rows.take(arrays.from_numpy(chosen[first:last] - before)))
+        yield rows.take(arrays.from_numpy(chosen[first:last] - before))
         before += rows.num_rows
-    return pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
