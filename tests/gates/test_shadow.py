@@ -79,6 +79,18 @@ def test_failures_that_were_answered_again_are_errors(monkeypatch: pytest.Monkey
     assert "the champion failed once on requests" in result.reason
 
 
+def test_evidence_says_what_was_replayed() -> None:
+    """How many requests, how many of them each model answered, and where it decides."""
+    rows = requests()
+    rows["candidate"][100:103] = np.nan
+    result = run_gate("shadow", table=rows, threshold=0.25, require=LINES)
+
+    assert result.context["replayed"] == {
+        "data": "table", "requests": 4000, "answered": {"candidate": 3997, "champion": 4000},
+        "thresholds": {"candidate": "0.25", "champion": "0.25"},
+    }  # fmt: skip
+
+
 def test_requests_that_nobody_answered_show_nothing() -> None:
     """No rate of flips, though there is a number of errors."""
     rows = requests(100) | {"candidate": np.full(100, np.nan)}

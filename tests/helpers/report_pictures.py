@@ -71,4 +71,27 @@ TIMELINE = Exhibit(
     "latency/timeline-batch-1", "timeline", ("model", "block", "second", "median_ms", "longest_ms", "failed"),
     (("candidate", 0, 0.0, 1.0, 2.0, 0), ("champion", 0, 3.0, 1.0, 5.0, 0), ("candidate", 1, 1.0, 1.0, 900.0, 1)),
 )  # fmt: skip
-PICTURES = (ROC, THRESHOLDS, RELIABILITY, FIXES, CONFUSIONS, FLIPS, RATES, CHANGES, FOUND, ERRORS, ECDF, TIMELINE)
+LOST = Exhibit(
+    "shadow/lost_and_gained", "table",
+    ("slice", "requests", "kept", "lost", "gained", "neither", "lost_rate", "low", "high"),
+    (
+        ("overall", 1000, 20, 10, 70, 900, 0.333, 0.19, 0.5),
+        *((f"merchant_category=second-hand goods {number}", 90, 2, 2 + number % 5, 7, 79, 0.5, 0.2, 0.9) for number in range(40)),
+    ),
+)  # fmt: skip
+ANSWERS = Exhibit(
+    "shadow/answers", "bars", ("from", "to", *BOTH),
+    tuple((at / 25, (at + 1) / 25, 800 // (1 + at * at), 700 // (1 + at * at)) for at in range(25)),
+)  # fmt: skip
+EXAMPLES = Exhibit(
+    "shadow/flip_examples", "table", ("row", "id", "slice", "champion", "candidate"),
+    tuple((number + 1, "2718fa6c" * 8, "merchant_category=second-hand goods 1", "positive", "negative") for number in range(20)),
+)  # fmt: skip
+MOVED = Exhibit(
+    "shift/moved_features", "table",
+    ("feature", "rows of the traffic", "distance", "at least", "at most", "farthest apart", "share", "share of the traffic", "missing",
+     "missing in the traffic", "new values"),
+    tuple((f"days since the {number}th order", 900, 0.4, 0.38, 0.42, "up to 30", 0.5, 0.9, 0.0, 0.0, 0.0) for number in range(30)),
+)  # fmt: skip
+REPLAY = (FLIPS, RATES, LOST, ANSWERS, EXAMPLES, MOVED)
+PICTURES = (ROC, THRESHOLDS, RELIABILITY, FIXES, CONFUSIONS, CHANGES, FOUND, ERRORS, ECDF, TIMELINE, *REPLAY)

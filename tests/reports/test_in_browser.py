@@ -15,6 +15,7 @@ from helpers.hub.programs import laid_down
 from helpers.picture import chromium
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence, finding
 from helpers.report_pictures import PICTURES
+from helpers.report_replay import SHADOW, SHIFT, replay
 from helpers.report_story import LATENCY, METADATA, SIGNATURE
 from helpers.report_story import METRICS as STORY
 from lockgate.evidence.evidence import Evidence
@@ -62,8 +63,7 @@ def illustrated(folder: Path, **more: Any) -> Evidence:
     """A run of every kind of gate, with every kind of picture."""
     kept = RunFolder(folder)
     entries = [kept.keep_exhibit(exhibit) for exhibit in PICTURES]
-    shadow = replace(METRICS, name="shadow", kind="shadow")
-    return evidence(SIGNATURE, METADATA, STORY, LATENCY, shadow, exhibits=entries, **more)
+    return evidence(SIGNATURE, METADATA, STORY, LATENCY, SHADOW, SHIFT, exhibits=entries, **more)
 
 
 def test_it_sorts_and_filters_and_complains_of_nothing(browser: Browser, tmp_path: Path) -> None:
@@ -119,6 +119,25 @@ def test_who_cannot_see_it_can_read_it(browser: Browser, tmp_path: Path) -> None
         checked = opened.value(AXE)
         assert checked["violations"] == []
         assert checked["passed"] > 20
+
+
+def test_the_owners_view_fits_one_screen(browser: Browser, tmp_path: Path) -> None:
+    """With its heading and what stands in the way, at its fullest; nothing in it scrolls sideways."""
+    opened = page(browser, replay(tmp_path), tmp_path)
+    opened.show(width=1280, dark=False)
+    view = "document.querySelector('.view')"
+
+    assert (
+        opened.value(f"{view}.getBoundingClientRect().bottom - {view}.closest('section').getBoundingClientRect().top")
+        < 900
+    )
+    assert (
+        opened.value(
+            f"[...{view}.querySelectorAll('.wide')].filter((each) => each.scrollWidth > each.clientWidth).length"
+        )
+        == 0
+    )
+    assert opened.value(f"{view}.querySelectorAll('svg path.line').length") == 2
 
 
 def test_a_name_that_wants_to_be_more_is_text(browser: Browser, tmp_path: Path) -> None:

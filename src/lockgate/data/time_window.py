@@ -232,6 +232,18 @@ def recorded_times(columns: Iterable[pa.Array]) -> RecordedTimes:
     return RecordedTimes(np.concatenate(parts), missing, days, None if days else zoned)
 
 
+def recorded_between(columns: Iterable[pa.Array]) -> tuple[int, int] | None:
+    """The first and the last moment of a column in parts, days at their beginnings; None without any. Raises ValueError for what
+    is no time."""
+    first = last = zoned = None
+    before = 0
+    for column in columns:
+        times = moments_of(column, before=before, zoned=zoned)
+        there, zoned, before = times.values[~times.missing], times.zoned, before + len(column)
+        first, last = _extreme(min, first, there), _extreme(max, last, there)
+    return None if first is None or last is None else (first, last)
+
+
 def microseconds(moment: datetime) -> int:
     """A moment with a zone in microseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND

@@ -108,6 +108,7 @@ class Shadow(Gate):
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
+        from lockgate.evaluation.shadow.replayed import replayed
         from lockgate.evaluation.threshold_range import thresholds_outside
 
         requirements = self.requirements_for(case)
@@ -117,6 +118,7 @@ class Shadow(Gate):
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
+        yield Context({"replayed": replayed(case.dataset(self.data), scored, threshold)})
         lines = [line for _, line in requirements if not self.subjects[line.subject].counted]
         if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
             yield Context({"threshold_outside": outside})
@@ -161,7 +163,7 @@ class Shadow(Gate):
         from lockgate.evaluation.pictures.answer_distances import answer_distances
         from lockgate.evaluation.pictures.decisions import flips
         from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
-        from lockgate.evaluation.pictures.distributions import differences
+        from lockgate.evaluation.pictures.distributions import answers, differences
 
         if case.task in ("binary", "multiclass"):
             yield from flips(self.title, scored, threshold)
@@ -169,6 +171,7 @@ class Shadow(Gate):
             yield from flip_examples(self.title, scored, threshold)
         else:
             yield from differences(self.title, scored)
+        yield from answers(self.title, scored)
         yield from answer_distances(self.title, scored)
 
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:

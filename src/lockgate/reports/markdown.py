@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lockgate.data.slices.names import id_words
 from lockgate.evaluation.judging.run_certainty import certainty
+from lockgate.evaluation.shadow.replayed import replay_facts
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_record import RunRecord
@@ -63,7 +64,7 @@ def sections(record: RunRecord, *, most: int | None = None, stderr: bool = True)
     return Sections(
         _joined(head),
         tuple(_joined([_gate_row(gate, evidence.waived)]) for gate in evidence.gates),
-        tuple(_joined(_gate(gate, evidence.waived, most=most, stderr=stderr)) for gate in evidence.gates),
+        tuple(_joined(_gate(gate, evidence, most=most, stderr=stderr)) for gate in evidence.gates),
         _joined([*_waivers(evidence), *_certainty(evidence), *_basis(evidence)]),
     )
 
@@ -78,13 +79,14 @@ def _gate_row(gate: GateResult, waived: Collection[str]) -> str:
     return f"| {text(gate.name)} | {verdict} | {text(gate.reason)} |"
 
 
-def _gate(gate: GateResult, waived: Collection[str], *, most: int | None, stderr: bool) -> list[str]:
-    gate = beside_champion(gate)
+def _gate(gate: GateResult, evidence: Evidence, *, most: int | None, stderr: bool) -> list[str]:
+    gate, waived = beside_champion(gate), evidence.waived
     lines = [f"## {text(gate.name)}", ""]
     for blocker in unwaived_blockers(gate, waived):
         remedy = f" _{text(blocker.remedy)}._" if blocker.remedy else ""
         outlook = f" {text(blocker.outlook)}." if blocker.outlook else ""
         lines.append(f"* **{blocker.verdict}** {text(blocker.reason)}.{remedy}{outlook}")
+    lines += [f"* **{what}** {text(words)}" for what, words in replay_facts(evidence.document, gate.context)]
     lines += [f"* **no-harm check** {text(sentence)}." for sentence in unproven_slices(gate)]
     lines += [f"* **pooled** {text(sentence)}." for sentence in pooled_slices(gate)]
     if stderr and (written := last_lines(gate)):

@@ -19,7 +19,7 @@ from lockgate.evaluation.pictures.answer_distances import answer_distances
 from lockgate.evaluation.pictures.confusions import confusions
 from lockgate.evaluation.pictures.decisions import fixes_and_breaks, flips
 from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
-from lockgate.evaluation.pictures.distributions import differences, errors
+from lockgate.evaluation.pictures.distributions import answers, differences, errors
 from lockgate.evaluation.pictures.of_labelled import pictures
 from lockgate.evaluation.pictures.reliability import reliability
 from lockgate.evaluation.pictures.signature_changes import signature_changes
@@ -299,6 +299,32 @@ def test_distances_of_answers_stand_beside_what_chance_makes_of_equal_ones() -> 
         assert all((point[1] > point[2]) is moved for point in exhibit.points)
 
     assert not list(answer_distances("s", scored({"y": old, "candidate": old}, "regression")))
+
+
+def test_answers_of_both_are_counted_in_the_same_bins() -> None:
+    """Scores from 0 to 1, an answer on an edge in the bin that it begins; other numbers over what they span, none left out."""
+    draw = np.random.default_rng(6)
+    rows = payments()
+    table = scored(rows)
+    table.candidate = np.where(np.arange(3000) < 30, np.nan, draw.choice([0.0, 0.04, 0.5, 1.0], 3000))
+    (exhibit,) = answers("s", table)
+    ours, theirs = (np.array([point[column] for point in exhibit.points]) for column in (2, 3))
+    edges = np.linspace(0, 1, 26)
+
+    assert (exhibit.columns, exhibit.points[0][:2], exhibit.points[-1][:2]) == (
+        ("from", "to", *IN_USE),
+        (0, 0.04),
+        (0.96, 1),
+    )
+    assert (ours.sum(), theirs.sum()) == (2970, 3000)
+    assert np.flatnonzero(ours).tolist() == [0, 1, 12, 24]
+    assert theirs.tolist() == np.histogram(rows["champion"], edges)[0].tolist()
+
+    minutes = draw.normal(35, 9, 3000)
+    (exhibit,) = answers("s", scored({"y": minutes, "candidate": minutes + 50, "champion": minutes}, "regression"))
+    assert exhibit.points[0][0] < 20 < 100 < exhibit.points[-1][1]
+    assert [sum(point[column] for point in exhibit.points) for column in (2, 3)] == [3000, 3000]
+    assert not list(answers("s", scored({"y": minutes, "candidate": minutes * 0 + 2}, "regression")))
 
 
 def test_errors_and_differences_are_shares_at_round_numbers() -> None:

@@ -24,6 +24,7 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import run_facts
 from lockgate.reports.blockers import pooled_slices, unproven_slices, unwaived_blockers, worst_blocker
 from lockgate.reports.html.forest import forests
+from lockgate.reports.html.owners_view import owners_view
 from lockgate.reports.html.sections import SECTIONS, environments, figures
 from lockgate.reports.waivers import idle_waivers
 from lockgate.text import cut
@@ -66,6 +67,7 @@ def render(record: RunRecord) -> str:
 def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) -> dict[str, Any]:
     """What the template shows of one gate. heading: its name where that is a plain word."""
     gate = run_facts.beside_champion(gate)
+    view = owners_view(gate, record, waived)
     return {
         "number": number,
         "heading": gate.name if _HEADING.fullmatch(gate.name) else f"gate {number}",
@@ -75,8 +77,9 @@ def _gate(number: int, gate: GateResult, record: RunRecord, waived: set[str]) ->
         "notes": [("no-harm check", sentence) for sentence in unproven_slices(gate)]
         + [("pooled", sentence) for sentence in pooled_slices(gate)],
         "stderr": [cut(line, _STDERR_WIDTH) for line in run_facts.last_lines(gate)],
+        "view": view,
         "forests": list(forests(gate, waived)),
-        "figures": list(figures(gate, record)),
+        "figures": [figure for figure in figures(gate, record) if view is None or figure != view.flips],
         "open": gate.kind not in SECTIONS and len(gate.findings) <= _MOST_OPEN,
         "findings": [
             (finding, run_facts.cells(finding, waived=is_waived), is_waived)

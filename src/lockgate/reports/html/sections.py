@@ -43,6 +43,7 @@ _NAMED: Mapping[str, Drawing] = {
     "distances": decision_figures.table,
     "moved_features": decision_figures.moved_features,
     "slice_mix": decision_figures.slice_mix,
+    "answers": decision_figures.table,
     "confusions": confusions,
     "roc": curve_charts.ranks,
     "precision_recall": curve_charts.ranks,
@@ -168,7 +169,7 @@ def _circumstances(gate: GateResult) -> Iterator[Figure]:
     rows = [
         (_MEANT.get(str(name), str(name).replace("_", " ")), _words(value))
         for name, value in sorted(gate.context.items())
-        if name not in ("models", "broken", "found_slices", "command", "output", "provenance", "notes")
+        if name not in ("models", "broken", "found_slices", "command", "output", "provenance", "notes", "replayed")
     ]
     rows = [(name, words) for name, words in rows if words]
     if rows:
