@@ -31,7 +31,7 @@ SKELETON = {
     "data": """\
 data:
   holdout: {path: holdout.parquet, label: is_fraud, slices: [{column: country, values: [US, BR]}, group]}
-  traffic: {path: traffic.jsonl}
+  traffic: {path: traffic.jsonl, id: request_id, time: received}
 """,
     "gates": "gates: [{gate: metadata}]",
     "signoff": 'signoff: {groups: {owners: [{key: "ssh-ed25519 AAAA… olga"}]}, require: {owners: 1}}',

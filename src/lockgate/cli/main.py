@@ -34,6 +34,7 @@ GROUPS = {
         "report": "Show evidence as a document.",
         "explain": "Show how a verdict came about, and what would flip it.",
         "reevaluate": "Judge stored evidence under another policy.",
+        "shadow": "Judge replayed requests by labels that came later.",
     },
     "Approve": {
         "approve": "Sign evidence, so that its candidate may be promoted.",

@@ -23,6 +23,7 @@ SKEW = timedelta(minutes=5)  # by which the clock that wrote a row may be ahead 
 _DAY = timedelta(days=1)  # likewise where only the day was written, in whatever zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+TO_ITS_END = _DAY // _MICROSECOND - 1  # from the beginning of a day
 _SPACED_ZONE = r"^(\d{4}-\d\d-\d\d.\d\d:.*\d) +([+-]\d\d:?(?:\d\d)?)$"
 _UTC_BY_NAME = r"^(\d{4}-\d\d-\d\d.\d\d:.*\d) *(?:UTC|Z)$"  # as BigQuery writes it
 _SCALES = ((10**17, 1, 1000), (10**14, 1, 1), (10**11, 1000, 1))  # from that number on, × and ÷ to microseconds
@@ -215,7 +216,7 @@ class RecordedTimes(NamedTuple):
         """The last moment, a day at its end; None without any."""
         if not self.moments.size:
             return None
-        return int(self.moments.max()) + (_DAY // _MICROSECOND - 1 if self.days else 0)
+        return int(self.moments.max()) + (TO_ITS_END if self.days else 0)
 
 
 def recorded_times(columns: Iterable[pa.Array]) -> RecordedTimes:

@@ -176,6 +176,11 @@ class Evidence:
             return None
 
     @property
+    def parents(self) -> tuple[str, ...]:
+        """Digests of the evidence that it goes on from: of a run, where labels that came later judge its requests."""
+        return tuple(self.document.get("parents") or ())
+
+    @property
     def waived(self) -> set[str]:
         """Ids of findings and names of gates whose waiver held on the day of the run."""
         return {str(waiver["finding"]) for waiver in self.document.get("waivers") or () if not waiver.get("expired")}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lockgate.evidence import stored_json
+from lockgate.hashing import is_digest
 from lockgate.units import utc
 
 _OPENS = ("yes", "by_owner", "no")
@@ -21,6 +22,8 @@ def check_shape(document: Mapping[str, Any]) -> None:
     if stored_json.text(document, "opens") not in _OPENS:
         raise ValueError(f"its opens is {stored_json.excerpt(document['opens'])}")
     stored_json.texts(document, "asks")
+    if document.get("parents") is not None and not all(map(is_digest, stored_json.texts(document, "parents"))):
+        raise ValueError("its parents are no digests")
     for gate in _objects(document, "gates"):
         _check_gate(gate)
     _check_entries(document, "exhibits", texts=("name", "sha256"))

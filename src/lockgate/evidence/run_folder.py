@@ -24,6 +24,7 @@ from lockgate.text import cut
 
 EVIDENCE = "evidence.json"
 TRIES = "tries"  # where gate try keeps its runs, in .gate
+LABELLED = "labelled"  # where what late labels say of runs is kept
 _STATE = "state.json"
 
 
@@ -236,8 +237,8 @@ def readable(folders: Iterable[RunFolder]) -> Iterator[Evidence]:
 
 
 def matching(root: Path, prefix: str) -> Iterator[tuple[str, RunFolder]]:
-    """(digest, run) of the runs whose evidence has a digest that begins so, newest first."""
-    for run in runs(root):
+    """(digest, run) of the runs, and of what late labels say of them, whose evidence has a digest that begins so; newest first."""
+    for run in (*runs(root), *runs(root, LABELLED)):
         path = run.path / EVIDENCE
         with suppress(OSError):  # one that cannot be read is not it
             if path.is_file() and (digest := sha256_file(path)).startswith(prefix):

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import Field, field_validator
 
 from lockgate import plugins
 from lockgate.config import Config
 from lockgate.errors import UsageError
-from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, parse, read, to_mapping
+from lockgate.evaluation.requirements.field import RequirementField
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject, compares
 from lockgate.evidence.exhibit import Exhibit
@@ -24,19 +25,12 @@ from lockgate.plugins import FormerName
 if TYPE_CHECKING:
     from lockgate.data.dataset_spec import DatasetSpec
     from lockgate.evaluation.case import Case
+    from lockgate.evaluation.labelling.late_labels import LateLabels
     from lockgate.evaluation.metrics.custom import Function
     from lockgate.evaluation.scoring.row_metrics import RowMetric
     from lockgate.evidence.evidence import GateResult
     from lockgate.models.load_spec import Load
     from lockgate.models.target_spec import Target
-
-
-RequirementField = Annotated[
-    Requirement,
-    BeforeValidator(lambda value: value if isinstance(value, Requirement) else read(value)),
-    PlainSerializer(to_mapping),
-    WithJsonSchema(dict(JSON_SCHEMA)),
-]
 
 
 class Waiver(Config):
@@ -201,6 +195,11 @@ class Gate(Config):
     def own_load(self) -> Load | None:
         """The requests that the gate sends: its field `load`, which `gate plan` tells the duration from. None for no load."""
         return getattr(self, "load", None)
+
+    @property
+    def late_labels(self) -> LateLabels | None:
+        """By what its rows are judged once their labels have come. None for nothing."""
+        return None
 
     @property
     def least_requests(self) -> int:

@@ -12,6 +12,7 @@ from lockgate.data.class_labels import class_text
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.labelling.late_labels import LateLabels
 from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
@@ -74,6 +75,14 @@ class Shadow(Gate):
         description="Number of requests about which the champion is asked twice more: lines on flips and on differences of single "
         "requests are then judged by what goes beyond the champion's own noise on these.",
     )
+    labels: LateLabels | None = Field(
+        default=None,
+        description="Labels that come later: by which lines `gate shadow label` judges the requests of a run then.",
+    )
+
+    @property
+    def late_labels(self) -> LateLabels | None:
+        return self.labels
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         if self.a_a is not None and not any(line.subject in RAISED_BY_NOISE for line in self.lines):

@@ -14,6 +14,7 @@ from lockgate.models.target_spec import Server
 from lockgate.pipeline import remote_hosts, validation_messages
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
 from lockgate.pipeline.gate_outline import OutlinedGate
+from lockgate.pipeline.labelling.checks import LateLabelChecks
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.requirement_checks import RequirementChecks
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
@@ -37,7 +38,9 @@ def complaints(
         *_sent_rows(tree, pipeline, drafts, written, refused),
         *_features(tree, pipeline, drafts),
     ]
+    titles = [draft.title for draft in drafts]
     for draft in drafts:
+        misfits += LateLabelChecks(pipeline, draft, titles, frozenset(refused)).complaints()
         if draft.cls is not None and not (issubclass(draft.cls, OutlinedGate) and not draft.cls.fields_known):
             misfits += RequirementChecks(tree, pipeline, draft, draft.cls, refused).complaints()
     return misfits

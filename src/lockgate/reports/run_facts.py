@@ -15,6 +15,7 @@ from lockgate.evaluation.parity.recording import recorded_in, sentence
 from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
+from lockgate.hashing import short_digest
 from lockgate.text import cut, enumerated, plain
 
 _STDERR_LINES = 20
@@ -132,12 +133,19 @@ def _verdict_words(evidence: Evidence) -> str:
     return f"{version} does not pass: {'; '.join(named)}" if named else f"{version} does not pass"
 
 
+def parents_text(evidence: Evidence) -> str:
+    """The evidence that it goes on from, by short digests."""
+    return enumerated([short_digest(digest) for digest in evidence.parents])
+
+
 def opens_sentence(evidence: Evidence) -> str:
     """Whether the evidence can promote, and who has to do what for it; a word to type stands in backticks."""
     if evidence.opens == "yes":
         return "It can be promoted to Production once its owners approve this evidence."
     if evidence.opens == "by_owner":
         return f"Owners may approve it with `accepting {len(evidence.asks)} undecided`."
+    if evidence.parents:
+        return f"It judges requests of {parents_text(evidence)} by labels that came later, so it can promote nothing."
     if evidence.verdict is not Verdict.PASS:
         return _BLOCKS[evidence.verdict]
     partial = (evidence.document.get("policy") or {}).get("only")

@@ -19,6 +19,7 @@ from lockgate.reports.run_facts import (
     contrast_words,
     interval_words,
     limit_words,
+    parents_text,
     passes_among,
     slice_groups,
     verdict_sentence,
@@ -210,6 +211,8 @@ def _verdict(evidence: Evidence, medium: Medium, *, observed: bool) -> Lines:
     verdict, text = evidence.verdict, verdict_sentence(evidence)
     if observed:
         text += " (observed only: nothing is promoted, exit 0)"
+    elif evidence.parents:
+        text += f" (by labels that came later of requests of {parents_text(evidence)}; it can promote nothing)"
     elif (evidence.document.get("policy") or {}).get("only"):
         text += " (not every gate ran, so it can promote nothing)"
     elif evidence.opens == "by_owner":

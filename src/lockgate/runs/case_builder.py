@@ -280,6 +280,7 @@ class CaseBuilder:
             readers=readers,
             columns=columns,
             may_fail=replayed,
+            timed=replayed and self.inputs.awaits_labels(name),
             progress=None if progress is None else lambda done, total: progress(f"scoring {name}", done, total),
         )
         scored.unrepeatable = self._unrepeatable(scored, readers, checks)

@@ -324,8 +324,9 @@ class PipelineRun:
         scored: Sequence[Mapping[str, Any]],
         finished_at: datetime,
         registry: Mapping[str, int] | None = None,
+        parents: Sequence[str] = (),
     ) -> Evidence:
-        """Everything as one document. data, scored: their entries in it. registry: how far its record has come."""
+        """Everything as one document. data, scored: their entries. registry: how far its record has come. parents: of which evidence."""
         case = self.case
         counting = [result for result in self.results if result.counts]
         verdict = Verdict.worst(result.verdict for result in counting)
@@ -349,7 +350,7 @@ class PipelineRun:
                     for waiver in self.pipeline.waivers
                 ],
                 "asks": asks,
-                "parents": [],
+                "parents": list(parents),
                 "gates": [result.to_json() for result in self.results],
                 "verdict": verdict.value,
                 "opens": opens,

@@ -180,6 +180,10 @@ class ScoringInputs:
                 subjects |= {} if gate.subjects else {gate.title: None}
         return subjects
 
+    def awaits_labels(self, data: str) -> bool:
+        """Whether labels that come later are to judge the rows of a data set, for which it matters when these were."""
+        return any(gate.late_labels is not None and self.pipeline.data_of(gate) == data for gate in self.pipeline.gates)
+
     def need_scores(self, data: str, role: str) -> bool:
         """Whether a requirement on the data ranks or weighs the role's scores, so that class labels will not do.
 

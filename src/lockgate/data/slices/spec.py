@@ -16,7 +16,8 @@ from lockgate.errors import guess
 from lockgate.text import enumerated
 
 _KINDS = ("values", "bins", "quantiles", "where", "cross")
-FIXED_COLUMNS = ("id", "label", "weight", "cluster", "query", "candidate", "champion")
+TIME = "request:time"  # when a request came, in the scored table
+FIXED_COLUMNS = ("id", TIME, "label", "weight", "cluster", "query", "candidate", "champion")
 
 
 def is_fixed(name: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
@@ -14,32 +15,59 @@ from lockgate.data.dataset import Dataset
 from lockgate.evaluation.scoring.column import SingleColumn
 
 
-class Ids(SingleColumn):
-    """Ids, each of them once, as hex of sha256(salt + id) unless the pipeline keeps them."""
+class _Hashed(SingleColumn):
+    """Ids as hex of sha256(salt + id) unless the pipeline keeps them."""
 
-    def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
-        super().__init__(dataset, column, "id", remedy="give every row an id, or leave `id` out", as_stored=True)
+    def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool, may_lack: bool = False) -> None:
+        remedy = "give every row an id, or leave `id` out"
+        super().__init__(dataset, column, "id", remedy=remedy, as_stored=True, may_lack=may_lack)
         self._keep = keep
         self._salted = hashlib.sha256(salt)
-        self._digests: list[Array] = []
         self._ids: list[pa.Array] = []
 
-    def add(self, batch: pa.RecordBatch, before: int) -> None:
-        texts = self._texts(self._plain(batch, before))
+    def _add(self, texts: pa.Array) -> bytes:
+        """Keep the ids of these texts; returns their hashes, 32 bytes each."""
         digests = b"".join(map(self._digest, _bytes_of(texts)))
-        # Half of each hash is enough to find equal ids: 128 bits do not collide by chance.
-        self._digests.append(np.frombuffer(digests, np.uint64).reshape(-1, 4)[:, :2].copy())
         self._ids.append(texts if self._keep else arrays.from_fixed_width(digests.hex(), 64))
-
-    def done(self) -> pa.ChunkedArray:
-        self._refuse_missing()
-        self._refuse_twice(np.concatenate([*self._digests, np.zeros((0, 2), np.uint64)]))
-        return pa.chunked_array(self._ids, pa.string())
+        return digests
 
     def _digest(self, text: memoryview) -> bytes:
         salted = self._salted.copy()
         salted.update(text)
         return salted.digest()
+
+
+class IdKeys(_Hashed):
+    """Ids of rows that are joined to others, in the form that these have; null where a row lacks one."""
+
+    def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
+        super().__init__(dataset, column, salt=salt, keep=keep, may_lack=True)
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        texts = self._texts(self._plain(batch, before))
+        self._add(texts)
+        self._ids[-1] = pc.if_else(texts.is_valid(), self._ids[-1], pa.scalar(None, pa.string()))
+
+    def done(self) -> pa.ChunkedArray:
+        return pa.chunked_array(self._ids, pa.string())
+
+
+class Ids(_Hashed):
+    """Ids, each of them once."""
+
+    def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
+        super().__init__(dataset, column, salt=salt, keep=keep)
+        self._digests: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        digests = self._add(self._texts(self._plain(batch, before)))
+        # Half of each hash is enough to find equal ids: 128 bits do not collide by chance.
+        self._digests.append(np.frombuffer(digests, np.uint64).reshape(-1, 4)[:, :2].copy())
+
+    def done(self) -> pa.ChunkedArray:
+        self._refuse_missing()
+        self._refuse_twice(np.concatenate([*self._digests, np.zeros((0, 2), np.uint64)]))
+        return pa.chunked_array(self._ids, pa.string())
 
     def _refuse_twice(self, digests: Array) -> None:
         order = np.lexsort((digests[:, 1], digests[:, 0])) if _repeats(digests[:, 0]) else np.zeros(0, np.int64)

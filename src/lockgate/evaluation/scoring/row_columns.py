@@ -10,8 +10,10 @@ import pyarrow as pa
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.slice import resolved
+from lockgate.data.slices.spec import TIME
 from lockgate.data.stored_columns import column_of
 from lockgate.errors import DataError
+from lockgate.evaluation.labelling.request_times import Times
 from lockgate.evaluation.scoring.column import Column, wrong
 from lockgate.evaluation.scoring.group_columns import Codes, QuantileLabels, SliceLabels
 from lockgate.evaluation.scoring.id_column import Ids
@@ -41,18 +43,21 @@ def checked_rows(
     classes: Sequence[str] = (),
     readers: Mapping[str, AnswerReader] | None = None,
     may_fail: bool = False,
+    timed: bool = False,
 ) -> CheckedColumns:
     """All that the data itself says.
 
     scores: role → data column, or class → data column where there are several classes. readers: of roles whose scores are
     one column, which say what it holds; by default class labels will do. may_fail: rows may lack a score, as a request its
-    answer. Raises DataError, which counts the rows at fault
+    answer. timed: with the time of each row. Raises DataError, which counts the rows at fault
     and names the first by its number, and never quotes an id.
     """
     columns = _columns(
         dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers or {},
         may_fail=may_fail,
     )  # fmt: skip
+    if timed and dataset.spec.time is not None:
+        columns[TIME] = Times(dataset, dataset.spec.time)
     purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
     dataset.need(purposes)
     if not dataset.columns:

@@ -21,7 +21,7 @@ from lockgate.data.class_labels import label_classes
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice, resolved
-from lockgate.data.slices.spec import FIXED_COLUMNS, is_fixed
+from lockgate.data.slices.spec import FIXED_COLUMNS, TIME, is_fixed
 from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.dataset_scores import Scorer, score_rows
@@ -33,6 +33,11 @@ from lockgate.models.model import Task
 Group = tuple[Slice, tuple[str, ...], Array]
 
 ROLES = ("candidate", "champion")
+
+
+def _stored(name: str) -> cached_property[pa.Array | None]:
+    """A column of the scored table as it is stored, read at first use."""
+    return cached_property(lambda scored: None if (column := scored._column(name)) is None else arrays.whole(column))
 
 
 def _view(name: str) -> cached_property[Array | None]:
@@ -49,7 +54,8 @@ class Scored:
     regression or a ranking; with several `classes` int32, the place of the row's class among them. candidate, champion:
     (n,) float64, NaN where a replayed request failed; with several classes (n, classes), or (n,) places of those answered.
     weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
-    has none. counted_in: of what its rows are. answers: role → what its scores are made of, as far as a threshold must know
+    has none. ids: (n,) texts, hashes unless the data keep their ids. times: (n,) microseconds since 1970, null where a request has
+    none; kept where labels are to come later. counted_in: of what its rows are. answers: role → what its scores are made of, as far as a threshold must know
     it: `labels`, `float16` or `float32`. unrepeatable: role → how its answers differed when rows were sent again. recorded:
     role → how it is known who gave its answers, of those that lie in the data (`parity.recording`).
     copies: of a table in memory, how many copies of some rows all of them are.
@@ -61,6 +67,8 @@ class Scored:
     weights = _view("weight")
     clusters = _view("cluster")
     queries = _view("query")
+    ids = _stored("id")
+    times = _stored(TIME)
 
     def __init__(
         self,
@@ -147,12 +155,6 @@ class Scored:
         )  # fmt: skip
         scored.copies = dataset.copies
         return scored
-
-    @cached_property
-    def ids(self) -> pa.Array | None:
-        """(n,) texts: hashes, unless the data keep their ids; None where they have none."""
-        column = self._column("id")
-        return None if column is None else arrays.whole(column)
 
     @cached_property
     def sha256(self) -> str:
@@ -268,6 +270,7 @@ def build_scored(
     readers: Mapping[str, AnswerReader] | None = None,
     columns: Sequence[str] | None = None,
     may_fail: bool = False,
+    timed: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Check the data, score its rows by the models, write the scored table, and open it.
@@ -277,13 +280,13 @@ def build_scored(
     `data.*.scores` names lies there already. classes: of a multiclass task, in the order of the scores. readers: role →
     what makes scores of what its scorer answered, once all is there, or of its column in the data. columns: what models
     get, all by default. may_fail: NaN stands for a request that failed, as a replay needs; else it is refused.
-    progress: (rows done, rows). Without rows no model runs.
+    timed: with the time of each row, where the data name one. progress: (rows done, rows). Without rows no model runs.
     Raises DataError, ModelFault, and whatever a scorer raises.
     """
     readers = readers or {}
     checked = _check_rows(
-        dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers, may_fail=may_fail
-    )
+        dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers, may_fail=may_fail, timed=timed
+    )  # fmt: skip
     if answering := {role: scorer for role, scorer in scorers.items() if dataset.spec.asks(role)}:
         for role in answering.keys() & readers.keys():
             readers[role].expect(checked.label_values)

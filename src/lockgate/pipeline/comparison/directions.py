@@ -213,6 +213,9 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"Shift.{key}": either for key in ("traffic", "columns")},
     "Shift.min_share": higher,
     **{f"Command.{key}": either for key in ("run", "findings", "data", "labels", "files", "env")},
+    # what labels say later promotes nothing
+    "Shadow.labels": Section(neutral),
+    **{f"LateLabels.{key}": neutral for key in ("id", "label", "time", "matured", "coverage", "require")},
     "Command.timeout": neutral,  # one that is over is an error
     "Command.trusted": order(False, True),  # noqa: FBT003
     "Command.isolation": Section(neutral),

@@ -1,0 +1,1 @@
+"""Judge requests of an earlier run by labels that came later."""
