@@ -27,7 +27,14 @@ def test_the_candidate_is_asked_and_the_champion_was(checkout: Checkout) -> None
     data = {"path": "data/requests.jsonl", "columns": columns, "id": "rid", "scores": {"champion": "score"}}
     checkout.write(
         data={"traffic": data}, champion={"version": CHAMPION},
-        gates=[{"gate": "shadow", "data": "traffic", "require": ["flip_rate <= 60%", "new_errors <= 0"]}],
+        gates=[
+            {
+                "gate": "shadow",
+                "data": "traffic",
+                "require": ["flip_rate <= 60%", "new_errors <= 0"],
+                "show": ["country"],
+            }
+        ],
     )  # fmt: skip
 
     answer = checkout.gate("run")
@@ -39,3 +46,6 @@ def test_the_candidate_is_asked_and_the_champion_was(checkout: Checkout) -> None
     assert "the answers of the champion are recorded in traffic (score), and 1,000 of 1,500 rows" in gate["reason"]
     assert (entry["rows"], entry["recording"]) == (1500, {"records": 1502, "unused": {"damaged": 1, "repeated": 1}})
     assert gate["findings"][0]["rows"] == 1500
+    examples = json.loads((checkout.folder / ".gate/latest/exhibits/shadow-flip_examples.json").read_text())
+    assert examples["columns"][-1] == "country"
+    assert all(point[-1] == rows[point[0] - 1]["country"] for point in examples["points"])

@@ -84,8 +84,8 @@ ANSWERS = Exhibit(
     tuple((at / 25, (at + 1) / 25, 800 // (1 + at * at), 700 // (1 + at * at)) for at in range(25)),
 )  # fmt: skip
 EXAMPLES = Exhibit(
-    "shadow/flip_examples", "table", ("row", "id", "slice", "champion", "candidate"),
-    tuple((number + 1, "2718fa6c" * 8, "merchant_category=second-hand goods 1", "positive", "negative") for number in range(20)),
+    "shadow/flip_examples", "table", ("row", "id", "slice", "champion", "candidate", "amount", "note", "more"),
+    tuple((number + 1, "2718fa6c" * 8, "merchant_category=second-hand goods 1", "positive", "negative", "5120.25", "a long text that is cut", "x") for number in range(20)),
 )  # fmt: skip
 MOVED = Exhibit(
     "shift/moved_features", "table",

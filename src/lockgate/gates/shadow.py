@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from lockgate.data.class_labels import class_text
+from lockgate.data.slices.spec import Name
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
@@ -20,6 +21,7 @@ from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
 from lockgate.evaluation.shadow.noise import RAISED_BY_NOISE, noise_sentence
 from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evaluation.shadow.shifts import SHIFTS
+from lockgate.evaluation.shadow.shown_columns import PURPOSE, refusals, with_columns
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from lockgate.evidence.exhibit import Exhibit
 
 
+_DECIDES = ("binary", "multiclass")
 _COUNTED = (
     Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
     Subject(
@@ -57,6 +60,7 @@ class Shadow(Gate):
     the distance of the two distributions, in standard deviations of the champion's. null_rate: the share of requests without an answer;
     new_values: requests that the candidate answers with a class that the champion never does. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
     sent again. new_errors: those among them that the champion answers.
+    show: columns of the requests that examples of flips show.
     a_a: flips, losses, gains, p99_abs_difference and within are then of so many requests, beyond those of the champion against itself.
     """
 
@@ -84,7 +88,20 @@ class Shadow(Gate):
     def late_labels(self) -> LateLabels | None:
         return self.labels
 
+    show: tuple[Name, ...] = Field(
+        default=(),
+        description="Columns of the requests that examples of flips show, as they are, in the report and in what is published; none by "
+        "default.",
+    )
+
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if self.show and pipeline.task not in _DECIDES:
+            yield (
+                ("show",),
+                f"examples are of decisions that changed, and task {pipeline.task} has none; leave show out",
+            )
+        elif self.show and self.data in pipeline.data:
+            yield from ((("show",), refusal) for refusal in refusals(self.show, pipeline.data[self.data]))
         if self.a_a is not None and not any(line.subject in RAISED_BY_NOISE for line in self.lines):
             yield ("a_a",), f"no line is on what noise adds to: {', '.join(RAISED_BY_NOISE)}; leave a_a out"
         if pipeline.task != "multiclass":
@@ -123,6 +140,7 @@ class Shadow(Gate):
         requirements = self.requirements_for(case)
         if not requirements:
             return
+        case.dataset(self.data).need(dict.fromkeys(self.show, PURPOSE))
         scored = case.replayed(self.data)
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
@@ -174,10 +192,11 @@ class Shadow(Gate):
         from lockgate.evaluation.pictures.directions import flip_examples, lost_and_gained
         from lockgate.evaluation.pictures.distributions import answers, differences
 
-        if case.task in ("binary", "multiclass"):
+        if case.task in _DECIDES:
             yield from flips(self.title, scored, threshold)
             yield from lost_and_gained(self.title, scored, threshold)
-            yield from flip_examples(self.title, scored, threshold)
+            for examples in flip_examples(self.title, scored, threshold):
+                yield with_columns(examples, case.dataset(self.data), self.show) if self.show else examples
         else:
             yield from differences(self.title, scored)
         yield from answers(self.title, scored)

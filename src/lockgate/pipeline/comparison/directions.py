@@ -230,6 +230,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Latency.target": Section(either),
     "Metrics.functions": Entries("changed", "changed"),
     "Shadow.a_a": _asked_twice,
+    "Shadow.show": neutral,
     **{f"Load.{key}": lower for key in ("rate", "requests", "duration", "stall")},
     "Load.arrivals": order("poisson", "constant"),
     "Load.closed": Section(either),

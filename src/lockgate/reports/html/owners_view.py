@@ -19,7 +19,8 @@ from lockgate.text import cut
 
 _SLICES, _EXAMPLES, _FEATURES, _PAIRS = 6, 5, 5, 6
 _CLASSES = 3  # of a matrix that leaves room for the rest
-_SIGNS, _ID_SIGNS = 32, 8
+_SIGNS, _ID_SIGNS, _CELL_SIGNS = 32, 8, 12
+_COLUMNS = 7
 _FRAME = Frame(50, 350, 10, 146, 362, 184)
 _CROWDED = 0.25  # share of one bin from which on all are drawn by powers of ten, else nothing is seen of the others
 _UNREADABLE = (EvidenceError, AttributeError, ArithmeticError, LookupError, TypeError, ValueError)
@@ -134,8 +135,8 @@ def _classes(exhibit: Exhibit) -> Table:
     """How often each class is decided, those first that gain or lose most."""
     counts: dict[str, list[int]] = {}
     for old, new, count in exhibit.points:
-        for place, name in enumerate((new, old)):
-            counts.setdefault(str(name), [0, 0])[place] += int(count)
+        for role, name in enumerate((new, old)):
+            counts.setdefault(str(name), [0, 0])[role] += int(count)
     total = sum(new for new, _ in counts.values())
     ordered = sorted(counts.items(), key=lambda pair: (-abs(pair[1][0] - pair[1][1]), pair[0]))
     rows = tuple((cut(name, _SIGNS), *(_percent(count, total) for count in pair)) for name, pair in ordered[:_PAIRS])
@@ -146,12 +147,12 @@ def _inputs(record: RunRecord, data: str) -> Table:
     """The features that moved most, as a shift gate of the same run found them. Raises LookupError where there is none."""
     names = [gate.name for gate in record.evidence.gates if gate.kind == "shift" and data in gate.context["rows"]]
     moved = record.exhibit(f"{names[0]}/moved_features")
-    places = [
+    numbers = [
         moved.columns.index(column) for column in ("feature", "distance", "at least", "at most", "farthest apart")
     ]
     rows = []
     for point in moved.points[:_FEATURES]:
-        feature, distance, low, high, apart = (point[place] for place in places)
+        feature, distance, low, high, apart = (point[number] for number in numbers)
         ends = interval_text(float(low), float(high))
         rows.append((cut(str(feature), _SIGNS), short(float(distance)), ends, cut(str(apart), _SIGNS)))
     return Table(
@@ -160,11 +161,17 @@ def _inputs(record: RunRecord, data: str) -> Table:
 
 
 def _examples(exhibit: Exhibit) -> Table:
+    """The first ones, with as many of the columns that they show as have room."""
     rows = tuple(
-        (str(row), cut(str(identity), _ID_SIGNS), *(cut(str(cell), _SIGNS) for cell in cells))
-        for row, identity, *cells in exhibit.points[:_EXAMPLES]
+        (
+            str(row),
+            cut(str(identity), _ID_SIGNS),
+            cut(str(slice_), _SIGNS),
+            *(cut(str(cell), _CELL_SIGNS) for cell in cells),
+        )
+        for row, identity, slice_, *cells in (point[:_COLUMNS] for point in exhibit.points[:_EXAMPLES])
     )
-    return Table(f"{len(rows)} requests that are decided otherwise", exhibit.columns, rows)
+    return Table(f"{len(rows)} requests that are decided otherwise", exhibit.columns[:_COLUMNS], rows)
 
 
 def _percent(count: int, total: int) -> str:
