@@ -45,6 +45,12 @@ class GateDraft:
             for line in (value,) if self.cls is None else self.cls.lines_of(value):
                 yield at, entry, line
 
+    @property
+    def label_entries(self) -> list[Node]:
+        """The entries of `require` of its `labels`."""
+        labels = self.node.child("labels")
+        return [] if labels is None else labels.entries("require")
+
     def lines(self) -> Iterator[tuple[NodePath, Node, Requirement]]:
         """The requirements that could be parsed, each with its path and node."""
         node = self.node.child("require")

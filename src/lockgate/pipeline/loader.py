@@ -19,6 +19,7 @@ from lockgate.hashing import canonical, sha256
 from lockgate.pipeline import consistency, inheritance, validation_messages, variables, yaml_reader
 from lockgate.pipeline.gate_draft import GateDraft
 from lockgate.pipeline.gate_outline import outline
+from lockgate.pipeline.labelling.labelled_pipeline import judging_title
 from lockgate.pipeline.pipeline import Origin, Pipeline, spends_reuse_budget
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 from lockgate.plugins import ProjectFile
@@ -126,8 +127,13 @@ def _validated(
         policy_digest=policy_digest(policy),
         variables=substituted.used,
         lines={
-            draft.title: tuple((names.index(entry.at.file), entry.at.line) for _, entry, _ in draft.entries())
+            title: tuple((names.index(entry.at.file), entry.at.line) for entry in entries)
             for draft in drafts
+            for title, entries in (
+                (draft.title, [entry for _, entry, _ in draft.entries()]),
+                (judging_title(draft.title), draft.label_entries),
+            )
+            if entries
         },
         positions={path: str(node.at) for path, node in tree.walk()},
     )

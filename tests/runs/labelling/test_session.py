@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +17,14 @@ import yaml
 
 from helpers.report_evidence import evidence
 from lockgate.data.dataset import Dataset
-from lockgate.evaluation.scoring.scored_table import build_scored
+from lockgate.errors import LockgateError, UsageError
+from lockgate.evaluation.scoring.scored_table import ROLES, build_scored
 from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.run_folder import RunFolder, salt
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.reports import keep_reports
 from lockgate.runs.labelling.session import Labelling, labelled_gate
 
 N = 3000
@@ -68,8 +73,11 @@ def policy(root: Path, *, labels: dict[str, Any] | None = None, **more: Any) -> 
     return loader.read(yaml.safe_dump(document, sort_keys=False), name="gates/fraud.yaml", root=root)
 
 
-def shelf_of(root: Path, *, worse: float = 0.0, at: Any = OLD, **more: Any) -> Shelf:
-    """worse: how much noise the candidate adds to what the champion sees. at: when the requests came, one moment or each."""
+def shelf_of(root: Path, *, worse: float = 0.0, at: Any = OLD, unanswered: int = 0, **more: Any) -> Shelf:
+    """worse: how much noise the candidate adds to what the champion sees. at: when the requests came, one moment or each.
+
+    unanswered: of how many of them the candidate gives no answer.
+    """
     draw = np.random.default_rng(3)
     truth = draw.random(N) < 0.4
     signal = truth + draw.normal(0, 0.4, N)
@@ -79,6 +87,7 @@ def shelf_of(root: Path, *, worse: float = 0.0, at: Any = OLD, **more: Any) -> S
         "id": [f"r{row}" for row in range(N)], "at": [at] * N if isinstance(at, datetime) else at,
         "country": draw.choice(["AT", "BR", "US"], N), "p_old": sees, "p_new": other,
     }  # fmt: skip
+    requests["p_new"] = np.where(np.arange(N) < unanswered, np.nan, other)
     pq.write_table(pa.table(requests), root / "traffic.parquet")
     pipeline = policy(root, **more)
     recorded = {"candidate": "p_new", "champion": "p_old"}
@@ -107,6 +116,8 @@ def test_labels_judge_what_both_models_answered_and_leave_the_first_evidence_as_
     assert [finding.id for finding in gate.findings] == [
         "shadow-labels/r1/overall", "shadow-labels/r2/country=AT", "shadow-labels/r2/country=BR", "shadow-labels/r2/country=US",
     ]  # fmt: skip
+    assert [line.text for line in gate.requirements] == LINES
+    assert all(line.line is not None for line in gate.requirements)
     assert gate.reason.endswith("3,000 of 3,000 (100 %) requests have a label")
     assert (made.document["parents"], made.opens) == ([shelf.first.digest], "no")
     assert made.document["model"] == shelf.first.document["model"] | {
@@ -236,3 +247,88 @@ def test_what_cannot_be_used_of_the_labels_is_counted_and_said(tmp_path: Path) -
 
     counts = made.document["data"][1]["labels"]
     assert (counts["superseded"], counts["contradictory"], counts["used"]) == (2, 0, N)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "jsonl.gz", "json"])
+def test_labels_are_read_in_every_format(tmp_path: Path, ending: str) -> None:
+    """As the data of a pipeline are."""
+    shelf = shelf_of(tmp_path)
+    rows = [{"request": f"r{row}", "fraud": int(shelf.truth[row])} for row in range(N)]
+    path = tmp_path / f"labels.{ending}"
+    if ending == "csv":
+        path.write_text("request,fraud\n" + "".join(f"{row['request']},{row['fraud']}\n" for row in rows))
+    else:
+        text = json.dumps(rows) if ending == "json" else "".join(json.dumps(row) + "\n" for row in rows)
+        path.write_bytes(gzip.compress(text.encode()) if ending.endswith("gz") else text.encode())
+    made, _ = shelf.judge(path)
+
+    assert (str(made.verdict), made.document["data"][1]["labels"]["used"]) == ("pass", N)
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "words"),
+    [
+        ({"request": ["z"] * N}, {}, "none of the 3,000 labels in"),
+        ({"request": [None] * N}, {}, "has no id in column 'request'"),
+        ({"fraud": ["yes", "no", "perhaps"] * (N // 3)}, {}, "holds more than two values"),
+        ({"fraud": ["yes", "no"] * (N // 2)}, {}, "none of which is `positive: 1`"),
+        ({}, {"label": "chargeback"}, "has no column 'chargeback'"),
+        ({}, {"id": "payment"}, "has no column 'payment'"),
+        ({"known": ["tomorrow"] * N}, {"time": "known"}, "is not a time"),
+    ],
+)
+def test_labels_that_cannot_be_read_or_joined_are_a_wrong_call(
+    tmp_path: Path, columns: dict[str, Any], more: dict[str, Any], words: str
+) -> None:
+    """What is wrong is said, and nothing is written."""
+    shelf = shelf_of(tmp_path)
+    path = shelf.write(**columns)
+
+    with pytest.raises(UsageError, match=words) as refused:
+        shelf.judge(path, pipeline=policy(tmp_path, labels=more))
+
+    assert refused.value.exit_code == 2
+    assert not (tmp_path / ".gate" / "labelled").exists()
+
+
+def test_what_the_run_kept_must_be_what_its_evidence_names(tmp_path: Path) -> None:
+    """Answers that are gone are a wrong call; answers that were altered since are nobody's fault who calls."""
+    shelf = shelf_of(tmp_path)
+    path, labels = shelf.run.path / "scored" / "traffic-replayed.parquet", shelf.write()
+    with pytest.raises(UsageError, match=r"gone\.parquet"):
+        shelf.judge("gone.parquet")
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(LockgateError, match="is not what its evidence names") as altered:
+        shelf.judge(labels)
+    path.unlink()
+    with pytest.raises(UsageError, match="is not here any more"):
+        shelf.judge(labels)
+
+    assert altered.value.exit_code == 4
+
+
+def test_requests_without_an_answer_are_no_evidence_and_said(tmp_path: Path) -> None:
+    """They lower the share that is judged, so that a candidate cannot gain by not answering."""
+    shelf = shelf_of(tmp_path, unanswered=700)
+    _, gate = shelf.judge(shelf.write())
+
+    assert gate.findings[0].code == "unlabelled"
+    assert "700 labelled requests without an answer of both models cannot be judged" in gate.reason
+
+
+def test_the_shares_are_in_the_report(tmp_path: Path) -> None:
+    """Of all requests, of each decision of both models, and of each slice, the fewest labels first."""
+    shelf = shelf_of(tmp_path)
+    country = np.array(shelf.requests["country"])
+    made, _ = shelf.judge(shelf.write(np.flatnonzero((country != "BR") | (np.arange(N) % 2 == 0))))
+    [folder] = (tmp_path / ".gate" / "labelled").iterdir()
+    points = Exhibit.read((folder / "exhibits" / "shadow-labels-labelled.json").read_bytes()).points
+    keep_reports(made, RunFolder(folder))
+
+    assert [point[0] for point in points][:1] == ["overall"]
+    assert {point[0] for point in points[1:5]} == {
+        f"{role}: {each}" for role in ROLES for each in ("negative", "positive")
+    }
+    assert [point[0] for point in points][5] == "country=BR"
+    assert "Labelled requests" in (folder / "report.html").read_text()
+    assert "so it can promote nothing" in (folder / "report.md").read_text()

@@ -10,13 +10,14 @@ from typing import Literal
 
 from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evaluation.judging.stored_test import StoredTest
+from lockgate.evaluation.labelling.late_labels import LABELS
 from lockgate.evaluation.latency.request_limits import PERCENTILES
 from lockgate.evaluation.planning.request_outlook import most_beyond
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.completeness import RECORDED
 from lockgate.evidence.finding import Decided, Finding, Verdict
 
-Obstacle = Literal["no_value", "too_few", "budget_spent", "seen_rows", "recorded"]
+Obstacle = Literal["no_value", "too_few", "budget_spent", "seen_rows", "recorded", "labels"]
 _STEPS, _HALVINGS = 60, 50
 _NEAR = 1e-7  # of a number: far below the four figures that are shown
 
@@ -79,6 +80,8 @@ def flip_points(finding: Finding, requirement: Requirement, findings: Sequence[F
         return FlipPoints(obstacle="seen_rows")
     if finding.code == RECORDED:
         return FlipPoints(obstacle="recorded")
+    if finding.detail.get(LABELS) is not None:
+        return FlipPoints(obstacle="labels")
     if decided.confidence is None:
         return _compared(decided, few=detail.get("too_few") is not None)
     if detail.get("too_few") is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lockgate.evaluation.judging.explanations import unseen_stalls, worst_class_words
 from lockgate.evaluation.judging.number_format import short, slice_words
+from lockgate.evaluation.labelling.late_labels import SELECTIVE
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.text import counted
 
@@ -23,7 +24,14 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     Among equals, the lowest p-value of a violation comes first, then the most rows, then the count
     that is furthest beyond its limit.
     """
-    order = {"seen_rows": -1, "seen_unknown": -1, "beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
+    order = {
+        "seen_rows": -1,
+        "seen_unknown": -1,
+        SELECTIVE: -1,
+        "beyond_unadjusted": 0,
+        "budget_spent": 0,
+        "not_shown": 1,
+    }
 
     def key(finding: Finding) -> tuple[int, int, bool, float, int, float]:
         undecided, named = finding.verdict is Verdict.INCONCLUSIVE, names_part(finding)

@@ -11,6 +11,7 @@ from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.explanations import Explanation, enough_words
 from lockgate.evaluation.judging.rows_needed import rows_to_decide, smallest_loss, smallest_tolerance, stated_tolerance
+from lockgate.evaluation.labelling.late_labels import LABELS
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
@@ -27,8 +28,11 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
     p_fail <= alpha, and with `too_few` only where the policy allows the no-harm check (`watched`); every other claim
     passes where p_pass <= alpha and nothing is `too_few`. Everything else is inconclusive, and so is what would pass on rows
-    that the candidate was trained on (`seen_rows`), or by answers that nobody confirmed to be its own (`recorded`).
+    that the candidate was trained on (`seen_rows`), or by answers that nobody confirmed to be its own (`recorded`). Where too few
+    requests have a label (`labels`) nothing is decided.
     """
+    if detail.get(LABELS) is not None:
+        return Verdict.INCONCLUSIVE
     verdict = _by_numbers(decided, detail)
     withheld = any(detail.get(key) is not None for key in ("seen_rows", RECORDED))
     return Verdict.INCONCLUSIVE if verdict is Verdict.PASS and withheld else verdict

@@ -18,7 +18,7 @@ from lockgate.evidence.finding import Decided, Finding, Verdict
 
 # What judging adds to the detail of an estimate.
 _JUDGED = ("p_pass", "p_fail", "p_fail_holm", "too_few", "watched", "test", "smallest_loss_seen", "no_power",
-           "smallest_tolerance", "outlook", "counted_in", "budget_spent", "seen_rows", "recorded")  # fmt: skip
+           "smallest_tolerance", "outlook", "counted_in", "budget_spent", "seen_rows", "recorded", "labels")  # fmt: skip
 On = Literal["value", "difference", "ratio"]
 
 

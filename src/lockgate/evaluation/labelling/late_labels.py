@@ -12,6 +12,8 @@ from lockgate.evaluation.requirements.requirement import Requirement
 
 # Codes of findings that too few labels leave undecided, or labels of one decision alone.
 UNLABELLED, SELECTIVE = "unlabelled", "selective_labels"
+LABELS = "labels"
+"""In the detail of such a finding: of how many requests how many are judged."""
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 

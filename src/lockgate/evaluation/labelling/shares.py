@@ -13,14 +13,15 @@ import numpy as np
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.slices.names import SliceKey
 from lockgate.evaluation.judging.number_format import percent, slice_words
-from lockgate.evaluation.labelling.late_labels import SELECTIVE, UNLABELLED
+from lockgate.evaluation.labelling.late_labels import LABELS, SELECTIVE, UNLABELLED
+from lockgate.evaluation.pictures import FEWEST, LEVEL, MOST_SLICES, rounded
+from lockgate.evaluation.pictures.decisions import OVERALL
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import ROLES, Scored
+from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.models.class_scores import at_threshold, predicted_class
 from lockgate.stats.proportions import clopper_pearson
-
-_LEVEL = 0.90  # two-sided: a share is below another number with an error of 5 %
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Decision:
     @cached_property
     def _at_most(self) -> float:
         """What the rate is not above, but by chance."""
-        return clopper_pearson(self.share.judged, self.share.requests, confidence=_LEVEL).high
+        return clopper_pearson(self.share.judged, self.share.requests, confidence=LEVEL).high
 
     @property
     def alone(self) -> bool:
@@ -197,6 +198,18 @@ class LabelShares:
                     if gone and (name, key) not in measured and (name, declared.name, label) not in pooled:
                         yield name, line, key
 
+    def exhibit(self, gate: str) -> Exhibit:
+        """The shares of all requests, of each decision, and of each slice of ten requests or more, the fewest labels first."""
+        slices = sorted((share.rate, slice_words(key), share) for key, share in self.slices if share.requests >= FEWEST)
+        shares = [(OVERALL, self.overall), *((f"{each.role}: {each.decision}", each.share) for each in self.decisions)]
+        shares += [(words, share) for _, words, share in slices[:MOST_SLICES]]
+        points = []
+        for words, share in shares:
+            ends = clopper_pearson(share.judged, share.requests, confidence=LEVEL) if share.requests else None
+            low, high = (0.0, 1.0) if ends is None else (ends.low, ends.high)
+            points.append((words, share.requests, share.judged, *map(rounded, (share.rate, low, high))))
+        return Exhibit(f"{gate}/labelled", "table", ("of", "requests", "judged", "rate", "low", "high"), tuple(points))
+
     def to_json(self) -> dict[str, Any]:
         """For the evidence: requests that are due, and how many of them are judged, overall and by decision."""
         return {
@@ -211,7 +224,7 @@ class LabelShares:
 
 
 def _undecided(finding: Finding, code: str, reason: str, share: Share, remedy: str) -> Finding:
-    detail = {**finding.detail, "labels": {"requests": share.requests, "judged": share.judged}}
+    detail = {**finding.detail, LABELS: {"requests": share.requests, "judged": share.judged}}
     if finding.code not in (UNLABELLED, SELECTIVE):
         reason = f"{finding.reason}. Not decided: {reason}"
     return replace(

@@ -8,9 +8,9 @@ from lockgate.gates.gate import Gate, gate_class
 from lockgate.pipeline.pipeline import Pipeline
 
 
-def judging_title(gate: Gate) -> str:
-    """Under which name the findings by late labels stand in their evidence."""
-    return f"{gate.title}-labels"
+def judging_title(title: str) -> str:
+    """Under which name the findings by late labels of a gate stand in their evidence."""
+    return f"{title}-labels"
 
 
 def labelled_pipeline(pipeline: Pipeline, gate: Gate) -> Pipeline:
@@ -35,6 +35,6 @@ def labelled_pipeline(pipeline: Pipeline, gate: Gate) -> Pipeline:
         update={**chosen, "label": labels.label, "scores": {role: role for role in roles}}
     )
     metrics = gate_class("metrics", root=pipeline.root).model_validate(
-        {"gate": "metrics", "name": judging_title(gate), "data": name, "require": labels.require}
+        {"gate": "metrics", "name": judging_title(gate.title), "data": name, "require": labels.require}
     )
     return pipeline.model_copy(update={"data": {name: spec}, "gates": (metrics,), "reuse": None, "per_row": {}})

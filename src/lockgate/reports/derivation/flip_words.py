@@ -52,6 +52,8 @@ def _obstacle(finding: Finding, line: Requirement, flips: FlipPoints) -> Iterato
         yield "no value would: the candidate was trained on more of these rows than max_seen allows, or nobody could look"
     elif flips.obstacle == "recorded":
         yield "no value would: it passes but for recorded answers, of which nobody could confirm who gave them"
+    elif flips.obstacle == "labels":
+        yield "no value would: too few of these requests have a label, or those with one are no random sample"
     else:
         yield "there is no value to compare"
     yield from _rows(finding)

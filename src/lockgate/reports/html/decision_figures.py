@@ -98,6 +98,17 @@ def lost_and_gained(source: Source) -> Iterator[Figure]:
         yield Table("Flips of each slice, by what both decide", head, tuple(rows[:_MOST_ROWS]))
 
 
+def labelled(source: Source) -> Iterator[Figure]:
+    """What share of the requests has a label: of all, of each decision and of each slice."""
+    entries = [
+        (str(name), int(requests), f"{int(judged):,}", float(rate), float(low), float(high))
+        for name, requests, judged, rate, low, high in source.exhibit.points
+    ]
+    if entries:
+        contrast = "share of requests that have a label, of all, of what each model decides, and of each slice,"
+        yield from _by_slice("Labelled requests", "judged", contrast, entries, counted_in="requests")
+
+
 def moved_features(source: Source) -> Iterator[Figure]:
     """How far each feature surely moved between two data sets, and where."""
     entries = [

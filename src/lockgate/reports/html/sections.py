@@ -40,6 +40,7 @@ _NAMED: Mapping[str, Drawing] = {
     "flips_by_slice": decision_figures.flips_by_slice,
     "lost_and_gained": decision_figures.lost_and_gained,
     "flip_examples": decision_figures.table,
+    "labelled": decision_figures.labelled,
     "distances": decision_figures.table,
     "moved_features": decision_figures.moved_features,
     "slice_mix": decision_figures.slice_mix,

@@ -35,6 +35,7 @@ class LabelledRun(PipelineRun):
 
     def _check(self, gate: Gate) -> tuple[list[Finding], dict[str, Any], LockgateError | None]:
         context = {"labels": self.shares.to_json(), "notes": list(self.notes)}
+        self.exhibits.append(self.folder.keep_exhibit(self.shares.exhibit(gate.title)))
         lines = gate.requirements_for(self.case)
         if not self.shares.overall.judged:
             reason = "of no request that is old enough there is a label"
