@@ -17,6 +17,7 @@ from lockgate.data.contract.feature_spec import FeatureSpec
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.table_dataset import TableDataset
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context
@@ -53,10 +54,16 @@ def case_of(
         arrow = table if isinstance(table, pa.Table) else pa.table(dict(table))
         datasets[name] = TableDataset(arrow, DatasetSpec.model_validate({"path": name, **(specs or {}).get(name, {})}))
         datasets[name].name = name
+
+    def scored(name: str) -> Scored:
+        data = datasets[name]
+        return Scored.from_table(data._table, data.spec, task="binary", positive=1)
+
     return Case(
         candidate=SimpleNamespace(facts=SimpleNamespace(signature=None, metadata={})),  # type: ignore[arg-type]
-        champion=None, task="binary", folder=Path(), seed=0, datasets=tuple(datasets), input_plan=None,  # type: ignore[arg-type]
-        dataset=datasets.__getitem__, scored=None, replayed=None, sample=None, threshold=lambda _: 0.5,  # type: ignore[arg-type]
+        champion=SimpleNamespace() if "champion" in datasets["holdout"].columns else None,  # type: ignore[arg-type]
+        task="binary", folder=Path(), seed=0, datasets=tuple(datasets), input_plan=None,  # type: ignore[arg-type]
+        dataset=datasets.__getitem__, scored=scored, replayed=None, sample=None, threshold=lambda _: 0.5,  # type: ignore[arg-type]
         contract=lambda: FeatureContract(dict(contract or {})),
     )  # fmt: skip
 
@@ -244,3 +251,73 @@ def test_the_contract_is_held_against_the_traffic() -> None:
     assert "age of traffic is not 18 to 100 in 2 of 3 rows" in broken.reason
     assert [exhibit.name for exhibit in exhibits][:1] == ["shift/contract"]
     assert (undeclared.verdict, undeclared.code) == (Verdict.INCONCLUSIVE, "no_contract")
+
+
+def answered(rows: pa.Table, seed: int = 6) -> pa.Table:
+    """The rows with a label, and answers that are better of the young than of the old, the champion's a little worse."""
+    draw = np.random.default_rng(seed)
+    label = draw.integers(0, 2, rows.num_rows)
+    chance = np.where(rows.column("age").to_numpy() > 50, 0.7, 0.95)
+    right = draw.random(rows.num_rows)
+    answers = {"candidate": right < chance, "champion": right < chance - 0.01}
+    scores = {role: np.where(hit == (label == 1), 0.9, 0.1) for role, hit in answers.items()}
+    for name, column in {"label": label, **scores}.items():
+        rows = rows.append_column(name, pa.array(column))
+    return rows
+
+
+SLICES = ["sex", {"name": "old", "where": {"age": {"gt": 50}}}]
+ANSWERED = {"label": "label", "scores": {"candidate": "candidate", "champion": "champion"}, "slices": SLICES}
+
+
+def test_metrics_are_weighted_as_the_traffic_is_mixed() -> None:
+    """By hand: the accuracy of each cell of the slices, times the share of the cell in the traffic."""
+    rows = adult()
+    holdout, traffic = answered(rows.slice(0, 8_000)), older(rows.slice(8_000))
+    case = case_of(holdout, traffic, specs={"holdout": ANSWERED})
+    require = ["accuracy >= 0.86", "accuracy >= champion - 0.02", "distance <= 0.2 on each feature"]
+    (own, beside, *_), _ = ask(case, require, columns=["age"])
+
+    frame, met = holdout.to_pandas(), traffic.to_pandas()
+    hits = {role: (frame[role] >= 0.5) == (frame["label"] == 1) for role in ("candidate", "champion")}
+    ours, theirs = ([each["sex"], each["age"] > 50] for each in (frame, met))
+    shares = met.groupby(theirs).size() / len(met)
+    by_hand = {role: float((hit.groupby(ours).mean() * shares).sum()) for role, hit in hits.items()}
+
+    assert own.observed == pytest.approx(by_hand["candidate"], abs=1e-12)
+    assert beside.decided is not None
+    assert beside.decided.estimate == pytest.approx(by_hand["candidate"] - by_hand["champion"], abs=1e-12)
+    assert (own.verdict, beside.verdict) == (Verdict.INCONCLUSIVE, Verdict.PASS)
+    assert hits["candidate"].mean() > 0.89  # which passes 0.86 on the holdout as it is
+    assert own.reason == (
+        "accuracy is 0.858; at 95 % confidence at least 0.8493: 0.86 not shown; "
+        "holdout weighted by sex and old as traffic is mixed, 7,070 effective of 8,000; unweighted it is 0.8969"
+    )
+
+
+def test_a_mix_that_is_known_from_few_requests_is_known_less() -> None:
+    """Forty requests say little of the mix: the bound is far wider than that of as many as the holdout has."""
+    rows = adult()
+    holdout = answered(rows.slice(0, 8_000))
+    widths = []
+    for count in (40, 8_000):
+        case = case_of(holdout, rows.slice(8_000, count), specs={"holdout": {**ANSWERED, "slices": SLICES[1:]}})
+        ((finding,), _) = ask(case, ["accuracy >= 0.5"], min_share=0.5)
+        assert finding.decided is not None
+        widths.append(finding.decided.high - finding.decided.low)
+    share = (rows.column("age").to_numpy()[8_000:8_040] > 50).mean()
+    expected = 2 * 1.645 * 0.25 * np.sqrt(share * (1 - share) / 40)
+
+    assert widths[0] == pytest.approx(expected, rel=0.15)
+    assert widths[1] < widths[0] / 4
+
+
+def test_cells_that_the_holdout_lacks_leave_a_metric_undecided() -> None:
+    """A metric of nobody's rows is no metric of the traffic; below the share it is said."""
+    rows = adult()
+    holdout, traffic = answered(rows.slice(0, 8_000)), rows.slice(8_000)
+    young = holdout.filter(pa.compute.less_equal(holdout["age"], 50))
+    (finding,), _ = ask(case_of(young, traffic, specs={"holdout": ANSWERED}), ["accuracy >= 0.5"])
+
+    assert (finding.verdict, finding.code) == (Verdict.INCONCLUSIVE, "uncovered")
+    assert "of the traffic is in cells of sex and old that have too few rows" in finding.reason

@@ -57,6 +57,7 @@ def _gate(kind: str) -> dict[str, Any]:
                 "tasks": list(subject.tasks),
                 "needs": [need for need in subject.needs if need != "no champion"],
                 "by_task": {task: {"args": list(form.args)} for task, form in subject.by_task.items()},
+                **({"each": subject.each} if subject.each else {}),
             }
             for subject in cls.subjects.values()
         ],
@@ -72,6 +73,8 @@ def _description(subject: dict[str, Any]) -> str:
         parts.append(f"in {subject['unit']}")
     if subject["args"]:
         parts.append(f"takes {', '.join(subject['args'])}")
+    if "each" in subject:
+        parts.append(f"of each {subject['each']}")
     if subject["tasks"]:
         parts.append(f"for {', '.join(subject['tasks'])}")
     parts += [f"in {task} takes {', '.join(form['args']) or 'none'}" for task, form in subject["by_task"].items()]

@@ -172,6 +172,13 @@ class SliceRows:
         n = effective_rows(psi, weighing.effective, variance=more + less - (more - less) ** 2)
         return by_influence(disagree=(more * n, less * n, n))
 
+    def influence(self, requirement: Requirement) -> NDArray[np.float64]:
+        """(n,) influence of each row on what a line compares. Raises Undefined."""
+        psi = self._value("candidate", requirement).psi
+        if not requirement.limit.relative:
+            return psi
+        return psi - requirement.limit.factor * self._value("champion", requirement).psi
+
     def _value(self, role: str, requirement: Requirement) -> MetricValue:
         metric = requirement.pick(self.metrics)
         argument = self._argument(role, requirement)

@@ -61,7 +61,7 @@ def slices_of_traffic(
     What the traffic declares under the same name reads its own columns; quantiles have the edges of the reference. labels: of its rows.
     """
     own = {declared.name: declared for declared in traffic.slices if declared.columns and declared.kind != "quantiles"}
-    told, lacking = list[Slice](), dict[str, str]()
+    chosen, lacking = list[Slice](), dict[str, str]()
     for declared in slices:
         if declared.kind == "quantiles":
             edges = sorted(
@@ -78,8 +78,8 @@ def slices_of_traffic(
                 f"{traffic.name} has no column {absent[0]!r}, by which slice {declared.name} is told"
             )
         else:
-            told.append(declared)
-    return tuple(told), lacking
+            chosen.append(declared)
+    return tuple(chosen), lacking
 
 
 def grouped(rows: int, slices: Sequence[Slice], labels: Mapping[str, pa.DictionaryArray]) -> Scored:

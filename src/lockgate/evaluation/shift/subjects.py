@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lockgate.evaluation.metrics import ranking_subjects
+from lockgate.evaluation.metrics.catalog import DECLARED, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject, by_name
 
 FEATURE = "feature"
@@ -30,3 +32,9 @@ CONTRACT_VIOLATIONS = Subject(
 )
 OF_FEATURES = by_name(DISTANCE, NULL_RATE_SHIFT, NEW_VALUE_RATE)
 OF_DATA = by_name(UNCOVERED_SLICES, CONTRACT_VIOLATIONS)
+REWEIGHTED = {
+    name: subject
+    for name, subject in SUBJECTS.items()
+    if name not in ranking_subjects.BY_NAME and DECLARED[name].decide is None
+}
+"""Metrics of rows whose error is told by the influence of each row, to which that of the mix is added."""

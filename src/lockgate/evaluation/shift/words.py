@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lockgate.evaluation.judging.number_format import short
 from lockgate.evidence.finding import Finding, Verdict
 
 _REMEDIES = {
@@ -27,9 +28,23 @@ def explained(finding: Finding, data: str, traffic: str) -> dict[str, Any]:
     if finding.code in _MEND:
         remedy = _MEND[finding.code].format(data=data)
     elif finding.verdict is Verdict.FAIL:
-        remedy = _REMEDIES[finding.subject].format(data=data, traffic=traffic)
+        remedy = _REMEDIES.get(finding.subject, remedy or "").format(data=data, traffic=traffic) or remedy
+    if "effective_rows" in finding.detail:
+        return {"reason": f"{finding.reason}{_weighted(finding, data, traffic)}", "remedy": remedy}
     words = "" if finding.verdict is Verdict.PASS else _where(finding, data, traffic)
     return {"reason": f"{finding.reason}{words}", "remedy": remedy}
+
+
+def _weighted(finding: Finding, data: str, traffic: str) -> str:
+    """`; holdout weighted by country as traffic is mixed, 6,213 effective of 8,000; unweighted it is 0.912`."""
+    detail = finding.detail
+    strata = " and ".join(map(str, detail["strata"]))
+    rows = f"{float(detail['effective_rows']):,.0f} effective of {finding.rows:,}"
+    text = f"; {data} weighted by {strata} as {traffic} is mixed, {rows}"
+    if "unweighted" not in detail:
+        return text
+    compared = "the difference" if finding.decided is not None and finding.decided.on == "difference" else "it"
+    return f"{text}; unweighted {compared} is {short(float(detail['unweighted']))}"
 
 
 def _where(finding: Finding, data: str, traffic: str) -> str:

@@ -210,7 +210,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Environment.tolerance": higher,
     "ServingPython.python": either,
     "ServingAnswer.server": either,
-    **{f"Shift.{key}": either for key in ("traffic", "columns")},
+    **{f"Shift.{key}": either for key in ("traffic", "columns", "strata")},
     "Shift.min_share": higher,
     **{f"Command.{key}": either for key in ("run", "findings", "data", "labels", "files", "env")},
     # what labels say later promotes nothing

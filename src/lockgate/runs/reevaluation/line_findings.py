@@ -98,6 +98,8 @@ def _in_scope(
         return [finding for finding in findings if dict(finding.slice) == dict(scope.cell)]
     if was.scope != scope and was.scope.kind != "each_slice":
         raise NotJudgedAnew(f"it was judged {was.scope if was.scope.kind == 'overall' else f'on {was.scope}'}")
+    if dataset is None and was.scope == scope:  # what the gate itself tells apart, such as each feature
+        return list(findings)
     declared = [] if dataset is None else [entry for entry in dataset.slices if entry.find is None]
     named = declared if scope.kind == "each_slice" else [entry for entry in declared if entry.slice_name == scope.name]
     return [finding for entry in named for finding in _of_declaration(entry, findings, small)]
