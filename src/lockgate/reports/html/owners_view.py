@@ -19,7 +19,7 @@ from lockgate.text import cut
 
 _SLICES, _EXAMPLES, _FEATURES, _PAIRS = 6, 5, 5, 6
 _CLASSES = 3  # of a matrix that leaves room for the rest
-_SIGNS, _ID_SIGNS, _CELL_SIGNS = 32, 8, 12
+_SIGNS, _FEW_SIGNS, _CELL_SIGNS, _ID_SIGNS = 32, 24, 12, 8
 _COLUMNS = 7
 _FRAME = Frame(50, 350, 10, 146, 362, 184)
 _CROWDED = 0.25  # share of one bin from which on all are drawn by powers of ten, else nothing is seen of the others
@@ -166,12 +166,16 @@ def _examples(exhibit: Exhibit) -> Table:
         (
             str(row),
             cut(str(identity), _ID_SIGNS),
-            cut(str(slice_), _SIGNS),
+            cut(str(slice_), _FEW_SIGNS),
             *(cut(str(cell), _CELL_SIGNS) for cell in cells),
         )
         for row, identity, slice_, *cells in (point[:_COLUMNS] for point in exhibit.points[:_EXAMPLES])
     )
-    return Table(f"{len(rows)} requests that are decided otherwise", exhibit.columns[:_COLUMNS], rows)
+    return Table(
+        f"{len(rows)} requests that are decided otherwise",
+        tuple(cut(name, _CELL_SIGNS) for name in exhibit.columns[:_COLUMNS]),
+        rows,
+    )
 
 
 def _percent(count: int, total: int) -> str:
