@@ -1,13 +1,24 @@
-"""Guess what was meant by a column that data have not."""
+"""Columns that data have not: what was meant by one that is named, and those that are left out."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import get_close_matches
 
 import pyarrow as pa
 
 from lockgate.data.formats import DataFile
 from lockgate.data.formats.csv import header_problem
+from lockgate.errors import DataError, guess
+
+
+def without(schema: pa.Schema, dropped: Collection[str]) -> pa.Schema:
+    """The columns that are read. Raises DataError for one that is left out and is not there, which may be misspelt."""
+    for column in dropped:
+        if column not in schema.names:
+            problem = no_column(column, schema, "column that `drop` leaves out")
+            raise DataError(problem, remedy=guess(column, schema.names).lstrip("; ") or None)
+    return pa.schema([field for field in schema if field.name not in dropped]) if dropped else schema
 
 
 def no_column(column: str, schema: pa.Schema, purpose: str) -> str:

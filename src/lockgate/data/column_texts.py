@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -15,6 +16,11 @@ from lockgate.data.arrow_arrays import Array
 
 _EMPTY_FRACTION = re.compile(r"(:\d\d(?:\.\d*[1-9])?)(?:\.?0+)(?=\D|$)")
 _EXACT = {16: 2.0**11, 32: 2.0**24, 64: 2.0**53}
+
+
+def hashed(names: Sequence[str], salt: bytes) -> list[str]:
+    """16 hex digits of sha256(salt + name) each, as ids are hashed."""
+    return [hashlib.sha256(salt + name.encode()).hexdigest()[:16] for name in names]
 
 
 def texts(column: pa.Array) -> pa.Array:

@@ -88,9 +88,7 @@ class Dataset:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of a file's bytes, or of the sorted (path, sha256, size) list of a folder's or a glob's files; of both where
-        answers are joined.
-
-        Raises DataError where the pipeline names another one.
+        answers are joined. Raises DataError where the pipeline names another one.
         """
         files = [(name, path, sha256 or self._sha256(path)) for name, path, sha256 in self._opened.files]
         if self._opened.alone:
@@ -112,10 +110,14 @@ class Dataset:
         """Which version was read, as far as whatever keeps the data has versions: `version` and what else it says of it."""
         return self._opened.origin
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
-        """The columns with their types over all files. Raises DataError."""
-        return self._scanned[0]
+        """The columns with their types over all files, but for those of `drop`. Raises DataError."""
+        from lockgate.data.column_guess import without
+
+        whole = self._scanned[0]
+        with self._naming():
+            return without(whole, self.spec.drop)
 
     def untyped(self, column: str) -> bool:
         """Whether a column holds texts whose type in `schema` is guessed: of CSV, and of `key=value` folders."""
@@ -210,11 +212,9 @@ class Dataset:
 
         for column, purpose in ((column_of(name), purpose) for name, purpose in columns.items()):
             if column not in self.columns:
-                problem = no_column(column, self.schema, purpose)
-                guess = column_guess(
-                    column, self.schema, file=next(iter(self._files), None), path=self._local, data=self.name
-                )
-                raise self._wrong(problem, remedy=guess)
+                problem, file = no_column(column, self.schema, purpose), next(iter(self._files), None)
+                guess = column_guess(column, self.schema, file=file, path=self._local, data=self.name)
+                raise self._wrong(problem, remedy="`drop` leaves it out" if column in self.spec.drop else guess)
 
     def row(self, number: int) -> str:
         """`row 17` (from 1, in the order of `batches`), with the file's name where there are several files."""
@@ -395,6 +395,5 @@ class Dataset:
 
     def _wrong(self, problem: str, *, remedy: str | None = None, kind: type[DataError] = DataError) -> DataError:
         path = self.redacted_path
-        return kind(
-            f"data {self.name!r}: {problem if problem.startswith(f'{path}: ') else f'{path} {problem}'}", remedy=remedy
-        )
+        text = problem if problem.startswith(f"{path}: ") else f"{path} {problem}"
+        return kind(f"data {self.name!r}: {text}", remedy=remedy)

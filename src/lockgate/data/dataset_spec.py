@@ -139,6 +139,13 @@ class DatasetSpec(Config):
     keep_ids: bool = Field(
         default=False, description="Whether ids stand in the run's scored table as they are, instead of hashed."
     )
+    hash: tuple[Name, ...] = Field(
+        default=(),
+        description="Columns whose values are written as hashes, as ids are, wherever a run writes one; models get the values.",
+    )
+    drop: tuple[Name, ...] = Field(
+        default=(), description="Columns that are not read: neither models nor programs, slices or reports have them."
+    )
     scores: dict[Role, Name | ClassColumns] | None = Field(
         default=None,
         min_length=1,
@@ -190,6 +197,7 @@ class DatasetSpec(Config):
             raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
         if self.join is not None:
             self._refuse_join(self.join)
+        self._refuse_needed()
         if "${" not in self.path:  # else a variable is not set here, and a run that has it looks again
             self._refuse_unpinned()
         if "max_unused" in self.model_fields_set and not self.is_recording:
@@ -203,6 +211,27 @@ class DatasetSpec(Config):
         if unrecorded is not None:
             raise ValueError(f"`answered_by` names the {unrecorded}, of which `scores` names no column")
         return self
+
+    def _refuse_needed(self) -> None:
+        """Raise ValueError where `hash` or `drop` names a column whose values are needed."""
+        needed = dict.fromkeys((name for entry in self.slices for name in entry.columns), "column of a slice")
+        needed |= self.roles
+        for column in self.drop:
+            if column in needed:
+                raise ValueError(
+                    f"`drop` leaves out {column!r}, the {needed[column]}; name another column, or `hash` it"
+                )
+            if column in self.hash:
+                raise ValueError(f"{column!r} stands in `hash` and in `drop`; a column that is not read needs no hash")
+        by_value = {name for entry in self.slices if not entry.each_value for name in entry.columns}
+        hashed_anyway = ("id", "cluster", "query") if not self.keep_ids else ("cluster", "query")
+        for column in self.hash:
+            if column in by_value:
+                raise ValueError(
+                    f"`hash` hides the values of {column!r}, and a slice names them; write it as {column} alone"
+                )
+            if self.roles.get(column, "id") not in hashed_anyway:
+                raise ValueError(f"`hash` hides {column!r}, the {self.roles[column]}, which a run has to show")
 
     def _refuse_join(self, join: Join) -> None:
         """Raise ValueError where nothing says by what, or from when on, answers are joined."""

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockgate.data.column_guess import without
 from lockgate.data.dataset import INDEX_COLUMN, Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.stored_columns import column_of
@@ -50,9 +51,9 @@ class TableDataset(Dataset):
     def _files(self) -> tuple[DataFile, ...]:
         return ()
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
-        return self._table.schema.remove_metadata()
+        return without(self._table.schema.remove_metadata(), self.spec.drop)
 
     @property
     def index_columns(self) -> tuple[str, ...]:

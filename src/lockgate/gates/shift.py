@@ -115,7 +115,7 @@ class Shift(Gate):
 
         reference, traffic = case.dataset(self.data), case.dataset(self.traffic)
         chosen = features(case, reference, traffic, self.columns)
-        compared = compare(reference, traffic, chosen.compared)
+        compared = compare(reference, traffic, chosen.compared, salt=case.contract().salt)
         rows = {self.data: compared.reference.rows, self.traffic: compared.traffic.rows}
         yield Context({"rows": rows, **({"not_compared": list(chosen.left_out)} if chosen.left_out else {})})
         requirements = self.requirements_for(case)

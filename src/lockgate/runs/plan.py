@@ -33,7 +33,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow.blind_lines import blind_by_the_last_run
-from lockgate.evidence.run_folder import RunFolder, readable, runs
+from lockgate.evidence.run_folder import RunFolder, readable, runs, salt
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES
 from lockgate.models.output import OutputSpec
@@ -296,7 +296,12 @@ class _Plan:
         task: Any = self.pipeline.task
         classes = self.pipeline.classes or (label_classes(dataset) if task == "multiclass" else ())
         rows, columns, _ = checked_rows(
-            dataset, task=task, positive=self.pipeline.positive, salt=b"", scores={}, classes=classes
+            dataset,
+            task=task,
+            positive=self.pipeline.positive,
+            scores={},
+            classes=classes,
+            salt=salt(self.pipeline.root) if spec.hash else b"",
         )
         if "label" not in columns:
             scores = arrays.from_numpy(np.zeros(rows))

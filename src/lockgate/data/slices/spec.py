@@ -202,6 +202,16 @@ class SliceSpec(Config):
             raise ValueError(f"values are declared twice: {', '.join(twice)}")
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the data that it reads itself."""
+        return (() if self.column is None else (self.column,)) if self.where is None else tuple(self.where)
+
+    @property
+    def each_value(self) -> bool:
+        """Whether it is every value of a column, none of which it names itself."""
+        return all(getattr(self, kind) is None for kind in _KINDS)
+
+    @property
     def slice_name(self) -> str:
         return self.name or self.column or ("(found)" if self.find is not None else "×".join(self.cross or ()))
 

@@ -18,6 +18,7 @@ from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.command import variables
 from lockgate.evaluation.command.project_files import ProjectFiles
 from lockgate.evaluation.data_handover import hand_over
+from lockgate.evidence.run_folder import salt
 from lockgate.models.environment import job_python
 from lockgate.models.isolation.interpreter_paths import interpreter_behind
 from lockgate.models.isolation.isolation_spec import Isolation
@@ -106,7 +107,7 @@ class Prepared:
             self.left_out[name] = [] if self.command.labels else [each for each in dataset.columns if each in secret]
             if self.command.labels and not dataset.spec.asks("candidate"):
                 self.case.replayed(name)  # so that it is known who gave the answers that it is handed
-            hand_over(dataset, path, without=self.left_out[name])
+            hand_over(dataset, path, without=self.left_out[name], salt=salt(self.programs.root))
             paths[variables.data_variable(name)] = str(path)
         return paths
 

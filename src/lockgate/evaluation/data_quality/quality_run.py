@@ -57,7 +57,11 @@ class QualityRun:
         rows = {row for check in results.checks for row in check.first if row < self.dataset.count()}
         names = offender_names(self.dataset, rows, salt=salt(self.programs.root))
         named = replace(judge, columns=self.dataset.columns, names=names, ids=self._quotes_ids)
-        yield from named.findings(results.checks)
+        hidden = self.dataset.spec.hash
+        quotable = [
+            check.model_copy(update={"observed": None}) if check.column in hidden else check for check in results.checks
+        ]
+        yield from named.findings(quotable)
         self._refuse_raised(results.checks)
 
     @property

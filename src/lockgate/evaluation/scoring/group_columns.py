@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,9 @@ import pyarrow as pa
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
+from lockgate.data.column_texts import hashed
 from lockgate.data.dataset import Dataset
+from lockgate.data.slices.names import MISSING
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
@@ -37,10 +39,14 @@ class Codes(SingleColumn):
 
 
 class SliceLabels:
-    """The label that a slice declaration gives to each row."""
+    """The label that a slice declaration gives to each row.
 
-    def __init__(self, dataset: Dataset, declared: Slice) -> None:
+    hidden: columns whose values are called by hashes, made with the salt; those that the declaration names itself stay.
+    """
+
+    def __init__(self, dataset: Dataset, declared: Slice, *, hidden: Collection[str], salt: bytes) -> None:
         self.purpose = f"column of slice {declared.name!r}"
+        self._salt = salt if declared.kind == "values" and declared.columns[0] in hidden else None
         self.needs = tuple(
             stored(name) if declared.names_by(name, _type_of(dataset, name)) else name for name in declared.columns
         )
@@ -51,7 +57,7 @@ class SliceLabels:
         with _speaking_of(self._dataset, self._declared):
             columns = [batch.column(name) for name in self.needs]
             renamed = pa.RecordBatch.from_arrays(columns, names=list(self._declared.columns))
-            self._codes.add(self._declared.assign(renamed))
+            self._codes.add(self._named(self._declared.assign(renamed)))
         most, count = self._declared.most, len(self._codes.distinct)
         if most is not None and count > most:
             rows = before + batch.num_rows
@@ -60,6 +66,14 @@ class SliceLabels:
                 f"in the first {rows:,} rows, and at most {most:,} are judged",
                 remedy="declare bins or quantiles of a number, the values that matter, or a larger max: each is judged alone",
             )
+
+    def _named(self, labels: pa.DictionaryArray) -> pa.DictionaryArray:
+        """The labels as people may see them."""
+        if self._salt is None:
+            return labels
+        names: list[str] = labels.dictionary.to_pylist()
+        shown = [name if name == MISSING else text for name, text in zip(names, hashed(names, self._salt), strict=True)]
+        return pa.DictionaryArray.from_arrays(labels.indices, arrays.from_texts(shown))
 
     def done(self) -> pa.Array:
         texts = [str(text) for text in self._codes.distinct]

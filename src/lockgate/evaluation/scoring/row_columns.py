@@ -155,7 +155,9 @@ def _columns(
         if declared.columns:
             quantiles = declared.kind == "quantiles"
             columns[declared.name] = (
-                QuantileLabels(dataset, declared, queries) if quantiles else SliceLabels(dataset, declared)
+                QuantileLabels(dataset, declared, queries)
+                if quantiles
+                else SliceLabels(dataset, declared, hidden=spec.hash, salt=salt)
             )
     return columns
 

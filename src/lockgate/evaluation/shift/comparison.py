@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from lockgate.evaluation.scoring.column import Column
 from lockgate.evaluation.scoring.group_columns import Codes
 from lockgate.evaluation.scoring.label_columns import Numbers
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.shift.counts import CategoryCounts, Counts, Missing, NumberCounts
+from lockgate.evaluation.shift.counts import CategoryCounts, Counts, Missing, Nameless, NumberCounts
 from lockgate.evaluation.shift.features import Feature
 from lockgate.evaluation.shift.slice_mix import SliceMix, grouped, slice_columns, slice_mix, slices_of_traffic
 from lockgate.stats.effective_size import carriers, effective_number
@@ -76,28 +76,37 @@ class Compared:
         return slice_mix(self.reference.groups, self.traffic.groups, weights, self.unassigned)
 
 
-def compare(reference: Dataset, traffic: Dataset, features: Sequence[Feature]) -> Compared:
-    """Raises DataError where the data cannot be read."""
-    counts: dict[str, Counts] = {
-        feature.name: NumberCounts() if feature.kind == "number" else CategoryCounts()
-        for feature in features
-        if feature.kind is not None
-    }
-    slices = resolved(reference.slices)
-    ours, labels = _read(reference, 0, features, counts, slices)
+def compare(reference: Dataset, traffic: Dataset, features: Sequence[Feature], *, salt: bytes = b"") -> Compared:
+    """salt: of the hashes in place of values that either data set hides. Raises DataError where the data cannot be read."""
+    counts: dict[str, Counts] = {}
+    for feature in features:
+        if feature.kind is not None:
+            own: Counts = NumberCounts() if feature.kind == "number" else CategoryCounts()
+            specs = zip(feature.sources, (reference.spec, traffic.spec), strict=True)
+            nameless = any(source.source in spec.hash for source, spec in specs)
+            counts[feature.name] = Nameless(own) if nameless else own
+    slices, hidden = resolved(reference.slices), {*reference.spec.hash, *traffic.spec.hash}
+    label_rows = partial(slice_columns, hidden=hidden, salt=salt)
+    ours, labels = _read(reference, 0, features, counts, slices, label_rows(reference, slices))
     for each in counts.values():
         each.close()
     of_traffic, unassigned = slices_of_traffic(slices, labels, traffic)
-    theirs, _ = _read(traffic, 1, features, counts, of_traffic)
+    theirs, _ = _read(traffic, 1, features, counts, of_traffic, label_rows(traffic, of_traffic))
     return Compared(ours, theirs, tuple(features), counts, unassigned)
 
 
 def _read(
-    dataset: Dataset, side: int, features: Sequence[Feature], counts: Mapping[str, Counts], slices: Sequence[Slice]
+    dataset: Dataset,
+    side: int,
+    features: Sequence[Feature],
+    counts: Mapping[str, Counts],
+    slices: Sequence[Slice],
+    labels: Mapping[str, Column],
 ) -> tuple[Sample, dict[str, pa.DictionaryArray]]:
-    """Count the features of one data set, and label its rows. side: 0 of the reference, 1 of the traffic."""
+    """Count the features of one data set, and label its rows. side: 0 of the reference, 1 of the traffic. labels: name of a slice →
+    what gives each row its label."""
     rows, roles = 0, _roles(dataset)
-    columns = roles | slice_columns(dataset, slices)
+    columns = roles | dict(labels)
     dataset.need({name: column.purpose for column in columns.values() for name in column.needs})
     compared = [feature for feature in features if feature.name in counts]
     needed = [feature.sources[side].source for feature in compared]

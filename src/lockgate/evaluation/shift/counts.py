@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -57,7 +57,8 @@ class Missing:
 class Counts(Protocol):
     """The values of one feature. add: of a batch, of the reference first, of the traffic behind `close`."""
 
-    missing: tuple[Missing, Missing]
+    @property
+    def missing(self) -> tuple[Missing, Missing]: ...
 
     def add(self, column: pa.Array, weights: Array | None, *, keep: bool) -> None: ...
 
@@ -70,6 +71,30 @@ class Counts(Protocol):
 
     def moved(self, sizes: tuple[float, float]) -> Moved:
         """sizes: effective rows with a value, of the reference and of the traffic."""
+
+
+@dataclass(frozen=True)
+class Nameless:
+    """Counts of a feature whose values the pipeline hides: how far it moved, and not where."""
+
+    counts: Counts
+
+    @property
+    def missing(self) -> tuple[Missing, Missing]:
+        return self.counts.missing
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        return self.counts.problem
+
+    def add(self, column: pa.Array, weights: Array | None, *, keep: bool) -> None:
+        self.counts.add(column, weights, keep=keep)
+
+    def close(self) -> None:
+        self.counts.close()
+
+    def moved(self, sizes: tuple[float, float]) -> Moved:
+        return replace(self.counts.moved(sizes), words="", new_words="")
 
 
 class NumberCounts:

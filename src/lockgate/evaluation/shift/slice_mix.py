@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -42,15 +42,20 @@ class SliceMix:
     unassigned: Mapping[str, str]
 
 
-def slice_columns(dataset: Dataset, slices: Sequence[Slice]) -> dict[str, Column]:
-    """What gives each row of a data set its label of each declaration that reads columns."""
-    return {
-        declared.name: (
-            QuantileLabels(dataset, declared, None) if declared.kind == "quantiles" else SliceLabels(dataset, declared)
-        )
-        for declared in slices
-        if declared.columns
-    }
+def slice_columns(
+    dataset: Dataset, slices: Sequence[Slice], *, hidden: Collection[str], salt: bytes
+) -> dict[str, Column]:
+    """What gives each row of a data set its label of each declaration that reads columns.
+
+    hidden: columns whose values are hashed with the salt, so that both data sets call a slice alike.
+    """
+    columns: dict[str, Column] = {}
+    for declared in slices:
+        if declared.kind == "quantiles":
+            columns[declared.name] = QuantileLabels(dataset, declared, None)
+        elif declared.columns:
+            columns[declared.name] = SliceLabels(dataset, declared, hidden=hidden, salt=salt)
+    return columns
 
 
 def slices_of_traffic(

@@ -268,6 +268,8 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"DatasetSpec.{key}": _pinned for key in ("digest", "version")},
     "DatasetSpec.join": Section(either),
     **{f"Join.{key}": either for key in ("path", "id", "columns", "time", "within")},
+    "DatasetSpec.hash": fewer_members,
+    "DatasetSpec.drop": either,
     "DatasetSpec.pinned": order(True, False),  # noqa: FBT003
     "DatasetSpec.slices": Entries("stricter", "looser", lambda spec: str(spec.slice_name)),
     "DatasetSpec.small_slices": small_slices,
