@@ -72,13 +72,12 @@ def run_gate(
     are for slices. scores: {candidate: column, champion: column} where they are called otherwise, or
     {candidate: {class: column, …}}. slices: entries as in `data.*.slices`. task: binary, multiclass, regression or ranking;
     where it is left out, that of the requirements, else of the scores and the label. classes: of task multiclass, else
-    those of the label. query: the column that says which rows of a ranking belong to one query. time: the
-    one that says when rows were recorded, for `after_training`. altered: for gate behaviour, how
-    rows are altered → {candidate: column, champion: column} of the scores of the altered rows, or of their classes, as
-    {"swap=sex": {"candidate": "swapped"}}. champion_twice: for `a_a` of gate shadow, the columns of the champion's two further
-    scores of each row. not_in, max_seen: as of data in a pipeline; a table of the rows that the candidate was
-    trained on, which are recognised by all its columns but those with a role here. fields: of the gate. For a gate that replays requests, or alters rows, a missing
-    score is one that was not answered.
+    those of the label. query: the column that says which rows of a ranking belong to one query. time: the one that says when rows
+    were recorded, for `after_training`. altered: for gate behaviour, how rows are altered → {candidate: column, champion: column}
+    of the scores of the altered rows, or of their classes, as {"swap=sex": {"candidate": "swapped"}}. champion_twice: for `a_a` of
+    gate shadow, the columns of the champion's two further scores of each row. not_in, max_seen: as of data in a pipeline; a table
+    of the rows that the candidate was trained on, which are recognised by all its columns but those with a role here. fields: of
+    the gate. For a gate that replays requests, or alters rows, a missing score is one that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
     """
