@@ -24,6 +24,7 @@ SHIFT, NOISE, SPREAD = 0.5, 1.0, 10.0
 LOST = 0.1
 _POSITIVE = 0.05
 _ROWS_A_CLUSTER = 5
+_RUNS = 500  # in one table: no more than 1,000 values of a slice are judged
 
 
 def _p99() -> float:
@@ -56,7 +57,7 @@ HEADER = """S   Lines of the shadow gate with the candidate at every limit. weig
 
 @dataclass(frozen=True)
 class ReplayedCell:
-    """`sims` runs at the limits, all in one table, in which each is a slice."""
+    """`sims` runs at the limits, some hundred of them in one table, in which each is a slice."""
 
     what: Literal["numbers", "decisions"]
     kind: Kind
@@ -76,8 +77,15 @@ class ReplayedCell:
         return np.where(positive, chance >= LOST, chance < 0.01) * 0.8 + 0.1, positive * 0.8 + 0.1
 
     def run(self) -> ReplayedRow:
-        draw, of_kind = drawing("replayed", self.what, self.kind, self.rows), dict[str, str]()
-        number = np.arange(self.rows * self.sims)
+        draw = drawing("replayed", self.what, self.kind, self.rows)
+        counts = [min(_RUNS, self.sims - before) for before in range(0, self.sims, _RUNS)]
+        found = np.sum([self._verdicts(draw, count) for count in counts], axis=0)
+        return ReplayedRow(self, *(found / self.sims))
+
+    def _verdicts(self, draw: np.random.Generator, runs: int) -> np.ndarray:
+        """(2, lines): how many of so many runs pass, and in how many p_fail is small."""
+        of_kind = dict[str, str]()
+        number = np.arange(self.rows * runs)
         count = number.size // (_ROWS_A_CLUSTER if self.kind == "clusters" else 1)
         candidate, champion = self.answers(draw, count)
         table: dict[str, Any] = {"run": np.char.mod("%05d", number // self.rows)}
@@ -91,13 +99,12 @@ class ReplayedCell:
         task: Any = "regression" if self.what == "numbers" else "binary"
         rows = Scored.from_table(pa.table(table), DatasetSpec.model_validate(spec), task=task, positive=1)
         lines = NUMBERS if self.what == "numbers" else DECISIONS
-        findings = ask_replayed(rows, [f"{line} on each run" for line in lines], task=task)
         passes, fails = np.zeros(len(lines)), np.zeros(len(lines))
-        for finding in findings:
+        for finding in ask_replayed(rows, [f"{line} on each run" for line in lines], task=task):
             index, p_fail = int(finding.requirement[1:]) - 1, finding.detail.get("p_fail")
             passes[index] += finding.verdict is Verdict.PASS
             fails[index] += p_fail is not None and "too_few" not in finding.detail and float(p_fail) <= ALPHA
-        return ReplayedRow(self, passes / self.sims, fails / self.sims)
+        return np.array([passes, fails])
 
 
 @dataclass(frozen=True)
