@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -32,6 +32,7 @@ Decide: TypeAlias = "Callable[[Any, Any, float, NDArray[Any] | None, float, floa
 candidate, champion: what `measure` returned, champion None for the candidate's own value. clusters: (n,) codes or None.
 confidence: one-sided."""
 
+_OTHER = {"candidate": "champion", "champion": "candidate"}
 UNIT = 0.0, 1.0
 """Bounds of shares, and of what is a mean of shares."""
 
@@ -123,6 +124,19 @@ Sums = Share | Agreement | RowLoss | OneRight | Literal["ranks", "bins"]
 bin of scores."""
 
 
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """How a plain share of independent rows of one weight follows from how many of them are of each kind.
+
+    kinds: (n,) uint8, of all rows, each below `count`. share: (role, (count,) rows of each kind) → (those that are hits, those that
+    it is taken of, both (count,) bool; what a finding shows besides); raises Undefined.
+    """
+
+    kinds: NDArray[np.uint8]
+    count: int
+    share: Callable[[str, NDArray[np.int64]], tuple[NDArray[np.bool_], NDArray[np.bool_], Mapping[str, Any]]]
+
+
 Counted = Literal["rows", "positives", "negatives"]
 
 
@@ -160,7 +174,8 @@ class Metric:
     crowded: whether one row of the other class that is ranked first lowers what each row below it is worth.
     method: what its error is called. counted_in: of what its rows are. classes: the names of several classes, none of a
     binary metric; positive_class: the code of the one that counts as positive, None where none does and rows of all of them are the
-    minority that must be large enough. clipped: the same metric with another clip. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
+    minority that must be large enough. clipped: the same metric with another clip. kinds: how it
+    follows from counts, None where it does not. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
     """
 
     name: str
@@ -180,6 +195,7 @@ class Metric:
     classes: tuple[str, ...] = ()
     positive_class: int | None = None
     sums: Sums | None = None
+    kinds: Kinds | None = None
     clipped: Callable[[float], Metric] | None = None
     plan: Plan = Plan()
     curve: Literal["roc", "precision_recall"] | None = None
@@ -201,9 +217,14 @@ class Metric:
             return self
 
         def turned(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
-            return measure_rows("champion" if role == "candidate" else "candidate", rows, weights)
+            return measure_rows(_OTHER[role], rows, weights)
 
-        return replace(self, measure_rows=turned)
+        kinds = self.kinds
+        if kinds is None:
+            return replace(self, measure_rows=turned)
+        share = kinds.share
+        swapped = replace(kinds, share=lambda role, rows: share(_OTHER[role], rows))
+        return replace(self, measure_rows=turned, kinds=swapped)
 
 
 def limits(bounds: DeclaredBounds) -> tuple[float, float]:

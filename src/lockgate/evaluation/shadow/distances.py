@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.evaluation.metrics.declaration import UNIT, Metric
+from lockgate.evaluation.metrics.declaration import UNIT, Kinds, Metric
 from lockgate.evaluation.shadow.shifts import P99_ABS_DIFFERENCE, SCORE_SHIFT, SHIFTS, WASSERSTEIN, WITHIN
 from lockgate.evaluation.uncertainty.comparison import EFFECTIVE, MIN_CLUSTERS, Comparison, approximately
 from lockgate.evaluation.uncertainty.metric_value import Array, Bools, Floats, MetricValue, Summary, Undefined, ratio_of
@@ -29,6 +29,7 @@ PERCENTILE = 0.99
 METHOD = "order statistics of differences"
 _SHARE = Metric("within", "logit", bounds=UNIT)
 _DISTANCE = Metric("wasserstein", "skew")
+_NO_ANSWERS = "no request was answered by both models"
 
 Measure: TypeAlias = "Callable[[Floats, Floats, Bools, Floats | None], MetricValue]"
 """(candidate's answers, champion's, whether both answered, weights) → value and influence of each row; raises Undefined."""
@@ -49,13 +50,14 @@ def shift(
         ours, theirs = candidate[rows], champion[rows]
         answered = ~(np.isnan(ours) | np.isnan(theirs))
         if not answered.any():
-            raise Undefined("no_answers", "no request was answered by both models")
+            raise Undefined("no_answers", _NO_ANSWERS)
         if not answered.all():
             ours, theirs = np.where(answered, ours, 0.0), np.where(answered, theirs, 0.0)
         return measures[subject](ours, theirs, answered, weights)
 
     decide = {P99_ABS_DIFFERENCE.name: decide_p99, WASSERSTEIN.name: decide_wasserstein}.get(subject)
-    metric = replace(SHIFTS[subject], measure=None, measure_rows=measure, argument=None, decide=decide)
+    kinds = _kinds_within(candidate, champion, tolerance or 0.0) if subject == WITHIN.name else None
+    metric = replace(SHIFTS[subject], measure=None, measure_rows=measure, argument=None, decide=decide, kinds=kinds)
     return replace(metric, bounds=(-1.0, 1.0)) if probabilities and subject == SCORE_SHIFT.name else metric
 
 
@@ -82,6 +84,19 @@ def within(
     hits = answered & (np.abs(candidate - champion) <= tolerance)
     share = ratio_of(hits, answered, weights, among="requests answered by both")
     return MetricValue(share.value, share.psi, hits, answered)
+
+
+def _kinds_within(candidate: Floats, champion: Floats, tolerance: float) -> Kinds:
+    """The same from counts of requests: 0 where one did not answer, 1 where both did, 3 where they differ by no more besides."""
+    answered, inside = ~(np.isnan(candidate) | np.isnan(champion)), np.abs(candidate - champion) <= tolerance
+    above, below = np.array([False, False, False, True]), np.array([False, True, False, True])
+
+    def share(_: str, counts: NDArray[np.int64]) -> tuple[Bools, Bools, dict[str, int]]:
+        if not counts[below].any():
+            raise Undefined("no_answers", _NO_ANSWERS)
+        return above, below, {}
+
+    return Kinds(answered * np.uint8(1) + inside * np.uint8(2), above.size, share)
 
 
 @dataclass(frozen=True, kw_only=True)

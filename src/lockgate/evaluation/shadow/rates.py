@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lockgate.evaluation.metrics.declaration import UNIT, Metric, Plan
+from lockgate.evaluation.metrics.declaration import UNIT, Kinds, Metric, Plan
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.metric_value import (
     Floats,
@@ -26,7 +26,6 @@ ANSWERED, CANDIDATE, CHAMPION, DIFFER = 1, 2, 4, 8
 UNANSWERED = {"candidate": 16, "champion": 32}
 _KINDS = 64
 _ANSWERED_BY_BOTH = slice(ANSWERED, None, 2)
-_PIECE = 1 << 20
 _OF_BOTH = ("champion", "no champion")
 
 
@@ -120,35 +119,32 @@ def lookup(subject: str, role: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_
     return above, below
 
 
-def counted_kinds(kinds: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """(64,) how many requests are of each kind; piece by piece, as counting makes wide numbers of narrow ones."""
-    import numpy as np
-
-    counts = np.zeros(_KINDS, np.int64)
-    for start in range(0, kinds.size, _PIECE):
-        counts += np.bincount(kinds[start : start + _PIECE], minlength=_KINDS)
-    return counts
-
-
 def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
     """The rate of that name. kinds: (n,) of all requests, in bits. name: of the class that counts as positive, of several."""
+    from lockgate.evaluation.estimation.counted_kinds import counted
 
     counted_of = {role: lookup(subject, role) for role in ("candidate", "champion")}
 
-    def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
-        own, (above, below) = kinds[rows], counted_of[role]
-        counts = counted_kinds(own)
+    def share(role: str, counts: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Mapping[str, Any]]:
+        above, below = counted_of[role]
         if subject != NULL_RATE.name and not counts[_ANSWERED_BY_BOTH].any():
             raise Undefined("no_answers", "no request was answered by both models")
+        if not (total := int(counts[below].sum())):
+            raise Undefined("undefined", f"there are no {among(subject, name)}")
+        return above, below, {"hits": int(counts[above].sum()), "among": total} if subject in _OF_SOME else {}
+
+    def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> MetricValue:
+        own = kinds[rows]
+        counts = counted(own, _KINDS)
+        above, below, detail = share(role, counts)
         hits, base = above[own], below[own]
-        total = int(counts[below].sum())
-        detail = {"hits": int(counts[above].sum()), "among": total} if subject in _OF_SOME else {}
-        if weights is not None or not total:
-            share = ratio_of(hits, base, weights, among=among(subject, name))
-            return MetricValue(share.value, share.psi, hits, base, detail=detail)
+        if weights is not None:
+            ratio = ratio_of(hits, base, weights, among=among(subject, name))
+            return MetricValue(ratio.value, ratio.psi, hits, base, detail=detail)
         # As `ratio_of`, once a kind in place of once a request.
-        value = float(counts[above].sum()) / total
+        total = int(counts[below].sum())
+        value = int(counts[above].sum()) / total
         psi = (above - value * below) * (own.size / total) * small_sample(own.size)
         return MetricValue(value, psi[own], hits, base, detail=detail)
 
-    return replace(RATES[subject], measure=None, measure_rows=measure)
+    return replace(RATES[subject], measure=None, measure_rows=measure, kinds=Kinds(kinds, _KINDS, share))
