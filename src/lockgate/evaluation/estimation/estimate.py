@@ -127,11 +127,11 @@ def estimate(
     lines: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
     threads: how many may be used, one a processor by default; the estimates do not depend on it.
     """
-    from lockgate.evaluation.estimation.counted_kinds import CountedKinds
     from lockgate.evaluation.estimation.from_rows import SliceRows
     from lockgate.evaluation.estimation.from_sums import SummedMetrics
     from lockgate.evaluation.estimation.in_memory_sums import InMemoryEngine
     from lockgate.evaluation.estimation.slice_cells import Members, cells_of
+    from lockgate.evaluation.estimation.slice_totals import SliceTotals
     from lockgate.evaluation.estimation.sum_request import OVERALL
 
     cells, codes = cells_of(scored, lines)
@@ -147,8 +147,8 @@ def estimate(
     )
     estimates: dict[tuple[str, SliceKey], Estimate] = {}
     pooled: dict[str, float | None] = {}
-    kinds = CountedKinds(scored, codes)
-    overall = SliceRows(scored, None, OVERALL, threshold, metrics, summed, kinds)
+    totals = SliceTotals(scored, codes)
+    overall = SliceRows(scored, None, OVERALL, threshold, metrics, summed, totals)
     for name, requirement in lines:
         whole = _estimate(overall, name, requirement, ())
         pooled[name] = whole.variance
@@ -157,7 +157,7 @@ def estimate(
     members = {slicing: Members(column, count) for slicing, (count, column) in codes.items()}
     for cell in cells:
         slicing, code = cell.slice_code
-        rows = SliceRows(scored, partial(members[slicing], code), cell.slice_code, threshold, metrics, summed, kinds)
+        rows = SliceRows(scored, partial(members[slicing], code), cell.slice_code, threshold, metrics, summed, totals)
         for name, requirement in cell.lines:
             estimates[name, cell.key] = _estimate(rows, name, requirement, cell.key, pooled_variance=pooled[name])
     order = {name: number for number, (name, _) in enumerate(lines)}

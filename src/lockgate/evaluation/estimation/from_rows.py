@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.evaluation.estimation.counted_kinds import CountedKinds
 from lockgate.evaluation.estimation.from_sums import NO_SPREAD, SummedMetrics
+from lockgate.evaluation.estimation.slice_totals import SliceTotals
 from lockgate.evaluation.estimation.sum_request import ROLES, SliceCode
 from lockgate.evaluation.metrics.declaration import Metric, OneRight
 from lockgate.evaluation.metrics.fixes_and_breaks import one_right
@@ -30,7 +30,7 @@ class SliceRows:
     """Some rows of a scored table; what one requirement computes on them, the next one reuses.
 
     members: gives their numbers, None for all rows. slice_code: theirs in `summed`, which answers where sums suffice, so that
-    no row is gathered. kinds: counts of rows, which answer for metrics that follow from those.
+    no row is gathered. totals: likewise, of what follows from counts and moments of rows without labels.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class SliceRows:
         threshold: Mapping[str, float | None],
         metrics: Mapping[str, Metric],
         summed: SummedMetrics,
-        kinds: CountedKinds,
+        totals: SliceTotals,
     ) -> None:
-        self.scored, self._members, self._kinds = scored, members, kinds
+        self.scored, self._members, self._totals = scored, members, totals
         self.threshold, self.metrics = threshold, metrics
         self.summed, self.slice_code = summed, slice_code
         self.values: dict[tuple[str, Metric, float | None], MetricValue] = {}
@@ -82,7 +82,7 @@ class SliceRows:
         size = self.summed.size(self.slice_code)
         if size is not None:
             return size[0]
-        return self._kinds.rows(self.slice_code)
+        return self._totals.rows(self.slice_code)
 
     @cached_property
     def positives(self) -> int | None:
@@ -126,8 +126,8 @@ class SliceRows:
         if self.summed.covers(requirement):
             return self.summed.measure(self.slice_code, role, requirement).value
         metric = requirement.pick(self.metrics)
-        if self._kinds.covers(metric):
-            return self._kinds.measure(metric, self.slice_code, role).value
+        if self._totals.covers(metric):
+            return self._totals.measure(metric, self.slice_code, role).value
         return self._value(role, requirement).value
 
     def measure(self, role: str, requirement: Requirement) -> Summary:
@@ -135,8 +135,8 @@ class SliceRows:
         if self.summed.covers(requirement):
             return self.summed.measure(self.slice_code, role, requirement)
         metric = requirement.pick(self.metrics)
-        if self._kinds.covers(metric):
-            return self._kinds.measure(metric, self.slice_code, role)
+        if self._totals.covers(metric):
+            return self._totals.measure(metric, self.slice_code, role)
         value = self._value(role, requirement)
         counts: tuple[float, float] | None = None if self.scored.clusters is not None else value.counts
         if counts is None:
@@ -154,8 +154,8 @@ class SliceRows:
         if self.summed.covers(requirement):
             return self.summed.contrast(self.slice_code, requirement, factor)
         metric = requirement.pick(self.metrics)
-        if self._kinds.covers(metric) and metric.paired_share and factor == 1.0:
-            return self._kinds.contrast(metric, self.slice_code)
+        if self._totals.compares(metric, factor):
+            return self._totals.contrast(metric, self.slice_code)
         candidate, champion = (self._value(role, requirement) for role in ("candidate", "champion"))
         value = candidate.value - factor * champion.value
         base = None if candidate.base is None or champion.base is None else candidate.base | champion.base

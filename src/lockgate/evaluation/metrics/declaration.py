@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from lockgate.evaluation.requirements.subject import Subject
     from lockgate.evaluation.uncertainty.comparison import Comparison
-    from lockgate.evaluation.uncertainty.metric_value import Cells, Floats, MetricValue
+    from lockgate.evaluation.uncertainty.metric_value import Cells, Floats, MetricValue, Summary
     from lockgate.stats.influence import Scale
+    from lockgate.stats.influence import Sums as RowSums
 
 Measure: TypeAlias = "Callable[[Any, Floats, Floats | None, float | None], MetricValue]"
 """(labels, scores, weights, argument) → value and influence of each row; raises Undefined."""
@@ -137,6 +138,18 @@ class Kinds:
     share: Callable[[str, NDArray[np.int64]], tuple[NDArray[np.bool_], NDArray[np.bool_], Mapping[str, Any]]]
 
 
+@dataclass(frozen=True, eq=False)
+class Means:
+    """How a mean of one number a row follows from moments of independent rows of one weight.
+
+    values: (n,) of all rows, NaN where there is none. summary: (rows, those with a number, their mean, Σ of the second to fourth powers
+    of what deviates from it) → the value with its spread; raises Undefined.
+    """
+
+    values: Floats
+    summary: Callable[[int, int, float, RowSums], Summary]
+
+
 Counted = Literal["rows", "positives", "negatives"]
 
 
@@ -174,8 +187,8 @@ class Metric:
     crowded: whether one row of the other class that is ranked first lowers what each row below it is worth.
     method: what its error is called. counted_in: of what its rows are. classes: the names of several classes, none of a
     binary metric; positive_class: the code of the one that counts as positive, None where none does and rows of all of them are the
-    minority that must be large enough. clipped: the same metric with another clip. kinds: how it
-    follows from counts, None where it does not. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
+    minority that must be large enough. clipped: the same metric with another clip. kinds, means: how it
+    follows from counts or moments of independent rows, None where it does not. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
     """
 
     name: str
@@ -196,6 +209,7 @@ class Metric:
     positive_class: int | None = None
     sums: Sums | None = None
     kinds: Kinds | None = None
+    means: Means | None = None
     clipped: Callable[[float], Metric] | None = None
     plan: Plan = Plan()
     curve: Literal["roc", "precision_recall"] | None = None

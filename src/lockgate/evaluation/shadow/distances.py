@@ -15,14 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.evaluation.metrics.declaration import UNIT, Kinds, Metric
+from lockgate.evaluation.metrics.declaration import UNIT, Kinds, Means, Metric
 from lockgate.evaluation.shadow.shifts import P99_ABS_DIFFERENCE, SCORE_SHIFT, SHIFTS, WASSERSTEIN, WITHIN
 from lockgate.evaluation.uncertainty.comparison import EFFECTIVE, MIN_CLUSTERS, Comparison, approximately
-from lockgate.evaluation.uncertainty.metric_value import Array, Bools, Floats, MetricValue, Summary, Undefined, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import (
+    Array,
+    Bools,
+    Floats,
+    MetricValue,
+    Rare,
+    Summary,
+    Undefined,
+    ratio_of,
+    small_sample,
+)
 from lockgate.evaluation.uncertainty.significance import own
 from lockgate.hashing import number
 from lockgate.stats.effective_size import Weighing, effective_rows
-from lockgate.stats.influence import dot, spread
+from lockgate.stats.influence import Sums, dot, spread
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 PERCENTILE = 0.99
@@ -57,7 +67,10 @@ def shift(
 
     decide = {P99_ABS_DIFFERENCE.name: decide_p99, WASSERSTEIN.name: decide_wasserstein}.get(subject)
     kinds = _kinds_within(candidate, champion, tolerance or 0.0) if subject == WITHIN.name else None
-    metric = replace(SHIFTS[subject], measure=None, measure_rows=measure, argument=None, decide=decide, kinds=kinds)
+    means = _mean_shift(candidate, champion, probabilities) if subject == SCORE_SHIFT.name else None
+    metric = replace(
+        SHIFTS[subject], measure=None, measure_rows=measure, argument=None, decide=decide, kinds=kinds, means=means
+    )
     return replace(metric, bounds=(-1.0, 1.0)) if probabilities and subject == SCORE_SHIFT.name else metric
 
 
@@ -84,6 +97,23 @@ def within(
     hits = answered & (np.abs(candidate - champion) <= tolerance)
     share = ratio_of(hits, answered, weights, among="requests answered by both")
     return MetricValue(share.value, share.psi, hits, answered)
+
+
+def _mean_shift(candidate: Floats, champion: Floats, probabilities: bool) -> Means:
+    """`score_shift` from the moments of differences."""
+
+    def summary(rows: int, answered: int, mean: float, sums: Sums) -> Summary:
+        if not answered:
+            raise Undefined("no_answers", _NO_ANSWERS)
+        size, share = abs(mean), answered / rows
+        turned = replace(sums, third=math.copysign(1.0, mean) * sums.third).scaled(small_sample(rows) / share)
+        down, up = (Rare(answered, max(1.0, sharp), sharp) for sharp in (share * (1.0 + size), share * (1.0 - size)))
+        return Summary(
+            size, turned.spread(rows), max(size, max(turned.fourth, 0.0) ** 0.25), answered,
+            rare=(down, up) if probabilities else None, detail={"shift": number(mean)},
+        )  # fmt: skip
+
+    return Means(candidate - champion, summary)
 
 
 def _kinds_within(candidate: Floats, champion: Floats, tolerance: float) -> Kinds:

@@ -42,6 +42,8 @@ def line_metrics(
     lines = list(lines)
     decided = decisions(scored, threshold) if any(decides(line) for line in lines) else None
     for line in lines:
+        if line.subject_text in metrics:
+            continue  # the same on other slices, or with another limit: what it counts is counted once
         if line.subject in SHIFTS:
             metrics[line.subject_text] = _shift(scored, line, task=task)
             continue

@@ -121,7 +121,7 @@ def lookup(subject: str, role: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_
 
 def rate(subject: str, kinds: NDArray[np.uint8], *, name: str = "") -> Metric:
     """The rate of that name. kinds: (n,) of all requests, in bits. name: of the class that counts as positive, of several."""
-    from lockgate.evaluation.estimation.counted_kinds import counted
+    from lockgate.evaluation.estimation.slice_totals import counted
 
     counted_of = {role: lookup(subject, role) for role in ("candidate", "champion")}
 

@@ -17,6 +17,7 @@ from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.estimation.from_rows import SliceRows
 from lockgate.evaluation.estimation.from_sums import SummedMetrics
 from lockgate.evaluation.estimation.in_memory_sums import InMemoryEngine
+from lockgate.evaluation.estimation.slice_totals import SliceTotals
 from lockgate.evaluation.estimation.sum_request import OVERALL
 from lockgate.evaluation.metrics import catalog, multiclass
 from lockgate.evaluation.metrics.declaration import Metric
@@ -141,6 +142,7 @@ class Reweighted:
         influences = SliceRows(
             self.view, None, OVERALL, self.threshold, metrics,
             SummedMetrics(InMemoryEngine(self.view, {}, threads=1), [], metrics, threshold=self.threshold, cut=self.scored.cut),
+            SliceTotals(self.view, {}),
         )  # fmt: skip
         for (_, line), before, after in zip(lines, plain, weighed, strict=True):
             detail: dict[str, Any] = {"strata": list(self.mix.strata), "effective_rows": number(self.effective)}
