@@ -23,8 +23,10 @@ from bench.decisions.laws.no_harm import NoHarmCell
 from bench.decisions.losses import LossCell
 from bench.decisions.scores import ScoreCell
 from bench.decisions.shares import PAIRS, ShareCell
+from bench.decisions.shifted import ShiftCell
 from bench.decisions.weights import WeightCell
 from bench.grids import printed, report
+from lockgate.evidence.finding import Verdict
 
 TWENTY = ShareCell(disc=0.1, margin=0.03, slices=20, rows=2_000, sims=600)
 
@@ -288,3 +290,11 @@ def test_a_bar_that_is_missed_is_held_against_more_simulations(capsys: pytest.Ca
     assert [well.sims, badly.sims] == [800, 800]
     assert [row.bars[0].met for row in (well, badly)] == [True, False]
     assert capsys.readouterr().out.count("run again with 8 times the simulations") == 2
+
+
+def test_traffic_at_the_margin_passes_one_time_in_twenty() -> None:
+    """Where all of the distance lies at one number, which is where the bound is sharpest."""
+    verdicts = ShiftCell("two numbers", 2_000, 1_000, sims=150).verdicts(1.0)
+
+    assert 0.005 <= sum(verdict is Verdict.PASS for verdict in verdicts) / 150 <= 0.12
+    assert Verdict.FAIL not in verdicts

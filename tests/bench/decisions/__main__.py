@@ -31,6 +31,7 @@ from . import (
     replayed,
     scores,
     shares,
+    shifted,
     weights,
 )
 from .bars import Bar
@@ -44,7 +45,8 @@ def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
     parser.add_argument(
-        "--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S", "A")
+        "--only",
+        choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S", "A", "D"),
     )
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -70,6 +72,7 @@ def main() -> int:
         "R": (recorded.HEADER, recorded.grid(sims)),
         "S": (replayed.HEADER, replayed.grid(sims)),
         "A": (noise.HEADER, noise.grid(sims)),
+        "D": (shifted.HEADER, shifted.grid(sims)),
     }
     bars: list[Bar] = []
     rates: dict[str, list[float | None]] = {}
