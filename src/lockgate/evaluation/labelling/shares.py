@@ -41,12 +41,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Decision:
-    """The requests of which a model decides alike. most: the rate of its decision that has most labels."""
+    """The requests of which a model decides alike. most: the rate of its decision that has most labels. among: of which requests,
+    all where it is empty."""
 
     role: str
     decision: str
     share: Share
     most: float
+    among: str = ""
 
     @cached_property
     def _at_most(self) -> float:
@@ -67,7 +69,7 @@ class Decision:
         return f"labels are selective: {self} have one"
 
     def __str__(self) -> str:
-        return f"{self.share} requests that the {self.role} decides {self.decision}"
+        return f"{self.share}{self.among} requests that the {self.role} decides {self.decision}"
 
 
 @dataclass(frozen=True)
@@ -104,18 +106,18 @@ class LabelShares:
     @cached_property
     def decisions(self) -> list[Decision]:
         """Of each decision of each model, of two classes or several; those that fewest labels are there of first."""
-        decisions = []
-        for role in ROLES:
-            decided = self._decided(role)
-            if decided is None:
-                continue
-            names = self.scored.classes or ("negative", "positive")
+        return self._decisions(np.ones(self.scored.rows, bool))
+
+    def _decisions(self, rows: Array, among: str = "") -> list[Decision]:
+        """Likewise of some requests, (n,) bool."""
+        decisions, due, judged = list[Decision](), self.due & rows, self.judged & rows
+        for role, decided in self._decided.items():
             shares = {
-                name: Share(int((decided[self.due] == code).sum()), int((decided[self.judged] == code).sum()))
-                for code, name in enumerate(names)
+                name: Share(int((decided[due] == code).sum()), int((decided[judged] == code).sum()))
+                for code, name in enumerate(self.scored.classes or ("negative", "positive"))
             }
             most = max(share.rate for share in shares.values())
-            decisions += [Decision(role, name, share, most) for name, share in shares.items() if share.requests]
+            decisions += [Decision(role, name, share, most, among) for name, share in shares.items() if share.requests]
         return sorted(decisions, key=lambda decision: decision.share.rate)
 
     @cached_property
@@ -123,48 +125,51 @@ class LabelShares:
         """The decisions of which there are next to no labels, where there are some of others."""
         return [decision for decision in self.decisions if decision.alone]
 
-    def _decided(self, role: str) -> Array | None:
-        """(n,) what a model decides, NaN without an answer; None where that is not known, or no decision."""
-        scores, cut = getattr(self.scored, role), self.scored.cut(role, self.threshold.get(role))
-        if scores is None:
-            return None
-        if self.scored.classes:
-            return predicted_class(scores)
-        return None if cut is None else at_threshold(scores, cut)
+    @cached_property
+    def _decided(self) -> dict[str, Array]:
+        """Role → (n,) what it decides, NaN without an answer; none where that is not known, or no decision."""
+        decided = {}
+        for role in ROLES:
+            scores, cut = getattr(self.scored, role), self.scored.cut(role, self.threshold.get(role))
+            if scores is not None and self.scored.classes:
+                decided[role] = predicted_class(scores)
+            elif scores is not None and cut is not None:
+                decided[role] = at_threshold(scores, cut)
+        return decided
 
     def withhold(self, finding: Finding, line: Requirement | None) -> Finding:
-        """The finding, or the same one undecided, where labels exist of one decision alone, or of too few requests."""
-        if self.selective:
-            worst = self.selective[0]
-            reason = f"{worst.selective_words}, so that those with one are no random sample"
-            remedy = "label a random sample of these too, such as requests that are let through for it"
-            return _undecided(finding, SELECTIVE, reason, worst.share, remedy)
-        words, share = self._share_of(finding, line)
-        few = f"{share}{words} requests" if share is not None and share.rate < self.coverage else None
-        if few is None and (lacking := next((each for each in self.decisions if each.lacks(self.coverage)), None)):
-            few, share = str(lacking), lacking.share
-        if few is None or share is None:
+        """The finding, or the same one undecided, where of its requests labels exist of one decision alone, or too few."""
+        words, rows = self._requests_of(finding, line)
+        share = Share(int((self.due & rows).sum()), int((self.judged & rows).sum()))
+        if not share.requests:
             return finding
+        decisions = self._decisions(rows, words)
+        if (selective := next((each for each in decisions if each.alone), None)) is not None:
+            reason = f"{selective.selective_words}, so that those with one are no random sample"
+            remedy = "label a random sample of these too, such as requests that are let through for it"
+            return _undecided(finding, SELECTIVE, reason, selective.share, remedy)
+        lacking = next((each for each in decisions if each.lacks(self.coverage)), None)
+        few = f"{share}{words} requests" if share.rate < self.coverage else str(lacking)
+        if share.rate >= self.coverage:
+            if lacking is None:
+                return finding
+            share = lacking.share
         reason = f"{few} have a label, and coverage is {percent(self.coverage)}"
         return _undecided(finding, UNLABELLED, reason, share, "label again when more labels are there")
 
-    def _share_of(self, finding: Finding, line: Requirement | None) -> tuple[str, Share | None]:
-        """(words before *requests*, how many of the requests that a finding is on are judged); of a gap those of the slice with fewest."""
+    def _requests_of(self, finding: Finding, line: Requirement | None) -> tuple[str, Array]:
+        """(words before *requests*, (n,) bool) of the requests that a finding is on; of a gap those of the slice with fewest labels."""
+        key = tuple(finding.slice.items())
         if line is not None and line.gap is not None:
-            shares = [entry for entry in self.slices if entry[0] in self._keys(line.gap)]
-            if not shares:
-                return "", None
-            key, share = min(shares, key=lambda entry: entry[1].rate)
-            return f" {slice_words(key)}", share
-        if not finding.slice:
-            return "", self.overall
+            keys = self._keys(line.gap)
+            shares = [(share.rate, slice_key) for slice_key, share in self.slices if slice_key in keys]
+            key = min(shares)[1] if shares else ()
         rows = np.ones(self.scored.rows, bool)
-        for name, label in finding.slice.items():
+        for name, label in key:
             labels, codes = self.scored.codes(name)
             members = finding.detail.get("members") if label not in labels else None
             rows &= np.isin(codes, [labels.index(each) for each in (members or [label]) if each in labels])
-        share = Share(int((rows & self.due).sum()), int((rows & self.judged).sum()))
-        return f" {slice_words(tuple(finding.slice.items()))}", share if share.requests else None
+        return f" {slice_words(key)}" if key else "", rows
 
     def _keys(self, name: str) -> set[SliceKey]:
         return {
