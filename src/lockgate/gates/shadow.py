@@ -20,7 +20,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
 from lockgate.evaluation.shadow.noise import RAISED_BY_NOISE, noise_sentence
 from lockgate.evaluation.shadow.rates import RATES
-from lockgate.evaluation.shadow.shifts import SHIFTS
+from lockgate.evaluation.shadow.shifts import OVERLAP_AT, SHIFTS, overlap_complaint
 from lockgate.evaluation.shadow.shown_columns import PURPOSE, refusals, with_columns
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
@@ -66,7 +66,7 @@ class Shadow(Gate):
 
     subjects: ClassVar[Mapping[str, Subject]] = {
         **{name: metric.subject for name, metric in {**RATES, **SHIFTS}.items() if metric.subject},
-        **{subject.name: subject for subject in _COUNTED},
+        **{subject.name: subject for subject in (*_COUNTED, OVERLAP_AT.subject) if subject},
     }
     uses_models: ClassVar[bool] = True
     by_group: ClassVar[bool] = True
@@ -104,6 +104,9 @@ class Shadow(Gate):
             yield from ((("show",), refusal) for refusal in refusals(self.show, pipeline.data[self.data]))
         if self.a_a is not None and not any(line.subject in RAISED_BY_NOISE for line in self.lines):
             yield ("a_a",), f"no line is on what noise adds to: {', '.join(RAISED_BY_NOISE)}; leave a_a out"
+        for number, line in enumerate(self.lines):
+            if line.subject == OVERLAP_AT.name and (complaint := overlap_complaint(line)):
+                yield ("require", number), complaint
         if pipeline.task != "multiclass":
             return
         for number, line in enumerate(self.lines):
@@ -134,6 +137,7 @@ class Shadow(Gate):
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
+        from lockgate.evaluation.shadow.overlaps import overlaps
         from lockgate.evaluation.shadow.replayed import replayed
         from lockgate.evaluation.threshold_range import thresholds_outside
 
@@ -151,7 +155,9 @@ class Shadow(Gate):
             yield Context({"threshold_outside": outside})
         counts = [self._count(scored, name, line) for name, line in requirements if self.subjects[line.subject].counted]
         beside = self._beside_noise(case, scored, lines, threshold)
-        plain = [line for line in lines if beside is None or line.subject not in RAISED_BY_NOISE]
+        ranked = {name: line for name, line in requirements if line.subject == OVERLAP_AT.name}
+        noisy = {name for name, line in requirements if beside is not None and line.subject in RAISED_BY_NOISE}
+        plain = [line for name, line in requirements if line in lines and name not in {*noisy, *ranked}]
         metrics = line_metrics(scored, plain, task=case.task, threshold=threshold)
         notes: list[str] = []
         samples: dict[str, Scored] = {}
@@ -161,12 +167,16 @@ class Shadow(Gate):
             notes.append(noise_sentence(entry))
             metrics |= beside.metrics
             sample = without_labels(beside.sample)
-            samples = {name: sample for name, line in requirements if line.subject in RAISED_BY_NOISE}
+            samples = dict.fromkeys(noisy, sample)
+        if ranked:
+            of_queries = overlaps(scored, list(ranked.values()))
+            metrics |= of_queries.metrics
+            samples |= dict.fromkeys(ranked, of_queries.rows)
         findings = evaluate(
             self.title, without_labels(scored), requirements, metrics, self.subjects, threshold={},
             small=case.dataset(self.data).spec.small_slices, counted=counts, samples=samples,
         )  # fmt: skip
-        yield from (_of_sample(finding) if finding.requirement in samples else finding for finding in findings)
+        yield from (_of_sample(finding) if finding.requirement in noisy else finding for finding in findings)
         for exhibit in self._pictures(case, scored, threshold):
             if exhibit.name == f"{self.title}/flips":
                 notes += blind_lines(lines, positive_rate(exhibit.points))

@@ -249,7 +249,7 @@ class ByQuery:
         self._scored = scored
         self._firsts = arrow_arrays.firsts(scored.queries)
         self.queries = Queries(scored.queries, scored.labels)
-        self.rows = self._only(self._firsts)
+        self.rows = rows_of_queries(scored, self._firsts)
         self._orders: dict[str, Order] = {}
         self._values: dict[tuple[str, str, Cutoff], Floats] = {}
 
@@ -274,7 +274,7 @@ class ByQuery:
             for role in ("candidate", "champion")
         )
         assert candidate is not None  # noqa: S101  # a candidate is always scored
-        return self._only(self._firsts[judged]), "1 - ndcg", candidate, champion
+        return rows_of_queries(self._scored, self._firsts[judged]), "1 - ndcg", candidate, champion
 
     def _metric(self, declared: RankingMetric, cutoff: Cutoff) -> Metric:
         judged = self._judged(cutoff)
@@ -283,7 +283,7 @@ class ByQuery:
             key = declared.name, role, cutoff
             if key not in self._values:
                 self._values[key] = declared.by_query(self._order(role), cutoff)
-            return _mean(self._values[key][rows], judged[rows], weights, share=declared.paired_share)
+            return mean_of_judged(self._values[key][rows], judged[rows], weights, share=declared.paired_share)
 
         return replace(declared, measure_rows=measure_rows)
 
@@ -297,27 +297,36 @@ class ByQuery:
             self._orders[role] = Order(self.queries, getattr(self._scored, role))
         return self._orders[role]
 
-    def _only(self, rows: Array) -> Scored:
-        scored = self._scored
 
-        def column(name: str) -> pa.Array | None:
-            if name in FIXED_COLUMNS:
-                values: Any = {"weight": scored.weights, "cluster": scored.clusters}.get(name)
-                return None if values is None else arrow_arrays.from_numpy(values[rows])
-            labels, codes = scored.codes(name)
-            return pa.DictionaryArray.from_arrays(arrow_arrays.from_numpy(codes[rows]), arrow_arrays.from_texts(labels))
+def rows_of_queries(scored: Scored, rows: Array) -> Scored:
+    """The same data with one row a query: weight, cluster and slices, without labels and scores. rows: one of each query."""
 
-        return Scored(column, rows=rows.size, sha256=lambda: scored.sha256, slices=scored.slices, counted_in=UNIT)
+    def column(name: str) -> pa.Array | None:
+        if name in FIXED_COLUMNS:
+            values: Any = {"weight": scored.weights, "cluster": scored.clusters}.get(name)
+            return None if values is None else arrow_arrays.from_numpy(values[rows])
+        labels, codes = scored.codes(name)
+        return pa.DictionaryArray.from_arrays(arrow_arrays.from_numpy(codes[rows]), arrow_arrays.from_texts(labels))
+
+    return Scored(column, rows=rows.size, sha256=lambda: scored.sha256, slices=scored.slices, counted_in=UNIT)
 
 
-def _mean(values: Floats, inside: Bools, weights: Floats | None, *, share: bool) -> MetricValue:
+def mean_of_judged(
+    values: Floats,
+    inside: Bools,
+    weights: Floats | None,
+    *,
+    share: bool = False,
+    nothing: str = "no query has a relevant row",
+) -> MetricValue:
     """The mean over the queries that are inside; the others carry nothing, and are counted.
 
-    share: whether a query's number is yes or no where no scores are equal, and the mean a share.
+    share: whether a query's number is yes or no where no scores are equal, and the mean a share. nothing: what is said where none is
+    inside.
     """
     judged = int(np.count_nonzero(inside))
     if not judged:
-        raise Undefined("undefined", "no query has a relevant row")
+        raise Undefined("undefined", nothing)
     of_judged = values[inside]
     mean = mean_of(of_judged, None if weights is None else weights[inside])
     psi = np.zeros(values.size)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 from lockgate.evaluation.metrics.declaration import UNIT, Metric, Plan
+from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.rates import planned_rows
 
@@ -37,6 +38,24 @@ WASSERSTEIN = _metric("wasserstein", "skew", subject=_subject("wasserstein", "lo
 SHIFTS: Mapping[str, Metric] = {
     metric.name: metric for metric in (SCORE_SHIFT, P99_ABS_DIFFERENCE, WITHIN, WASSERSTEIN)
 }
+
+OVERLAP_AT = Metric(
+    "overlap_at", "logit", measure=planned_rows, argument=None, mean=True, bounds=UNIT, counted_in="queries",
+    subject=Subject(
+        "overlap_at", "higher", bounds=(0, 1), args=("k",), tasks=("ranking",), proportion=False, counted_in="queries",
+        needs=("score", "graded", "query", "champion", "no champion"), ranges={"k": (0.0, float("inf"))},
+    ),
+)  # fmt: skip
+
+
+def overlap_complaint(line: Requirement) -> str | None:
+    """Why a line on the overlap of rankings says of no number of places how far two agree; None where it does."""
+    written = line.argument("k")
+    if written is None:
+        return f"{str(line)!r}: overlap_at needs k, how many places count; write for example overlap_at(10)"
+    if not isinstance(written, str | bool) and written != int(written):
+        return f"{str(line)!r}: k must be a whole number, and is {written!r}"
+    return None
 
 
 def shift_words(detail: Mapping[str, Any]) -> str:
