@@ -42,7 +42,7 @@ def test_the_candidate_is_asked_and_the_champion_was(checkout: Checkout) -> None
     [gate] = checkout.evidence["gates"]
     [entry] = checkout.evidence["data"]
     assert answer.code == 0, json.dumps(gate, indent=1)[:3000]
-    assert "of 1,502 records of traffic 1 could not be decoded, 1 repeat another one" in gate["reason"]
+    assert "of 1,502 records of traffic 1 could not be read, 1 repeat another one" in gate["reason"]
     assert "the answers of the champion are recorded in traffic (score), and 1,000 of 1,500 rows" in gate["reason"]
     assert (entry["rows"], entry["recording"]) == (1500, {"records": 1502, "unused": {"damaged": 1, "repeated": 1}})
     assert gate["findings"][0]["rows"] == 1500

@@ -61,7 +61,7 @@ def test_nested_requests_are_judged_and_what_is_not_used_is_said(tmp_path: Path)
     other = verdict(tmp_path, spec, ["flip_rate <= 2%"], champion=amount_over(50), candidate=amount_over(60))
 
     assert (alike.verdict, other.verdict) == ("pass", "fail")
-    assert alike.reason.endswith("; of 2,001 records of traffic 1 could not be decoded")
+    assert alike.reason.endswith("; of 2,001 records of traffic 1 could not be read")
 
 
 def test_what_the_champion_answered_then_is_compared_with_what_the_candidate_answers_now(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -125,26 +126,66 @@ def test_a_text_that_cannot_be_decoded_is_counted_and_not_used(tmp_path: Path) -
 
     assert rows(found) == [{"x": 1}, {"x": None}]
     assert found.lifted is not None
-    assert found.lifted.recording.sentence("traffic") == "of 3 records of traffic 1 could not be decoded"
+    assert found.lifted.recording.sentence("traffic") == "of 3 records of traffic 1 could not be read"
     with pytest.raises(DataError, match=r"1 records, and no row in them: a text is no json \(record 1\)"):
         _ = recording(tmp_path, "b.jsonl", {"x": "body|json.x"}).schema
 
 
-def test_types_widen_and_what_fits_no_type_is_refused(tmp_path: Path) -> None:
-    """Whole numbers and fractions, nothing and something; texts among numbers are named with their column."""
+def test_types_widen(tmp_path: Path) -> None:
+    """Whole numbers and fractions, nothing and something."""
     wide = [{"a": {"n": number}} for number in (*range(400), None, 0.5)]
     write_lines(tmp_path / "a.jsonl", [{"a": None}, *wide])
-    write_lines(tmp_path / "b.jsonl", [*wide, {"a": {"n": "x"}}])
     write_lines(tmp_path / "c.jsonl", wide)
 
     found = recording(tmp_path, "a.jsonl", {"n": "a.n"})
 
     assert found.schema == pa.schema({"n": pa.float64()})
     assert [row["n"] for row in rows(found)][-3:] == [399.0, None, 0.5]
-    with pytest.raises(DataError, match=r"b\.jsonl: column 'n' holds"):
-        _ = recording(tmp_path, "b.jsonl", {"n": "a.n"}).schema
     with pytest.raises(DataError, match=r"has nothing at a\.m, the path of column 'm', in any of 402 records"):
         _ = recording(tmp_path, "c.jsonl", {"n": "a.n", "m": "a.m"}).schema
+
+
+ROWS = 6_001  # of several blocks
+
+
+@pytest.mark.parametrize("wrong", ["x", True, [1], {"b": 1}])
+@pytest.mark.parametrize("at", [0, 300, 6_000])
+def test_a_record_with_a_value_of_another_kind_is_damaged(tmp_path: Path, wrong: Any, at: int) -> None:
+    """Wherever it stands: counted, named where it is too many, and none of its rows is used; the others keep their type."""
+    records = [{"a": [{"n": number}, {"n": 0.5}]} for number in range(ROWS)]
+    records[at]["a"][1] = {"n": wrong}
+    write_lines(tmp_path / "a.jsonl", records)
+    found = recording(tmp_path, "a.jsonl", {"n": "a[*].n"})
+
+    assert found.schema == pa.schema({"n": pa.float64()})
+    assert found.count() == 2 * ROWS - 2
+    assert sum(row["n"] for row in rows(found)) == sum(range(ROWS)) - at + (ROWS - 1) / 2
+    assert found.lifted is not None
+    assert found.lifted.recording.to_json() == {"records": ROWS, "unused": {"damaged": 1}}
+    with pytest.raises(DataError, match=rf"column 'n' holds .*, and numbers elsewhere \(record {at + 1:,}\)"):
+        recording(tmp_path, "a.jsonl", {"n": "a[*].n"}, max_unused=0).count()
+
+
+def test_a_number_beyond_all_floats_is_infinite(tmp_path: Path) -> None:
+    """Whichever way its record is read."""
+    write_lines(tmp_path / "a.jsonl", [{"a": {"n": number}} for number in (-(10**400), 1, None)])
+    write_lines(tmp_path / "b.jsonl", [{"a": {"n": number}} for number in (*range(ROWS), 0.5, 10**400)])
+
+    assert [row["n"] for row in rows(recording(tmp_path, "a.jsonl", {"n": "a.n"}))] == [-np.inf, 1.0, None]
+    assert [row["n"] for row in rows(recording(tmp_path, "b.jsonl", {"n": "a.n"}))][-2:] == [0.5, np.inf]
+
+
+def test_cells_of_csv_have_the_type_that_cells_before_had(tmp_path: Path) -> None:
+    """Codes stay texts where a block of them are numbers; of numbers one that is none is damage. An empty cell is no value."""
+    codes = [{"body": f"{code},{number}"} for number, code in enumerate(["A1", *["17"] * 30_000])]
+    numbers = [{"body": f"B2,{cell}"} for cell in ("", "n/a", "0.5")]
+    write_lines(tmp_path / "a.jsonl", [*codes, *numbers])
+    found = recording(tmp_path, "a.jsonl", {"code": "body|csv[0][0]", "n": "body|csv[0][1]"})
+
+    assert found.schema == pa.schema({"code": pa.string(), "n": pa.float64()})
+    assert [tuple(row.values()) for row in rows(found)][-3:] == [("17", 30_000.0), ("B2", None), ("B2", 0.5)]
+    assert found.lifted is not None
+    assert found.lifted.recording.to_json()["unused"] == {"damaged": 1}
 
 
 def test_a_broken_line_is_named_as_in_flat_files(tmp_path: Path) -> None:
@@ -197,7 +238,7 @@ def test_a_recording_that_lost_many_requests_is_refused(tmp_path: Path) -> None:
 
     assert recording(tmp_path, "a.jsonl", columns, max_unused=0.05).count() == 19
     with pytest.raises(
-        DataError, match=r"20 requests, of which 1 could not be decoded, and max_unused allows 4 %: a text"
+        DataError, match=r"20 requests, of which 1 could not be read, and max_unused allows 4 %: a text"
     ):
         recording(tmp_path, "a.jsonl", columns, max_unused="4%").count()
 

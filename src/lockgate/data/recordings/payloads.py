@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lockgate.data.recordings.records import Cell, Damaged, decode
-from lockgate.data.untyped import parsed_number
+from lockgate.data.recordings.records import Cell, Damaged, decode, typed_cells
 
 
 def body_of(data: Any, *, content_type: str, encoded: bool = False) -> Any:
@@ -73,12 +72,9 @@ def answers_of(body: Any) -> list[Any]:
 
 
 def typed(values: Any) -> Any:
-    """A line of CSV as numbers where all of its cells are some; anything else as it is."""
-    if not (isinstance(values, list) and values and all(type(value) is Cell for value in values)):
-        return values
-    numbers = [None if value == "" else parsed_number(value) for value in values]
-    is_all = all(number is not None for number, value in zip(numbers, values, strict=True) if value != "")
-    return numbers if is_all else values
+    """A line of CSV with the types of its cells; anything else as it is."""
+    is_line = isinstance(values, list) and values and all(type(value) is Cell for value in values)
+    return typed_cells(values) if is_line else values
 
 
 def _alone(answer: Any) -> Any:

@@ -19,7 +19,7 @@ from lockgate.data.formats import DataFile, source_of
 from lockgate.data.formats.json_blocks import Block
 from lockgate.data.formats.jsonl import explained
 from lockgate.data.recordings import arrow_records
-from lockgate.data.recordings.columns import as_table, fitted
+from lockgate.data.recordings.columns import as_table, fitted, misfits
 from lockgate.data.recordings.documents import json_records
 from lockgate.data.recordings.path import Key, RecordPath
 from lockgate.data.recordings.record_count import RecordCount
@@ -117,13 +117,28 @@ class RecordReader:
             if counts[-1] and isinstance(share := rows[-1].get("sampling_fraction"), float):
                 self.recording.note_sample(share)
         try:
-            return as_table(rows, self.types), np.array(counts, np.int64)
+            return self._table(rows, np.array(counts, np.int64))
         except UnicodeError as error:
             raise file.broken(
                 "holds a text that is no Unicode, half of a pair of surrogates", remedy="write it anew"
             ) from error
         except DataError as error:
             raise file.broken(error.message, remedy=error.remedy) from error
+
+    def _table(self, rows: list[Row], counts: arrays.Array) -> Batch:
+        """The rows of records, but of those of which a value is of another kind than its column. Raises DataError."""
+        try:
+            return as_table(rows, self.types), counts
+        except DataError:
+            faults = misfits(rows, self.types)
+            if not faults:
+                raise
+        owners = np.repeat(np.arange(len(counts)), counts)
+        damaged = {int(owners[row]): fault for row, fault in reversed(faults.items())}
+        for record, fault in sorted(damaged.items()):
+            self.recording.note("damaged", f": {fault} (record {self.recording.records + record + 1:,})")
+        kept = [row for row, owner in zip(rows, owners.tolist(), strict=True) if owner not in damaged]
+        return as_table(kept, self.types), np.where(np.isin(np.arange(len(counts)), list(damaged)), 0, counts)
 
 
 class PathReader(RecordReader):

@@ -11,7 +11,7 @@ from lockgate.errors import DataError
 
 # why a record gives no rows, or a row is not used → what is said of so many of them
 REASONS: Mapping[str, str] = {
-    "damaged": "could not be decoded",
+    "damaged": "could not be read",
     "truncated": "were cut when they were recorded",
     "empty": "hold no row",
     "other": "are no requests with answers",

@@ -120,11 +120,9 @@ def decode(value: str | bytes, decoder: str) -> Any:
         raise Damaged(f"a text is no {decoder}") from error
 
 
-def typed_cells(values: list[Any]) -> list[Any]:
-    """The cells of a column of CSV as numbers where all of them are some, an empty one as None; other values as they are."""
-    if not any(type(value) is Cell for value in values):
-        return values
-    present = [None if value == "" else value for value in values]
+def typed_cells(values: Sequence[Any]) -> list[Any]:
+    """Values with the cells of CSV among them as numbers where all of them are some, else as cells; an empty one is None."""
+    present = [None if type(value) is Cell and value == "" else value for value in values]
     numbers = [parsed_number(value) if type(value) is Cell else value for value in present]
     is_all = all(number is not None for number, value in zip(numbers, present, strict=True) if value is not None)
-    return numbers if is_all else [str(value) if type(value) is Cell else value for value in present]
+    return numbers if is_all else present
