@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from helpers.report_evidence import evidence
 from lockgate.data.dataset import Dataset
@@ -65,18 +64,21 @@ def policy(root: Path, *, labels: dict[str, Any] | None = None, **more: Any) -> 
         "candidate": {"newest": True}, "champion": {"alias": "production", "else": "none"},
         "data": {"traffic": {"path": "traffic.parquet", "id": "id", "time": "at", "slices": ["country"]}},
         "gates": [{
-            "gate": "shadow", "data": "traffic", "require": ["flip_rate <= 20%"],
+            "gate": "shadow", "data": "traffic", "require": ["errors <= 0"],
             "labels": {"id": "request", "label": "fraud", "coverage": "80%", "require": LINES, **(labels or {})},
         }],
         **more,
     }  # fmt: skip
-    return loader.read(yaml.safe_dump(document, sort_keys=False), name="gates/fraud.yaml", root=root)
+    document = {key: value for key, value in document.items() if value is not None}
+    return loader.read(json.dumps(document), name="gates/fraud.yaml", root=root)
 
 
-def shelf_of(root: Path, *, worse: float = 0.0, at: Any = OLD, unanswered: int = 0, **more: Any) -> Shelf:
+def shelf_of(
+    root: Path, *, worse: float = 0.0, at: Any = OLD, unanswered: int = 0, answers: Any = None, **more: Any
+) -> Shelf:
     """worse: how much noise the candidate adds to what the champion sees. at: when the requests came, one moment or each.
 
-    unanswered: of how many of them the candidate gives no answer.
+    unanswered: of how many of them the candidate gives no answer. answers: of both models, where others are meant.
     """
     draw = np.random.default_rng(3)
     truth = draw.random(N) < 0.4
@@ -88,6 +90,7 @@ def shelf_of(root: Path, *, worse: float = 0.0, at: Any = OLD, unanswered: int =
         "country": draw.choice(["AT", "BR", "US"], N), "p_old": sees, "p_new": other,
     }  # fmt: skip
     requests["p_new"] = np.where(np.arange(N) < unanswered, np.nan, other)
+    requests |= answers or {}
     pq.write_table(pa.table(requests), root / "traffic.parquet")
     pipeline = policy(root, **more)
     recorded = {"candidate": "p_new", "champion": "p_old"}
@@ -95,7 +98,15 @@ def shelf_of(root: Path, *, worse: float = 0.0, at: Any = OLD, unanswered: int =
     run = RunFolder.new(root, "20261101-000000-00000000")
     path = run.path / "scored" / "traffic-replayed.parquet"
     scored = build_scored(
-        dataset, scorers={}, task="binary", positive=1, salt=salt(root), path=path, may_fail=True, timed=True
+        dataset,
+        scorers={},
+        task=pipeline.task,
+        positive=1,
+        salt=salt(root),
+        path=path,
+        classes=pipeline.classes,
+        may_fail=True,
+        timed=True,
     )
     first = evidence(
         policy={"sha256": pipeline.policy_digest},
@@ -332,3 +343,77 @@ def test_the_shares_are_in_the_report(tmp_path: Path) -> None:
     assert [point[0] for point in points][5] == "country=BR"
     assert "Labelled requests" in (folder / "report.html").read_text()
     assert "so it can promote nothing" in (folder / "report.md").read_text()
+
+
+def test_a_path_that_names_nothing_and_a_file_without_rows_are_a_wrong_call(tmp_path: Path) -> None:
+    """As a pipeline would refuse them."""
+    shelf = shelf_of(tmp_path)
+    with pytest.raises(UsageError, match="is an address that names nothing"):
+        shelf.judge("s3://")
+    with pytest.raises(UsageError, match="has no rows"):
+        shelf.judge(shelf.write(np.arange(0)))
+
+
+@pytest.mark.parametrize("state", ["confirmed", "unconfirmed"])
+def test_recorded_answers_that_nobody_confirmed_pass_by_no_labels(tmp_path: Path, state: str) -> None:
+    """Who answered is known from the run; labels say nothing of it."""
+    shelf = shelf_of(tmp_path)
+    recorded = {"champion": {"columns": ["p_old"], "state": state, "obstacle": "nobody could"}}
+    entry = {**shelf.first.document["scored"][0], "recorded": recorded}
+    shelf.first = Evidence.from_document({**shelf.first.document, "scored": [entry]})
+    made, gate = shelf.judge(shelf.write())
+
+    assert {finding.code for finding in gate.findings} == ({"met"} if state == "confirmed" else {"recorded"})
+    assert "the answers of the champion are recorded in traffic (p_old)" in gate.reason
+    assert made.document["scored"] == [entry]
+
+
+def test_lines_that_compare_need_the_champion_of_the_run(tmp_path: Path) -> None:
+    """Of a run without one those against a number are judged."""
+    shelf = shelf_of(tmp_path, labels={"require": ["auc >= champion - 0.05", "auc >= 0.6"]})
+    model = {**shelf.first.document["model"], "champion": None}
+    shelf.first = Evidence.from_document({**shelf.first.document, "model": model})
+    _, gate = shelf.judge(shelf.write())
+
+    assert [(finding.requirement, str(finding.verdict)) for finding in gate.findings] == [("r2", "pass")]
+    assert "1 requirement not compared: there is no champion yet" in gate.reason
+
+
+def test_a_gate_with_labels_is_named_where_there_are_several(tmp_path: Path) -> None:
+    """And guessed where its name is misspelt."""
+    shelf = shelf_of(tmp_path)
+    gate = {"gate": "shadow", "data": "traffic", "require": ["errors <= 0"]}
+    labels = {"id": "request", "label": "fraud", "coverage": "80%", "require": ["auc >= 0.6"]}
+    two = policy(tmp_path, gates=[{**gate, "name": name, "labels": dict(labels)} for name in ("near", "far")])
+
+    assert labelled_gate(two, "far").title == "far"
+    with pytest.raises(UsageError, match="several gates have labels: near, far"):
+        labelled_gate(two, None)
+    with pytest.raises(UsageError, match="did you mean 'near'"):
+        labelled_gate(two, "nera")
+    with pytest.raises(UsageError, match="says what must hold by labels that come later"):
+        labelled_gate(policy(tmp_path, gates=[gate]), None)
+    assert labelled_gate(shelf.pipeline, None).title == "shadow"
+
+
+def test_classes_and_numbers_are_judged_too(tmp_path: Path) -> None:
+    """Of several classes what was decided is kept; of numbers all, and no decision that labels could depend on."""
+    classes = np.array(["a", "b", "c"])
+    several = {"task": "multiclass", "threshold": None, "classes": classes.tolist()}
+    for more, answers, lines in (
+        (
+            several, lambda truth, noise: classes[(truth + (noise > 0.9)) % 3],
+            ["accuracy >= champion - 0.05", "f1(average=macro) >= 0.5"],
+        ),
+        ({"task": "regression", "threshold": None}, lambda truth, noise: truth + noise, ["mae <= champion + 0.05"]),
+    ):  # fmt: skip
+        folder = tmp_path / str(more["task"])
+        folder.mkdir()
+        draw = np.random.default_rng(1)
+        truth = draw.integers(0, 3, N)
+        both = {"p_old": answers(truth, draw.random(N)), "p_new": answers(truth, draw.random(N))}
+        shelf = shelf_of(folder, answers=both, labels={"require": lines}, **more)
+        made, gate = shelf.judge(shelf.write(fraud=answers(truth, np.zeros(N))))
+
+        assert (str(made.verdict), len(gate.findings)) == ("pass", len(lines))
+        assert len(gate.context["labels"]["decisions"]) == (6 if more is several else 0)

@@ -92,7 +92,7 @@ def join(scored: Scored, labels: Dataset, *, salt: bytes, keep_ids: bool, task: 
     label = stored(spec.label) if as_texts else spec.label
     values = _read(labels, label, [keys, *([] if times is None else [times])])
     ids = keys.done()
-    if ids.null_count == len(ids):
+    if len(ids) and ids.null_count == len(ids):
         raise UsageError(
             f"{labels.redacted_path} has no id in column {spec.id!r}, so nothing says whose labels these are"
         )

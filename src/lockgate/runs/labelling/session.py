@@ -6,8 +6,11 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
@@ -160,7 +163,11 @@ class Labelling:
     def _label_spec(self) -> DatasetSpec:
         policy = self.policy
         column = policy.id_column(self.pipeline.data[self.data].id or "")
-        return DatasetSpec(path=self.labels, id=column, label=policy.label, time=policy.time)
+        try:
+            return DatasetSpec(path=self.labels, id=column, label=policy.label, time=policy.time)
+        except ValidationError as refusal:  # of an address that names nothing
+            reason = str(refusal.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")
+            raise UsageError(f"--labels {self.labels!r}: {reason}") from refusal
 
     def _joined(self, judging: Pipeline, scored: Scored, source: Dataset) -> Joined:
         from lockgate.evaluation.labelling.join import join
@@ -173,10 +180,13 @@ class Labelling:
             )  # fmt: skip
         except DataError as error:  # named on the command line, so a wrong call
             raise UsageError(error.message, remedy=error.remedy) from error
+        if not joined.count.rows:
+            raise UsageError(f"{source.redacted_path} has no rows", remedy="label again when labels are there")
         if joined.count.unknown and joined.count.unknown == joined.count.rows - joined.count.without_id:
             raise UsageError(
                 f"none of the {counted(joined.count.unknown, 'label')} in {source.redacted_path} is of a request of this run",
-                remedy=f"{source.spec.id} there must be what data.{self.data}.id, {spec.id}, is in the requests",
+                remedy=f"{source.spec.id} there must be what data.{self.data}.id, {spec.id}, is in the requests"
+                + ("" if spec.keep_ids else ", and .gate/salt, by which ids are hashed, that of the run"),
             )
         return joined
 
@@ -205,7 +215,7 @@ class Labelling:
         except DataError as error:
             raise UsageError(error.message, remedy=error.remedy) from error
 
-    @property
+    @cached_property
     def _contenders(self) -> dict[str, ModelVersion]:
         """Role → the version, with the tags that it has now where one of them is its threshold."""
         versions = {}
@@ -219,7 +229,7 @@ class Labelling:
                 versions[role] = ModelVersion(name, version.version, version.digest, version.run_id, tags)
         return versions
 
-    @property
+    @cached_property
     def _thresholds(self) -> dict[str, float | None]:
         inputs = ScoringInputs(self.pipeline)
         contenders: Mapping[str, Any] = {role: _contender(role, version) for role, version in self._contenders.items()}
