@@ -22,6 +22,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context
 from lockgate.gates.shift import Shift
+from lockgate.models.model import Task
 
 ADULT = Path(__file__).parents[1] / "data" / "files" / "adult_test.csv.gz"
 
@@ -47,6 +48,7 @@ def case_of(
     *,
     contract: Mapping[str, FeatureSpec] | None = None,
     specs: Mapping[str, Mapping[str, Any]] | None = None,
+    task: Task = "binary",
 ) -> Case:
     """A case that has nothing but two tables. specs: by name, what their data say besides."""
     datasets = {}
@@ -57,12 +59,12 @@ def case_of(
 
     def scored(name: str) -> Scored:
         data = datasets[name]
-        return Scored.from_table(data._table, data.spec, task="binary", positive=1)
+        return Scored.from_table(data._table, data.spec, task=task, positive=1)
 
     return Case(
         candidate=SimpleNamespace(facts=SimpleNamespace(signature=None, metadata={})),  # type: ignore[arg-type]
         champion=SimpleNamespace() if "champion" in datasets["holdout"].columns else None,  # type: ignore[arg-type]
-        task="binary", folder=Path(), seed=0, datasets=tuple(datasets), input_plan=None,  # type: ignore[arg-type]
+        task=task, folder=Path(), seed=0, datasets=tuple(datasets), input_plan=None,  # type: ignore[arg-type]
         dataset=datasets.__getitem__, scored=scored, replayed=None, sample=None, threshold=lambda _: 0.5,  # type: ignore[arg-type]
         contract=lambda: FeatureContract(dict(contract or {})),
     )  # fmt: skip
@@ -321,3 +323,60 @@ def test_cells_that_the_holdout_lacks_leave_a_metric_undecided() -> None:
 
     assert (finding.verdict, finding.code) == (Verdict.INCONCLUSIVE, "uncovered")
     assert "of the traffic is in cells of sex and old that have too few rows" in finding.reason
+
+
+def test_nothing_measured_is_no_pass() -> None:
+    """No traffic, no holdout, and without slices a holdout of nine rows."""
+    rows = {"age": np.arange(500.0), "sex": ["f", "m"] * 250}
+    none: dict[str, Any] = {"age": pa.array([], pa.float64()), "sex": pa.array([], pa.string())}
+    without_traffic, _ = ask(case_of(rows, none))
+    without_holdout, _ = ask(case_of(none, rows))
+    (few, covered), _ = ask(
+        case_of({"age": np.arange(9.0)}, {"age": np.arange(500.0)}),
+        ["distance <= 0.9 on each feature", "uncovered_slices <= 0"],
+    )
+
+    assert {finding.verdict for finding in (*without_traffic, *without_holdout)} == {Verdict.INCONCLUSIVE}
+    assert "9 effective rows; the test needs 30; at most 0.9 is allowed" in few.reason
+    assert (covered.verdict, covered.code, covered.slice) == (Verdict.INCONCLUSIVE, "uncovered", {})
+
+
+def test_many_small_slices_are_no_gap() -> None:
+    """None of two hundred has 1 % of the traffic: none is uncovered."""
+    rows = {"zip": [f"z{row % 200}" for row in range(4_000)]}
+    (finding,), _ = ask(case_of(rows, rows, specs={"holdout": {"slices": ["zip"]}}), ["uncovered_slices <= 0"])
+
+    assert finding.verdict is Verdict.PASS
+
+
+def test_moments_are_compared_in_their_order() -> None:
+    """Days of another month are all new, and named as days."""
+    day, month = np.datetime64("2026-01-01"), np.arange(30)
+    holdout, traffic = {"at": np.tile(day + month, 20)}, {"at": np.tile(day + 40 + month, 20)}
+    (distance, new), _ = ask(
+        case_of(holdout, traffic), ["distance <= 0.1 on each feature", "new_value_rate <= 5% on each feature"]
+    )
+
+    assert (distance.observed, new.observed) == (1.0, 1.0)
+    assert "0 % of traffic are up to 2026-01-30 00:00:00, and 100 % of holdout" in distance.reason
+    assert new.reason.endswith("in traffic are below 2026-01-01 00:00:00 or above 2026-01-30 00:00:00")
+
+
+def test_metrics_of_a_regression_and_of_several_classes_are_weighted_too() -> None:
+    """By the same weights: errors of one group alone, which comes three times as often."""
+    draw = np.random.default_rng(8)
+    old = np.repeat([True, False], [200, 600])
+    label = draw.normal(size=800)
+    numbers = {"old": old, "label": label, "candidate": label + np.where(old, 1.0, 0.0)}
+    spec = {"holdout": {"label": "label", "scores": {"candidate": "candidate"}, "slices": ["old"]}}
+    traffic = {"old": np.repeat([True, False], [600, 200])}
+    (error,), _ = ask(case_of(numbers, traffic, specs=spec, task="regression"), ["mae <= 0.5"])
+    names = {
+        "old": old,
+        "label": ["a", "b", "c", "a"] * 200,
+        "candidate": np.where(old, "c", ["a", "b", "c", "a"] * 200),
+    }
+    (share,), _ = ask(case_of(names, traffic, specs=spec, task="multiclass"), ["accuracy >= 0.5"])
+
+    assert error.observed == pytest.approx(0.75)
+    assert share.observed == pytest.approx(0.75 * 0.25 + 0.25)

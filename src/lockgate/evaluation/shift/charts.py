@@ -10,9 +10,10 @@ from lockgate.evaluation.judging.number_format import slice_words
 from lockgate.evaluation.pictures import FEWEST, LEVEL, MOST_SLICES, rounded
 from lockgate.evaluation.shift.comparison import Compared
 from lockgate.evaluation.shift.counts import Counts
+from lockgate.evaluation.shift.estimates import distance_apart
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.stats.proportions import korn_graubard
-from lockgate.stats.two_samples import kolmogorov, signed_difference, total_variation
+from lockgate.stats.two_samples import signed_difference
 from lockgate.text import cut
 
 _MOST = 400
@@ -35,12 +36,8 @@ def _point(name: str, counts: Counts, compared: Compared) -> tuple[Any, ...] | N
     sizes = compared.sizes(counts)
     if counts.problem is not None or not all(sizes):
         return None
-    moved, (m, n) = counts.moved(sizes), sizes
-    common: dict[str, Any] = {"limit": 0.0, "confidence": CONFIDENCE}
-    if moved.chance is None:
-        apart = kolmogorov(moved.distance, n, m, **common)
-    else:
-        apart = total_variation(moved.distance, n, m, chance=moved.chance, **common)
+    moved = counts.moved(sizes)
+    apart = distance_apart(moved, sizes, limit=0.0, confidence=CONFIDENCE)
     missing = (each.share for each in counts.missing)
     shares = map(rounded, (*moved.shares, *missing, moved.new))
     rows = counts.missing[1].rows - counts.missing[1].missing_rows
@@ -54,10 +51,10 @@ def slice_mix(gate: str, compared: Compared) -> Iterator[Exhibit]:
         return
     points = list[tuple[Any, ...]]()
     for share in compared.mix.shares:
-        if max(share.reference_rows, share.traffic_rows) >= FEWEST:
+        if share.key and max(share.reference_rows, share.traffic_rows) >= FEWEST:
             low, high = signed_difference(
-                korn_graubard(share.traffic_share * n, n, confidence=LEVEL),
-                korn_graubard(share.reference_share * m, m, confidence=LEVEL),
+                korn_graubard(min(share.traffic_share, 1.0) * n, n, confidence=LEVEL),
+                korn_graubard(min(share.reference_share, 1.0) * m, m, confidence=LEVEL),
             )
             numbers = share.reference_share, share.traffic_share, share.traffic_share - share.reference_share, low, high
             rows = share.reference_rows, share.traffic_rows

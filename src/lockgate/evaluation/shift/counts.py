@@ -51,7 +51,7 @@ class Missing:
 
     @property
     def share(self) -> float:
-        return self.missing_mass / self.mass if self.mass > 0 else 0.0
+        return min(self.missing_mass / self.mass, 1.0) if self.mass > 0 else 0.0
 
 
 class Counts(Protocol):
@@ -104,12 +104,13 @@ class NumberCounts:
         self.missing = Missing(), Missing()
         self._values: list[Array] = []
         self._weights: list[Array] = []
-        self._closed = False
+        self._closed = self._moments = False
         self.problem: tuple[str, str] | None = None
 
     def add(self, column: pa.Array, weights: Array | None, *, keep: bool) -> None:
         column = arrays.plain(column)
-        if pa.types.is_timestamp(column.type):
+        if pa.types.is_temporal(column.type):
+            self._moments = True
             column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
         values = arrays.to_floats(column)
         absent = np.isnan(values)
@@ -148,10 +149,16 @@ class NumberCounts:
             if below
             else (float(ours[at]), float(reached[at]))
         )
-        words = f"{'below' if below else 'up to'} {self.values[at]:.4g}"
+        words = f"{'below' if below else 'up to'} {self._text(at)}"
         outside = float(self._between[0]) / met, float(self._between[-1]) / met
-        new_words = f"below {self.values[0]:.4g} or above {self.values[-1]:.4g}"
-        return Moved(float(max(before[at], upto[at])), words, shares, None, sum(outside), new_words)
+        new_words = f"below {self._text(0)} or above {self._text(-1)}"
+        return Moved(float(max(before[at], upto[at])), words, shares, None, min(sum(outside), 1.0), new_words)
+
+    def _text(self, at: int) -> str:
+        value = float(self.values[at])
+        if not self._moments:
+            return f"{value:.6g}"
+        return str(np.datetime64(int(value), "us").astype("datetime64[s]")).replace("T", " ")
 
 
 class CategoryCounts:
@@ -201,17 +208,20 @@ class CategoryCounts:
         total, all_met = sum(values.values()), sum(met.values()) + self._new
         ours = np.array([mass / total for mass in values.values()])
         theirs = np.array([met.get(name, 0.0) / all_met for name in values])
-        new = self._new / all_met
+        new = min(self._new / all_met, 1.0)
         apart = np.abs(ours - theirs)
-        at = int(np.argmax(apart))
+        enough = np.maximum(ours * sizes[0], theirs * sizes[1]) >= FEWEST  # a value of fewer rows is not named
+        at = int(np.argmax(np.where(enough, apart, -1.0)))
         names = [name for name, rows in sorted(self._rows.items(), key=lambda entry: -entry[1]) if rows >= FEWEST]
         new_words = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
         if new > apart[at]:
             words, shares = f"other than in the reference{f' ({new_words})' if new_words else ''}", (0.0, new)
+        elif not enough.any():
+            words, shares = "", (0.0, 0.0)
         else:
             words, shares = f"equal to {list(values)[at]}", (float(ours[at]), float(theirs[at]))
         chance = _chance(ours, sizes[0], self._shares_met(theirs, new), sizes[1])
-        return Moved((float(apart.sum()) + new) / 2, words, shares, chance, new, new_words)
+        return Moved(min((float(apart.sum()) + new) / 2, 1.0), words, shares, chance, new, new_words)
 
     def _shares_met(self, theirs: Array, new: float) -> Array:
         """Shares of the traffic, new values one by one as far as they were counted."""

@@ -62,12 +62,7 @@ def _with_value(counts: Counts, side: int) -> int:
 
 
 def _distance(blank: Estimate, line: Requirement, sizes: tuple[float, float], moved: Moved) -> Estimate:
-    m, n = sizes
-    common: dict[str, Any] = {"limit": line.limit.value, "confidence": line.confidence or CONFIDENCE}
-    if moved.chance is None:
-        apart = kolmogorov(moved.distance, n, m, **common)
-    else:
-        apart = total_variation(moved.distance, n, m, chance=moved.chance, **common)
+    apart = distance_apart(moved, sizes, limit=line.limit.value, confidence=line.confidence or CONFIDENCE)
     few = next(
         (f"{int(size)} effective rows; the test needs {FEWEST_ROWS}" for size in sizes if size < FEWEST_ROWS), None
     )
@@ -78,6 +73,14 @@ def _distance(blank: Estimate, line: Requirement, sizes: tuple[float, float], mo
         "traffic_share": number(moved.shares[1]),
     }
     return replace(_decided(blank, line, apart, sizes, "largest difference", detail), too_few=few)
+
+
+def distance_apart(moved: Moved, sizes: tuple[float, float], *, limit: float, confidence: float) -> Apart:
+    """The distance of a feature with its bounds. sizes: effective rows with a value, of the reference and of the traffic."""
+    m, n = sizes
+    if moved.chance is None:
+        return kolmogorov(moved.distance, n, m, limit=limit, confidence=confidence)
+    return total_variation(moved.distance, n, m, chance=moved.chance, limit=limit, confidence=confidence)
 
 
 def _null_rates(blank: Estimate, line: Requirement, compared: Compared, counts: Counts) -> Estimate:

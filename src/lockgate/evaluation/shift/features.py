@@ -76,7 +76,8 @@ def _feature(
         return Feature(name, sources, problem=("not_compared", f"its cells {holds}, which is not compared"))
     spec = contract.features.get(name)
     listed = spec is not None and (spec.values is not None or spec.type in ("string", "boolean"))
-    numbers = all(map(arrays.is_number, kinds)) or all(map(pa.types.is_timestamp, kinds))
+    moments = all(pa.types.is_timestamp(kind) or pa.types.is_date(kind) for kind in kinds)
+    numbers = moments or all(map(arrays.is_number, kinds))
     return Feature(name, sources, "number" if numbers and not listed else "category")
 
 

@@ -36,7 +36,7 @@ class SliceShare:
 
 @dataclass(frozen=True)
 class SliceMix:
-    """shares: of all slices, in the order of their declarations. unassigned: why rows of the traffic cannot be told by a slice."""
+    """shares: of all slices, in the order of their declarations; where there are none, of all rows as one. unassigned: why rows of the traffic cannot be told by a slice."""
 
     shares: tuple[SliceShare, ...]
     unassigned: Mapping[str, str]
@@ -99,13 +99,17 @@ def slice_mix(
     unassigned: Mapping[str, str],
 ) -> SliceMix:
     """weights: (n,) of the rows of each, or None."""
+    rows = reference.rows, traffic.rows
+    whole = (SliceShare("", (), *rows, *(float(count > 0) for count in rows)),)
     return SliceMix(
         tuple(
             share
             for declared in reference.slices
             if declared.name not in unassigned
             for share in _shares(declared, reference, traffic, weights)
-        ),
+        )
+        if reference.slices
+        else whole,
         unassigned,
     )
 
@@ -151,4 +155,5 @@ def coverage_estimates(
         blank = counted(name, line, value=0, units=0)
         yield replace(blank, problem=("uncovered", "; ".join(mix.unassigned.values())))
     elif len(uncovered) <= allowed:
-        yield replace(counted(name, line, value=len(uncovered), units=max(len(large), 1)), counted_in="slices")
+        units = max(len(large), any(share.traffic_rows for share in mix.shares))
+        yield replace(counted(name, line, value=len(uncovered), units=units), counted_in="slices")
