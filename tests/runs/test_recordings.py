@@ -52,7 +52,7 @@ def amount_over(limit: float) -> Score:
 
 
 def test_nested_requests_are_judged_and_what_is_not_used_is_said(tmp_path: Path) -> None:
-    """A candidate that decides alike passes; one that decides a tenth otherwise fails."""
+    """A candidate that decides alike passes; one that decides a tenth otherwise fails. Where more is lost than may be, neither does."""
     bodies = [json.dumps({"amount": number % 100}) for number in range(2000)]
     write_lines(tmp_path / "a.jsonl", [{"request": {"body": body}} for body in [*bodies, '{"amount": ']])
     spec = {"path": "a.jsonl", "columns": {"amount": "request.body|json.amount"}}
@@ -62,6 +62,13 @@ def test_nested_requests_are_judged_and_what_is_not_used_is_said(tmp_path: Path)
 
     assert (alike.verdict, other.verdict) == ("pass", "fail")
     assert alike.reason.endswith("; of 2,001 records of traffic 1 could not be read")
+    spec |= {"max_unused": 0}
+    for candidate in (amount_over(50), amount_over(60)):
+        lossy = verdict(tmp_path, spec, ["flip_rate <= 2%"], champion=amount_over(50), candidate=candidate)
+        assert (lossy.verdict, lossy.findings) == ("inconclusive", ())
+        assert lossy.reason.startswith(
+            "traffic has 2,001 requests, of which 1 could not be read, and max_unused allows 0 %"
+        )
 
 
 def test_what_the_champion_answered_then_is_compared_with_what_the_candidate_answers_now(tmp_path: Path) -> None:

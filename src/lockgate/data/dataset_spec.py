@@ -167,7 +167,7 @@ class DatasetSpec(Config):
     max_unused: Share = Field(
         default=0.05,
         description="Share of recorded requests that may be damaged, cut, contradictory, late or, with `scores`, without an "
-        "answer; nothing is judged above it.",
+        "answer; nothing is decided above it.",
     )
     max_repeated: Share | None = Field(
         default=None, description="Share of rows that may repeat an earlier one, such as `1%`; no limit by default."

@@ -119,11 +119,12 @@ class PipelineRun:
                 origin = {"asked_by": "the candidate's own metadata"} if gate.require is None else {}
                 gate = completed
                 blank = replace(blank, requirements=self.pipeline.requirements_of(gate.title, gate))
-        windows = self._windows(gate)
-        empty = [problem for name, window in windows.items() if (problem := window.problem(name)) is not None]
-        origin |= {"windows": {name: window.to_json() for name, window in windows.items()}} if windows else {}
-        if empty:
-            return replace(blank, reason="; ".join(empty), context=origin)
+        rows_read = list(self._rows_read(gate))
+        problems = [problem for name, *read in rows_read for each in read if each and (problem := each.problem(name))]
+        windows = {name: window.to_json() for name, window, _ in rows_read if window is not None}
+        origin |= {"windows": windows} if windows else {}
+        if problems:
+            return replace(blank, reason="; ".join(problems), context=origin)
         findings, context, failure = self._check(gate)
         context |= origin
         if failure is not None:
@@ -179,12 +180,9 @@ class PipelineRun:
             blank, counts=True, verdict=Verdict.ERROR, reason=error.message, context=context, findings=tuple(findings)
         )
 
-    def _windows(self, gate: Gate) -> dict[str, TimeWindow]:
-        """What `last` keeps of the data that a gate reads, by name; nothing of data that cannot be read, as the gate will say."""
-        return {name: window for name, window, _ in self._rows_read(gate) if window is not None}
-
     def _rows_read(self, gate: Gate) -> Iterator[tuple[str, TimeWindow | None, RecordCount | None]]:
-        """(name, what `last` keeps, what was read of its records) of the data that a gate reads, as far as they can be read."""
+        """(name, what `last` keeps, what was read of its records) of the data that a gate reads; nothing of data that cannot be read,
+        as the gate will say."""
         for name in gate.reads(self.case.datasets) if gate.needs_rows else ():
             dataset = self.case.dataset(name)
             with suppress(LockgateError):
@@ -205,9 +203,8 @@ class PipelineRun:
         reason = "; ".join([reason, *recorded_words(self.case.recorded, but_for=reason)])
         earlier = " ".join(result.reason for result in self.results)
         reason = "; ".join([reason, *(note for note in self.case.notes() if note not in earlier)])
-        reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
-        records = (recording.sentence(name) for name, _, recording in self._rows_read(gate) if recording is not None)
-        reason = "; ".join([reason, *filter(None, records)])
+        rows_read = (each.sentence(name) for name, *read in self._rows_read(gate) for each in read if each is not None)
+        reason = "; ".join([reason, *filter(None, rows_read)])
         reason = "; ".join([reason, *seen_rows.sentences(self.pipeline, gate, self.case, but_for=earlier)])
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"

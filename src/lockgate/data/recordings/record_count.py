@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockgate.errors import DataError
-
 # why a record gives no rows, or a row is not used → what is said of so many of them
 REASONS: Mapping[str, str] = {
     "damaged": "could not be read",
@@ -29,12 +27,14 @@ LOST = ("damaged", "truncated", "contradictory", "late")
 class RecordCount:
     """What was read: records, and by reason those that are not used, or rows of them. example: what was wrong with the first
     that could not be read. sampled: the smallest and the largest share of the traffic that was recorded, where records say it.
+    losses: what is lost, where that is more than may be.
     """
 
     records: int = 0
     unused: Counter[str] = field(default_factory=Counter)
     example: str = ""
     sampled: tuple[float, float] | None = None
+    losses: str = ""
 
     def note(self, reason: str, example: str) -> None:
         """Count a record that gives no row, for another reason than that it holds none."""
@@ -46,17 +46,21 @@ class RecordCount:
         low, high = self.sampled or (share, share)
         self.sampled = (min(low, share), max(high, share))
 
-    def refuse_losses(self, most: float, rows: int, *, answers: bool) -> None:
-        """Raise DataError where more than a share of the requests is lost. answers: whether those without an answer are."""
+    def limit_losses(self, most: float, rows: int, *, answers: bool) -> None:
+        """Learn whether more than a share of the requests is lost. answers: whether those without an answer are."""
         reasons = (*LOST, "unanswered") if answers else LOST
         lost = {reason: self.unused[reason] for reason in reasons if self.unused[reason]}
         total = max(self.records, rows)
         if sum(lost.values()) > most * total:
             causes = ", ".join(f"{count:,} {REASONS[reason]}" for reason, count in lost.items())
-            raise DataError(
-                f"has {total:,} requests, of which {causes}, and max_unused allows {100 * most:.3g} %{self.example}",
-                remedy="requests that are left out may be those that matter: mend the recording, or allow more of them",
+            self.losses = (
+                f"{total:,} requests, of which {causes}, and max_unused allows {100 * most:.3g} %{self.example}"
             )
+
+    def problem(self, name: str) -> str | None:
+        """Why nothing can be decided on what is used, and what to do; None where something can."""
+        remedy = "requests that are left out may be those that matter: mend the recording, or allow more of them"
+        return f"{name} has {self.losses}; {remedy}" if self.losses else None
 
     def to_json(self) -> dict[str, Any]:
         """As evidence has it."""

@@ -24,11 +24,11 @@ def recorded(
 ) -> Lifted:
     """The rows of a recording, as files below the scratch. answers: the files that `join` names.
 
-    Raises DataError, whose message follows the path of the data set or names a file; also where `max_unused` is exceeded.
+    Raises DataError, whose message follows the path of the data set or names a file.
     """
     lifted = _lifted(spec, files, answers, scratch, watch)
     rows = sum(int(counts.sum()) for _, counts in lifted.origins)
-    lifted.recording.refuse_losses(spec.max_unused, rows, answers=bool(spec.scores))
+    lifted.recording.limit_losses(spec.max_unused, rows, answers=bool(spec.scores))
     return lifted
 
 
