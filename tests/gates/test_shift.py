@@ -23,6 +23,7 @@ from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context
 from lockgate.gates.shift import Shift
 from lockgate.models.model import Task
+from lockgate.testing import run_gate
 
 ADULT = Path(__file__).parents[1] / "data" / "files" / "adult_test.csv.gz"
 
@@ -54,8 +55,8 @@ def case_of(
     datasets = {}
     for name, table in (("holdout", holdout), ("traffic", traffic)):
         arrow = table if isinstance(table, pa.Table) else pa.table(dict(table))
-        datasets[name] = TableDataset(arrow, DatasetSpec.model_validate({"path": name, **(specs or {}).get(name, {})}))
-        datasets[name].name = name
+        spec = DatasetSpec.model_validate({"path": name, **(specs or {}).get(name, {})})
+        datasets[name] = TableDataset(arrow, spec, name=name)
 
     def scored(name: str) -> Scored:
         data = datasets[name]
@@ -380,3 +381,17 @@ def test_metrics_of_a_regression_and_of_several_classes_are_weighted_too() -> No
 
     assert error.observed == pytest.approx(0.75)
     assert share.observed == pytest.approx(0.75 * 0.25 + 0.25)
+
+
+def test_tables_can_be_tried_without_a_pipeline() -> None:
+    """`run_gate` with traffic: no scores for features, those of the table for metrics."""
+    rows = answered(adult())
+    holdout, traffic = rows.slice(0, 8_000), older(rows.slice(8_000)).drop_columns(["label", "candidate", "champion"])
+    features = holdout.drop_columns(["label", "candidate", "champion"])
+    compared = run_gate("shift", table=features, traffic=traffic, require=["distance <= 0.08 on each feature"])
+    weighted = run_gate(
+        "shift", table=holdout, traffic=traffic, slices=SLICES, require=["accuracy >= champion - 0.02"], columns=["age"]
+    )
+
+    assert compared.reason.startswith("distance on feature=age is 0.1441; at 95 % confidence at least 0.1045")
+    assert (compared.verdict, weighted.verdict) == (Verdict.FAIL, Verdict.PASS)

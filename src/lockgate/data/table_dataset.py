@@ -24,9 +24,14 @@ class TableDataset(Dataset):
     """Rows that are in memory already. The path of the spec is only a name."""
 
     def __init__(
-        self, table: pa.Table, spec: DatasetSpec, *, find_seen: Callable[[Dataset], SeenRows] | None = None
+        self,
+        table: pa.Table,
+        spec: DatasetSpec,
+        *,
+        name: str = "table",
+        find_seen: Callable[[Dataset], SeenRows] | None = None,
     ) -> None:
-        super().__init__("table", spec, Path(), find_seen=find_seen)
+        super().__init__(name, spec, Path(), find_seen=find_seen)
         self._table = table
 
     @property

@@ -38,8 +38,9 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.requirement_checks import LineChecks
 from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.runs.run import PipelineRun, now
+from lockgate.testing.tables import arrow_table, task_of
 
-_DATA, _TRAINING = "table", "the training rows"
+_DATA, _TRAINING, _TRAFFIC = "table", "the training rows", "traffic"
 Scores = Mapping[str, str | Mapping[str, str]]
 
 
@@ -64,6 +65,7 @@ def run_gate(
     champion_twice: tuple[str, str] | None = None,
     not_in: Any = None,
     max_seen: float | None = None,
+    traffic: Any = None,
     **fields: Any,
 ) -> GateResult:
     """The result of one gate of `kind` on a table.
@@ -76,27 +78,30 @@ def run_gate(
     were recorded, for `after_training`. altered: for gate behaviour, how rows are altered → {candidate: column, champion: column}
     of the scores of the altered rows, or of their classes, as {"swap=sex": {"candidate": "swapped"}}. champion_twice: for `a_a` of
     gate shadow, the columns of the champion's two further scores of each row. not_in, max_seen: as of data in a pipeline; a table
-    of the rows that the candidate was trained on, which are recognised by all its columns but those with a role here. fields: of
-    the gate. For a gate that replays requests, or alters rows, a missing score is one that was not answered.
+    of the rows that the candidate was trained on, which are recognised by all its columns but those with a role here. traffic: for
+    gate shift, a table of the rows that models meet; a column `candidate` is needed for lines on metrics alone. fields: of the gate. For a gate that replays requests, or alters rows, a missing score is one that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
     """
-    gate, arrow = _gate(kind, require, fields), _arrow(table)
+    fields |= {} if traffic is None else {"traffic": _TRAFFIC}
+    gate, arrow = _gate(kind, require, fields), arrow_table(table)
     answers = {_alteration(text): columns for text, columns in (altered or {}).items()}
     columns = {"label": label, "cluster": cluster, "weight": weight, "query": query, "time": time}
     more: dict[str, Any] = {"slices": tuple(slices), "small_slices": dict(small_slices or {})}
     more |= {} if not_in is None else {"not_in": {"path": _TRAINING}}
     more |= {} if max_seen is None else {"max_seen": max_seen}
-    spec = _spec(arrow, scores, columns, more)
+    spec = _spec(arrow, scores, columns, more, answered=traffic is None or gate.uses_models)
     class_names = tuple(class_text(name) for name in classes)
     task = task or _inferred_task(gate, spec, arrow, several=bool(classes), label=label)
-    pipeline = _pipeline(gate, spec, task=task, classes=class_names, positive=positive, threshold=threshold)
+    data = {_DATA: spec} if traffic is None else {_DATA: spec, _TRAFFIC: DatasetSpec(path=_TRAFFIC)}
+    pipeline = _pipeline(gate, data, task=task, classes=class_names, positive=positive, threshold=threshold)
     _refuse(pipeline)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        training = None if not_in is None else TableDataset(_arrow(not_in), DatasetSpec(path=_TRAINING))
+        training = None if not_in is None else TableDataset(arrow_table(not_in), DatasetSpec(path=_TRAINING))
         return _TableRun(
-            pipeline, arrow, threshold, _needs_scores(gate), Path(scratch), answers, training, champion_twice
-        ).run()
+            pipeline, arrow, threshold, _needs_scores(gate), Path(scratch), answers, training, champion_twice,
+            None if traffic is None else TableDataset(arrow_table(traffic), pipeline.data[_TRAFFIC], name=_TRAFFIC),
+        ).run()  # fmt: skip
 
 
 def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
@@ -121,12 +126,17 @@ def _first(refusal: ValidationError) -> str:
 
 
 def _spec(
-    arrow: pa.Table, scores: Scores | None, columns: Mapping[str, str | None], more: Mapping[str, Any]
+    arrow: pa.Table,
+    scores: Scores | None,
+    columns: Mapping[str, str | None],
+    more: Mapping[str, Any],
+    *,
+    answered: bool,
 ) -> DatasetSpec:
-    """The table as data of a pipeline. Raises UsageError for columns that it lacks; the label may be one of those."""
+    """The table as data of a pipeline. answered: whether the candidate's scores must be there. Raises UsageError for columns that it lacks; the label may be one of those."""
     names = arrow.schema.names
     roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
-    if "candidate" not in roles:
+    if answered and "candidate" not in roles:
         raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
     named = {key: name for key, name in columns.items() if key != "label" or name in names}
     scored = [name for role in roles.values() for name in ([role] if isinstance(role, str) else role.values())]
@@ -134,7 +144,7 @@ def _spec(
     if missing:
         raise UsageError(f"the table has no column {missing[0]!r}; it has {', '.join(names)}")
     try:
-        return DatasetSpec.model_validate({"path": "table", "scores": roles, **named, **more})
+        return DatasetSpec.model_validate({"path": "table", "scores": roles or None, **named, **more})
     except ValidationError as refusal:
         raise UsageError(f"table: {_first(refusal)}") from refusal
 
@@ -146,12 +156,12 @@ def _inferred_task(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, several: b
     possible = set.intersection(*tasks) if tasks else set()
     if several or any(not isinstance(role, str) for role in (spec.scores or {}).values()):
         possible &= {"multiclass"}
-    return possible.pop() if len(possible) == 1 else _task(arrow, label)
+    return possible.pop() if len(possible) == 1 else task_of(arrow, label)
 
 
-def _pipeline(gate: Gate, spec: DatasetSpec, **fields: Any) -> Pipeline:
+def _pipeline(gate: Gate, data: dict[str, DatasetSpec], **fields: Any) -> Pipeline:
     """The pipeline that the gate and its table would be, as `gate check` looks at one."""
-    return Pipeline.model_construct(model="table", gates=(gate,), data={_DATA: spec}, **fields)
+    return Pipeline.model_construct(model="table", gates=(gate,), data=data, **fields)
 
 
 def _refuse(pipeline: Pipeline) -> None:
@@ -168,7 +178,10 @@ def _refuse(pipeline: Pipeline) -> None:
         # Of altered rows the answers are given too, so that a model need not be there.
         altered = any(way in subject.args for subject in gate.subjects.values() for way in WAYS)
         answered = spec.model_copy(update={"scores": None}) if altered else spec
-        messages = [message for _, message in gate.complaints(pipeline.model_copy(update={"data": {_DATA: answered}}))]
+        messages = [
+            message
+            for _, message in gate.complaints(pipeline.model_copy(update={"data": {**pipeline.data, _DATA: answered}}))
+        ]
     if messages:
         raise UsageError("\n".join(dict.fromkeys(messages)))
 
@@ -181,7 +194,8 @@ def _needs_scores(gate: Gate) -> bool:
 
 @dataclass(frozen=True)
 class _TableRun:
-    """A run of one gate in whose case everything is already scored. training: the rows that `not_in` names."""
+    """A run of one gate in whose case everything is already scored. training: the rows that `not_in` names. traffic: what
+    gate shift compares the table with."""
 
     pipeline: Pipeline
     arrow: pa.Table
@@ -191,6 +205,7 @@ class _TableRun:
     altered: Mapping[Alteration, Mapping[str, str]]
     training: TableDataset | None
     champion_twice: tuple[str, str] | None
+    traffic: TableDataset | None
 
     @cached_property
     def dataset(self) -> TableDataset:
@@ -232,14 +247,14 @@ class _TableRun:
             return scored[0]
 
         return Case(
-            candidate=_contender("candidate") if self.spec.time is None else _silent_candidate(self.folder),
+            candidate=_silent_candidate(self.folder) if self.spec.time or self.traffic else _contender("candidate"),
             champion=_contender("champion") if "champion" in (self.spec.scores or {}) else None,
             task=self.pipeline.task,
             folder=self.folder,
             seed=0,
-            datasets=(_DATA,),
+            datasets=tuple(self.pipeline.data),
             input_plan=_no_model,
-            dataset=lambda _: self.dataset,
+            dataset=lambda name: self.traffic if self.traffic is not None and name == _TRAFFIC else self.dataset,
             scored=score,
             notes=lambda: tuple(note for table in scored for note in _copied(table)),
             replayed=lambda _: self._replayed(),
@@ -329,18 +344,6 @@ def _copied(table: Scored) -> tuple[str, ...]:
     return (times,) if table.copies > 1 else ()
 
 
-def _arrow(table: Any) -> pa.Table:
-    if isinstance(table, pa.Table):
-        return table
-    if isinstance(table, pa.RecordBatch):
-        return pa.Table.from_batches([table])
-    if hasattr(table, "to_dict") and hasattr(table, "columns"):
-        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    if isinstance(table, Mapping):
-        return pa.table(dict(table))
-    raise UsageError(f"table is {type(table).__name__}", remedy="give a pandas or Arrow table, or a dict of columns")
-
-
 def _alteration(text: str) -> Alteration:
     """Of the text between the parentheses of a line: `swap=sex`. Raises UsageError."""
     try:
@@ -352,21 +355,12 @@ def _alteration(text: str) -> Alteration:
     return alteration_of(line)
 
 
-def _task(table: pa.Table, label: str) -> str:
-    if label not in table.schema.names:
-        return "binary"
-    kind = str(table.schema.field(label).type)
-    if kind in ("float", "double", "halffloat"):
-        return "binary" if set(table.column(label).unique().to_pylist()) <= {0.0, 1.0} else "regression"
-    return "binary"
-
-
 def _contender(role: Any) -> Contender:
     return Contender(role, ModelVersion("table", role), fetch=_no_files, read=_no_version, start=_no_model)
 
 
 def _silent_candidate(folder: Path) -> Contender:
-    """One whose metadata say nothing: when rows were recorded is compared with the training rows alone."""
+    """One whose metadata say nothing: when rows were recorded is compared with the training rows alone, and traffic by all columns."""
     version = ModelVersion("table", "candidate")
     facts = VersionFacts(version, folder, None, None, (), (), None, None, None, {}, (), {})
     return Contender("candidate", version, fetch=lambda: folder, read=lambda _: facts, start=_no_model)
