@@ -417,3 +417,23 @@ def test_classes_and_numbers_are_judged_too(tmp_path: Path) -> None:
 
         assert (str(made.verdict), len(gate.findings)) == ("pass", len(lines))
         assert len(gate.context["labels"]["decisions"]) == (6 if more is several else 0)
+
+
+def test_how_often_requests_were_labelled_before_is_said(tmp_path: Path) -> None:
+    """Whoever labels until it passes will see a pass by chance."""
+    shelf = shelf_of(tmp_path)
+    reasons = [shelf.judge(shelf.write())[1].reason for _ in range(3)]
+
+    assert "before" not in reasons[0]
+    assert "labels judged these requests 1 time before" in reasons[1]
+    assert "labels judged these requests 2 times before" in reasons[2]
+
+
+def test_a_pipeline_that_is_not_as_it_was_is_named(tmp_path: Path) -> None:
+    """The lines may be written after the run, and whoever reads the verdict should know."""
+    shelf = shelf_of(tmp_path)
+    _, same = shelf.judge(shelf.write())
+    _, other = shelf.judge(shelf.write(), pipeline=policy(tmp_path, labels={"coverage": "70%"}))
+
+    assert "the pipeline is not as it was when the models answered" not in same.reason
+    assert "the pipeline is not as it was when the models answered" in other.reason

@@ -20,9 +20,18 @@ from lockgate.errors import DataError, LockgateError, UsageError, guess
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.labelling.late_labels import LateLabels
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import LABELLED, RunFolder, keep_out_of_git, new_run_id, own_folder, salt
+from lockgate.evidence.run_folder import (
+    LABELLED,
+    RunFolder,
+    keep_out_of_git,
+    new_run_id,
+    own_folder,
+    readable,
+    runs,
+    salt,
+)
 from lockgate.gates.gate import Gate
-from lockgate.pipeline.labelling.labelled_pipeline import labelled_pipeline
+from lockgate.pipeline.labelling.labelled_pipeline import judging_title, labelled_pipeline
 from lockgate.pipeline.pipeline import Pipeline, TagThreshold
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs.labelling.labelled_run import LabelledRun
@@ -273,9 +282,23 @@ class Labelling:
                 f"of {counted(count.rows, 'row')} of labels {', '.join(listed)} {'is' if sum(unused.values()) == 1 else 'are'} not used"
             )
         notes += [each.selective_words for each in shares.selective]
+        if before := self._labelled_before:
+            notes.append(
+                f"labels judged these requests {counted(before, 'time')} before, and each time a pass by chance is possible anew"
+            )
         if self.pipeline.policy_digest != self.first.document["policy"]["sha256"]:
             notes.append("the pipeline is not as it was when the models answered")
         return notes
+
+    @property
+    def _labelled_before(self) -> int:
+        """How often labels have judged what this gate replayed in that run, as far as this checkout knows."""
+        title = judging_title(self.gate.title)
+        earlier = readable(runs(self.pipeline.root, LABELLED))
+        return sum(
+            self.first.digest in evidence.parents and any(gate.name == title for gate in evidence.gates)
+            for evidence in earlier
+        )
 
     def _data_entries(self, source: Dataset, joined: Joined) -> list[Mapping[str, Any]]:
         """The requests as the first evidence has them, and the labels."""
