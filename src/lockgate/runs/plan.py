@@ -40,7 +40,7 @@ from lockgate.models.output import OutputSpec
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
-from lockgate.runs.answers.sent_rows import least_seconds, sent_rows
+from lockgate.runs.answers.sent_rows import asked_again, least_seconds, sent_rows
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.evaluation_count import foretell, judged_data
 from lockgate.runs.model_factory import unguarded
@@ -139,7 +139,8 @@ class _Plan:
         load = gate.load_at(self.pipeline.target)
         requests = None if load is None or load.planned is None else load.planned * len(load.sizes) * models
         rows = table.rows if (table := self._label_tables.get(self.pipeline.data_of(gate) or "")) else None
-        sent = sent_rows(self.pipeline, gate, roles=("candidate", "champion")[:models], rows=rows)
+        roles = ("candidate", "champion")[:models]
+        sent = sent_rows(self.pipeline, gate, roles=roles, rows=rows)
         return {
             "name": gate.title,
             "kind": gate.gate,
@@ -150,7 +151,7 @@ class _Plan:
             "raw_bytes": None if requests is None else requests * BYTES,
             "at_once": None if load is None or load.closed is None else load.closed.concurrency,
             "unread": unread,
-            "notes": self._notes.get(gate.title, []),
+            "notes": self._notes.get(gate.title, []) + asked_again(self.pipeline, gate, roles=roles),
             "data_rows": rows,
             "sent": [each.to_json() for each in sent],
             "last_seconds": self._last_seconds.get(gate.title),

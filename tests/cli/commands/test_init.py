@@ -421,11 +421,16 @@ def test_the_only_data_there_are_are_taken_and_the_label_by_its_name() -> None:
 
 
 def test_rows_without_a_truth_are_traffic() -> None:
-    """Both models answer it, and how often they differ is what can be judged."""
+    """Both models answer it, and how often they differ, and which way, is what can be judged."""
     columns = {name: values for name, values in rows().items() if name in ("txn_id", "amount")}
     pipeline, _ = written(columns, file="data/requests.parquet")
 
     assert [gate.gate for gate in pipeline.gates] == ["signature", "metadata", "shadow"]
+    assert [str(line) for line in pipeline.gates[-1].lines] == [
+        "flip_rate <= 2%",
+        "lost_rate <= 10%",
+        "new_errors <= 0",
+    ]
     assert (pipeline.data["holdout"].label, pipeline.data["holdout"].id, pipeline.threshold) == (None, "txn_id", 0.5)
 
 

@@ -120,6 +120,9 @@ gate     data     to answer       time
 metrics  holdout  3,000 rows      –
 latency  holdout  6,000 requests  about 30 s, if the models keep up
 
+metrics: the answers of the candidate and the champion are recorded, and asked again of a sample: 300 to 1,000 rows by \
+chance, and up to 300 of each rare class or decision
+
 metrics
   accuracy >= champion - 0.03 on each slice
     geo=LU: too few rows: 40, 8 of them positive, about 700 needed. Until then only a loss that shows plainly fails it

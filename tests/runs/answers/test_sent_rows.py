@@ -9,7 +9,7 @@ import pytest
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.reports.plan_words import sent_words
-from lockgate.runs.answers.sent_rows import SentRows, least_seconds, sent_rows
+from lockgate.runs.answers.sent_rows import SentRows, asked_again, least_seconds, sent_rows
 
 SPARED = (Path(__file__).parents[2] / "pipelines/good/target_spared.yaml").read_text()
 BOTH = ("candidate", "champion")
@@ -55,3 +55,24 @@ def test_recorded_answers_are_sent_nowhere_or_a_sample_of_them(more: str, words:
 
 def test_models_on_this_machine_are_sent_nothing_elsewhere(tmp_path: Path) -> None:
     assert sent(SPARED.partition("target:")[0], tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "versions"),
+    [
+        ("scores: {champion: p}", "the champion"),
+        ("scores: {candidate: q, champion: p}", "the candidate and the champion"),
+        ("scores: {champion: p}, recorded: trusted", None),
+        ("id: r", None),
+    ],
+)
+def test_a_plan_says_of_whom_a_sample_is_asked_again(more: str, versions: str | None, tmp_path: Path) -> None:
+    """On this machine too: it is what a recording costs beside its own rows."""
+    text = SPARED.partition("target:")[0].replace('path: "logs/*.jsonl"', f'path: "logs/*.jsonl", {more}')
+    pipeline: Pipeline = loader.read(text, name="p.yaml", root=tmp_path)
+    sentences = asked_again(pipeline, pipeline.gates[0], roles=BOTH)
+
+    assert [sentence.partition(":")[0] for sentence in sentences] == (
+        [f"the answers of {versions} are recorded, and asked again of a sample"] if versions else []
+    )
+    assert all("300 to 1,000 rows" in sentence for sentence in sentences)

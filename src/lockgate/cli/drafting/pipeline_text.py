@@ -54,7 +54,7 @@ _CHAMPION = (
     "champion: {alias: production, else: none}  # before a first promotion there is none, and comparisons are left out"
 )
 _NO_CHAMPION = "champion: none  # only the candidate's scores were recorded"
-_WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
+_WITHOUT_LABEL = ("flip_rate <= 2%", "lost_rate <= 10%  # of what the champion decides positive", "new_errors <= 0")
 _OF_ONE_MODEL = {"binary": "auc >= 0.7"}
 ComparedLines = Mapping[str, tuple[str, float]]
 # task → subject → the line that compares with the champion, with its tolerance where the rows are not known

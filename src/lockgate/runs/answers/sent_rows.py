@@ -10,6 +10,7 @@ from lockgate.gates.gate import Gate
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.model_factory import server_address
+from lockgate.text import enumerated
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,21 @@ def sent_rows(pipeline: Pipeline, gate: Gate, *, roles: Sequence[str], rows: int
             counted = rows if gate.by_group and not recorded else None
             sent.append(SentRows(role, server_address(pipeline, target, role), recorded, counted, target.rate))
     return sent
+
+
+def asked_again(pipeline: Pipeline, gate: Gate, *, roles: Sequence[str]) -> list[str]:
+    """What is asked of versions whose answers are recorded, and what that costs, a sentence; none where nothing is."""
+    data = pipeline.data.get(pipeline.data_of(gate) or "")
+    recorded = [role for role in roles if data is not None and role in (data.scores or {})]
+    if data is None or not recorded or data.trusts_recorded or not gate.uses_models or gate.own_load is not None:
+        return []
+    from lockgate.evaluation.parity.spot_check import LEAST, MOST
+
+    versions = enumerated([f"the {role}" for role in recorded])
+    return [
+        f"the answers of {versions} are recorded, and asked again of a sample: {LEAST:,} to {MOST:,} rows by chance, and up to "
+        f"{LEAST:,} of each rare class or decision"
+    ]
 
 
 def least_seconds(sent: Sequence[SentRows]) -> float | None:
