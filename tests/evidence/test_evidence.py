@@ -109,6 +109,14 @@ def test_the_digest_covers_the_stored_bytes() -> None:
     assert Evidence.read(one.stored) == one
 
 
+def test_evidence_may_go_on_from_other_evidence() -> None:
+    """Named by its digest; what is older says nothing of it."""
+    digests = ["sha256:" + "0" * 64]
+
+    assert Evidence.read(digest.canonical(document(parents=digests))).parents == tuple(digests)
+    assert Evidence.read(digest.canonical(document(parents=None))).parents == ()
+
+
 def test_readers_ignore_what_they_do_not_know() -> None:
     """Within v1 writers only add."""
     read = Evidence.read(digest.canonical(document(later={"x": 1})))
@@ -127,6 +135,7 @@ BROKEN = {
     "no verdict": digest.canonical({key: value for key, value in document().items() if key != "verdict"}),
     "an unknown verdict": digest.canonical(document(verdict="fine")),
     "an unknown opening": digest.canonical(document(opens="maybe")),
+    "parents that are no digests": digest.canonical(document(parents=["<b>"])),
     "a gate that is none": digest.canonical(document(gates=[{}])),
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from helpers.report_evidence import PASSED
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evaluation.labelling.shares import Decision, LabelShares, Share
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
@@ -75,6 +76,7 @@ def test_a_pass_and_a_fail_are_undecided_where_too_few_have_a_label() -> None:
 
     assert (at.verdict, br.verdict, overall.verdict) == ("pass", "inconclusive", "inconclusive")
     assert br.reason == "auc is 0.93. Not decided: 0 of 200 (0 %) geo=BR requests have a label, and coverage is 80 %"
+    assert [verdict_of(each.decided, each.detail) for each in (br, overall)] == ["inconclusive", "inconclusive"]
     assert (br.observed, br.detail["labels"]) == (PASSED.observed, {"requests": 200, "judged": 0})
 
 
