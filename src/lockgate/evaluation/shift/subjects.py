@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lockgate.evaluation.metrics import ranking_subjects
 from lockgate.evaluation.metrics.catalog import DECLARED, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject, by_name
 
@@ -35,6 +34,6 @@ OF_DATA = by_name(UNCOVERED_SLICES, CONTRACT_VIOLATIONS)
 REWEIGHTED = {
     name: subject
     for name, subject in SUBJECTS.items()
-    if name not in ranking_subjects.BY_NAME and DECLARED[name].decide is None
+    if "query" not in subject.needs and DECLARED[name].decide is None
 }
-"""Metrics of rows whose error is told by the influence of each row, to which that of the mix is added."""
+"""Metrics of rows, not of queries, whose error is told by the influence of each row, to which that of the mix is added."""
