@@ -22,6 +22,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context
 from lockgate.gates.shift import Shift
+from lockgate.models.input_plan import InputPlan, InputPlanner
 from lockgate.models.model import Task
 from lockgate.testing import run_gate
 
@@ -395,3 +396,28 @@ def test_tables_can_be_tried_without_a_pipeline() -> None:
 
     assert compared.reason.startswith("distance on feature=age is 0.1441; at 95 % confidence at least 0.1045")
     assert (compared.verdict, weighted.verdict) == (Verdict.FAIL, Verdict.PASS)
+
+
+def test_inputs_that_one_of_the_two_lacks_are_undecided() -> None:
+    """By the signature: whichever of the two data sets does not have them; and what is no input is not compared."""
+    rows = {"age": np.arange(100.0), "sex": ["f", "m"] * 50, "note": ["x"] * 100}
+    signature = {"inputs": [{"name": name, "type": "double", "required": True} for name in ("age", "sex", "income")]}
+
+    def plan(_: Any, data: TableDataset) -> InputPlan:
+        types = dict(zip(data.columns, data.schema.types, strict=True))
+        return InputPlanner(types, {}, {}).plan(signature["inputs"])
+
+    holdout, traffic = {**rows, "income": np.arange(100.0)}, {name: rows[name] for name in ("age", "note")}
+    for first, second, lacking in ((holdout, traffic, "traffic"), (traffic, holdout, "holdout")):
+        case = case_of(first, second)
+        case.candidate.facts.signature = signature  # type: ignore[misc]
+        object.__setattr__(case, "input_plan", plan)
+        findings, _ = ask(case, ["distance <= 0.3 on each feature"])
+
+        assert [(finding.slice["feature"], finding.verdict) for finding in findings if finding.code != "no_column"] == [
+            ("age", Verdict.PASS)
+        ]
+        assert {finding.slice["feature"] for finding in findings if f"{lacking} has no column" in finding.reason} == {
+            "sex",
+            "income",
+        }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from lockgate.data import arrow_arrays as arrays
+from lockgate.errors import DataError
 from lockgate.models.input_plan import ModelInput
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def features(case: Case, reference: Dataset, traffic: Dataset, columns: Sequence
         reference.need(dict.fromkeys(columns, "column that is compared"))
         pairs = [(ModelInput(name, name), ModelInput(name, name)) for name in columns]
     elif (case.candidate.facts.signature or {}).get("inputs"):
-        ours, theirs = (case.input_plan(case.candidate, dataset).columns for dataset in (reference, traffic))
-        met = {source.name: source for source in theirs}
-        pairs = [(source, met.get(source.name, ModelInput(source.name, source.column))) for source in ours]
+        pairs = _inputs(case, reference, traffic)
     else:
         roles = {*reference.spec.roles, *reference.index_columns, *traffic.spec.roles, *traffic.index_columns}
         free = [name for name in reference.columns if name not in roles]
@@ -60,6 +59,23 @@ def features(case: Case, reference: Dataset, traffic: Dataset, columns: Sequence
         pairs = [(ModelInput(name, name), ModelInput(name, name)) for name in free if name in traffic.columns]
     named = {pair[0].name: pair for pair in pairs}
     return Features(tuple(_feature(pair, (reference, traffic), contract) for pair in named.values()), tuple(left_out))
+
+
+def _inputs(case: Case, reference: Dataset, traffic: Dataset) -> list[tuple[ModelInput, ModelInput]]:
+    """What feeds each input of the candidate in both data, an input that one of them lacks too. Raises DataError for none at all."""
+    plans = [case.input_plan(case.candidate, dataset) for dataset in (reference, traffic)]
+    ours, theirs = ({source.name: source for source in plan.columns} for plan in plans)
+    columns = {name: source.column for name, source in (ours | {**theirs, **ours}).items()}
+    if not columns:
+        problem = next((problem for plan in plans for problem in plan.problems), "the signature has no inputs")
+        raise DataError(
+            f"data {reference.name!r}: {problem}",
+            remedy=plans[0].remedy or "name the columns that are compared: columns: [...]",
+        )
+    return [
+        tuple(side.get(name, ModelInput(name, column)) for side in (ours, theirs))  # type: ignore[misc]
+        for name, column in columns.items()
+    ]
 
 
 def _feature(
