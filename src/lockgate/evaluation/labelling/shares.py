@@ -106,18 +106,18 @@ class LabelShares:
     @cached_property
     def decisions(self) -> list[Decision]:
         """Of each decision of each model, of two classes or several; those that fewest labels are there of first."""
-        return self._decisions(np.ones(self.scored.rows, bool))
+        return self._decisions(np.flatnonzero(self.due))
 
-    def _decisions(self, rows: Array, among: str = "") -> list[Decision]:
-        """Likewise of some requests, (n,) bool."""
-        decisions, due, judged = list[Decision](), self.due & rows, self.judged & rows
-        for role, decided in self._decided.items():
-            shares = {
-                name: Share(int((decided[due] == code).sum()), int((decided[judged] == code).sum()))
-                for code, name in enumerate(self.scored.classes or ("negative", "positive"))
-            }
-            most = max(share.rate for share in shares.values())
-            decisions += [Decision(role, name, share, most, among) for name, share in shares.items() if share.requests]
+    def _decisions(self, due: Array, among: str = "") -> list[Decision]:
+        """Likewise of some requests. due: their numbers, of those that are."""
+        decisions, judged = list[Decision](), due[self.judged[due]]
+        names = self.scored.classes or ("negative", "positive")
+        for role, codes in self._decided.items():
+            counts = (np.bincount(codes[rows], minlength=len(names) + 1)[1:].tolist() for rows in (due, judged))
+            shares = [Share(*pair) for pair in zip(*counts, strict=True)]
+            most = max(share.rate for share in shares)
+            named = zip(names, shares, strict=True)
+            decisions += [Decision(role, name, share, most, among) for name, share in named if share.requests]
         return sorted(decisions, key=lambda decision: decision.share.rate)
 
     @cached_property
@@ -127,23 +127,24 @@ class LabelShares:
 
     @cached_property
     def _decided(self) -> dict[str, Array]:
-        """Role → (n,) what it decides, NaN without an answer; none where that is not known, or no decision."""
+        """Role → (n,) 1 + what it decides, 0 without an answer; none where that is not known, or no decision."""
         decided = {}
         for role in ROLES:
             scores, cut = getattr(self.scored, role), self.scored.cut(role, self.threshold.get(role))
-            if scores is not None and self.scored.classes:
-                decided[role] = predicted_class(scores)
-            elif scores is not None and cut is not None:
-                decided[role] = at_threshold(scores, cut)
+            if scores is None or not (self.scored.classes or cut is not None):
+                continue
+            places = predicted_class(scores) if self.scored.classes else at_threshold(scores, cut or 0.0)
+            decided[role] = np.where(np.isnan(places), 0, places + 1).astype(np.int32)
         return decided
 
     def withhold(self, finding: Finding, line: Requirement | None) -> Finding:
         """The finding, or the same one undecided, where of its requests labels exist of one decision alone, or too few."""
         words, rows = self._requests_of(finding, line)
-        share = Share(int((self.due & rows).sum()), int((self.judged & rows).sum()))
+        due = np.flatnonzero(rows & self.due)
+        share = Share(due.size, int(self.judged[due].sum()))
         if not share.requests:
             return finding
-        decisions = self._decisions(rows, words)
+        decisions = self._decisions(due, words)
         if (selective := next((each for each in decisions if each.alone), None)) is not None:
             reason = f"{selective.selective_words}, so that those with one are no random sample"
             remedy = "label a random sample of these too, such as requests that are let through for it"
@@ -167,8 +168,10 @@ class LabelShares:
         rows = np.ones(self.scored.rows, bool)
         for name, label in key:
             labels, codes = self.scored.codes(name)
-            members = finding.detail.get("members") if label not in labels else None
-            rows &= np.isin(codes, [labels.index(each) for each in (members or [label]) if each in labels])
+            if label in labels:
+                rows &= codes == labels.index(label)
+            else:
+                rows &= np.isin(codes, [labels.index(each) for each in finding.detail.get("members", ())])
         return f" {slice_words(key)}" if key else "", rows
 
     def _keys(self, name: str) -> set[SliceKey]:
