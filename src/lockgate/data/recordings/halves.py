@@ -64,8 +64,8 @@ def joined(
     table = pa.concat_tables(list(_tables(answers)), promote_options="permissive").combine_chunks()
     ids = _texts(table.column(by[1]))
     columns = [name for name in table.column_names if name != by[1]]
-    own = {name for file in requests.files for name in pq.read_schema(file.path).names}
-    if twice := sorted(own.intersection(columns)):
+    schemas = [pq.read_schema(file.path) for file in requests.files]
+    if twice := sorted({name for schema in schemas for name in schema.names}.intersection(columns)):
         raise DataError(f"has column {twice[0]!r} in requests and in answers", remedy="give one of them another name")
     used, recording = np.zeros(len(ids), bool), requests.recording
 
@@ -87,7 +87,7 @@ def joined(
     for file in requests.files:
         written += write_rows(batches(file), folder, first=len(written), file=file)
     if not written:
-        schema = pa.schema([*pq.read_schema(requests.files[0].path), *table.select(columns).schema])
+        schema = pa.schema([*schemas[0], *table.select(columns).schema])
         nothing = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], names=schema.names)
         written = write_rows([nothing], folder, first=0, file=requests.files[0])
     for reason in ("damaged", "truncated", "repeated", "contradictory"):
