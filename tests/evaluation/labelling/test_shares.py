@@ -90,6 +90,18 @@ def test_a_gap_counts_by_the_slice_with_fewest_labels() -> None:
     assert "200 of 400 (50 %) geo=other requests" in pool.reason
 
 
+def test_a_gap_is_undecided_where_labels_of_any_slice_are_selective() -> None:
+    """Also of one that has more labels than another."""
+    rows = np.arange(N)
+    chance = np.random.default_rng(0).random(N) < 0.4
+    made = shares(np.where(rows % 4 < 2, rows % 2 == 0, chance), coverage=0.3)
+    gap = made.withhold(PASSED, parse("recall gap over geo <= 0.1"))
+
+    assert dict(made.slices)[("geo", "BR"),].rate < dict(made.slices)[("geo", "AT"),].rate
+    assert gap.code == "selective_labels"
+    assert "0 of 100 (0 %) geo=AT requests that the candidate decides positive" in gap.reason
+
+
 def test_a_slice_without_any_label_is_named_where_no_finding_speaks_of_it() -> None:
     """A cell of a crossing too; not what a pool has, nor a slice that no line is on."""
     crossed = {"slices": ["geo", "web", {"cross": ["geo", "web"]}], "web": ["y", "n"] * (N // 2)}

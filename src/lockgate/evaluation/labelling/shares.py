@@ -138,33 +138,38 @@ class LabelShares:
         return decided
 
     def withhold(self, finding: Finding, line: Requirement | None) -> Finding:
-        """The finding, or the same one undecided, where of its requests labels exist of one decision alone, or too few."""
-        words, rows = self._requests_of(finding, line)
-        due = np.flatnonzero(rows & self.due)
+        """The finding, or the same one undecided, where of its requests labels exist of one decision alone, or too few; of a gap those
+        of any slice."""
+        keys = [tuple(finding.slice.items())]
+        if line is not None and line.gap is not None:
+            own = self._keys(line.gap)
+            keys = [key for key, _ in sorted(self.slices, key=lambda entry: entry[1].rate) if key in own]
+        withheld = (self._undecided(finding, key) for key in keys)
+        return next((each for each in withheld if each is not None), finding)
+
+    def _undecided(self, finding: Finding, key: SliceKey) -> Finding | None:
+        """The finding without a decision where labels lack of the requests of a slice, of all without a key; None where they do not."""
+        due = np.flatnonzero(self._requests_of(finding, key) & self.due)
         share = Share(due.size, int(self.judged[due].sum()))
         if not share.requests:
-            return finding
+            return None
+        words = f" {slice_words(key)}" if key else ""
         decisions = self._decisions(due, words)
         if (selective := next((each for each in decisions if each.alone), None)) is not None:
             reason = f"{selective.selective_words}, so that those with one are no random sample"
             remedy = "label a random sample of these too, such as requests that are let through for it"
             return _undecided(finding, SELECTIVE, reason, selective.share, remedy)
-        lacking = next((each for each in decisions if each.lacks(self.coverage)), None)
-        few = f"{share}{words} requests" if share.rate < self.coverage else str(lacking)
+        few = f"{share}{words} requests"
         if share.rate >= self.coverage:
+            lacking = next((each for each in decisions if each.lacks(self.coverage)), None)
             if lacking is None:
-                return finding
-            share = lacking.share
+                return None
+            few, share = str(lacking), lacking.share
         reason = f"{few} have a label, and coverage is {percent(self.coverage)}"
         return _undecided(finding, UNLABELLED, reason, share, "label again when more labels are there")
 
-    def _requests_of(self, finding: Finding, line: Requirement | None) -> tuple[str, Array]:
-        """(words before *requests*, (n,) bool) of the requests that a finding is on; of a gap those of the slice with fewest labels."""
-        key = tuple(finding.slice.items())
-        if line is not None and line.gap is not None:
-            keys = self._keys(line.gap)
-            shares = [(share.rate, slice_key) for slice_key, share in self.slices if slice_key in keys]
-            key = min(shares)[1] if shares else ()
+    def _requests_of(self, finding: Finding, key: SliceKey) -> Array:
+        """(n,) bool: the requests of a slice, which the finding may know as a pool of several."""
         rows = np.ones(self.scored.rows, bool)
         for name, label in key:
             labels, codes = self.scored.codes(name)
@@ -172,7 +177,7 @@ class LabelShares:
                 rows &= codes == labels.index(label)
             else:
                 rows &= np.isin(codes, [labels.index(each) for each in finding.detail.get("members", ())])
-        return f" {slice_words(key)}" if key else "", rows
+        return rows
 
     def _keys(self, name: str) -> set[SliceKey]:
         return {
@@ -193,6 +198,7 @@ class LabelShares:
             for name in finding.slice
             for member in finding.detail.get("members", ())
         }
+        shares = dict(self.slices)
         for name, line in lines:
             for declared in self.scored.slices:
                 of_each = line.scope.kind == "each_slice" or line.scope.name == declared.name
@@ -201,16 +207,17 @@ class LabelShares:
                 labels = self.scored.codes(declared.name)[0]
                 for label in labels:
                     key = declared.key(label)
-                    share = dict(self.slices).get(key)
+                    share = shares.get(key)
                     gone = share is not None and not share.judged
                     if gone and (name, key) not in measured and (name, declared.name, label) not in pooled:
                         yield name, line, key
 
     def exhibit(self, gate: str) -> Exhibit:
         """The shares of all requests, of each decision, and of each slice of ten requests or more, the fewest labels first."""
-        slices = sorted((share.rate, slice_words(key), share) for key, share in self.slices if share.requests >= FEWEST)
+        slices = [(slice_words(key), share) for key, share in self.slices if share.requests >= FEWEST]
+        slices.sort(key=lambda entry: (entry[1].rate, entry[0]))
         shares = [(OVERALL, self.overall), *((f"{each.role}: {each.decision}", each.share) for each in self.decisions)]
-        shares += [(words, share) for _, words, share in slices[:MOST_SLICES]]
+        shares += slices[:MOST_SLICES]
         points = []
         for words, share in shares:
             ends = clopper_pearson(share.judged, share.requests, confidence=LEVEL) if share.requests else None
