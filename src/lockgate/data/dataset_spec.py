@@ -152,6 +152,10 @@ class DatasetSpec(Config):
         description="Columns of recorded scores by role, such as `{candidate: new_score, champion: score}`; the models are "
         "asked for a sample of them. With `{champion: score}` the candidate is asked about all rows.",
     )
+    ignore: tuple[Name, ...] = Field(
+        default=(),
+        description="Parts of recorded answers that are structures which are not compared, such as `[request_id, meta.time]`.",
+    )
     answered_by: dict[Role, Version | VersionColumn] | None = Field(
         default=None,
         min_length=1,
@@ -204,8 +208,8 @@ class DatasetSpec(Config):
             raise ValueError("`max_unused` is for recordings: it needs `columns`, `format` or `join`")
         if "max_seen" in self.model_fields_set and not self.not_in:
             raise ValueError("`max_seen` needs `not_in`, the training data whose rows are looked for")
-        for key in ("answered_by", "recorded"):
-            if self.scores is None and getattr(self, key) is not None:
+        for key in ("ignore", "answered_by", "recorded"):
+            if self.scores is None and getattr(self, key):
                 raise ValueError(f"`{key}` needs `scores`, the columns of the recorded answers that it speaks of")
         unrecorded = next((role for role in self.answered_by or () if role not in (self.scores or ())), None)
         if unrecorded is not None:

@@ -18,6 +18,7 @@ from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
+from lockgate.evaluation.shadow.matches import MATCH_RATE
 from lockgate.evaluation.shadow.noise import RAISED_BY_NOISE, noise_sentence
 from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evaluation.shadow.shifts import OVERLAP_AT, SHIFTS, overlap_complaint
@@ -66,7 +67,7 @@ class Shadow(Gate):
 
     subjects: ClassVar[Mapping[str, Subject]] = {
         **{name: metric.subject for name, metric in {**RATES, **SHIFTS}.items() if metric.subject},
-        **{subject.name: subject for subject in (*_COUNTED, OVERLAP_AT.subject) if subject},
+        **{subject.name: subject for subject in (*_COUNTED, OVERLAP_AT.subject, MATCH_RATE.subject) if subject},
     }
     uses_models: ClassVar[bool] = True
     by_group: ClassVar[bool] = True
@@ -104,6 +105,13 @@ class Shadow(Gate):
             yield from ((("show",), refusal) for refusal in refusals(self.show, pipeline.data[self.data]))
         if self.a_a is not None and not any(line.subject in RAISED_BY_NOISE for line in self.lines):
             yield ("a_a",), f"no line is on what noise adds to: {', '.join(RAISED_BY_NOISE)}; leave a_a out"
+        scores = pipeline.data[self.data].scores if self.data in pipeline.data else None
+        if pipeline.task == "text" and not {"candidate", "champion"} <= {*(scores or {})}:
+            yield (
+                ("data",),
+                f"texts are compared as they were recorded, and no model is asked for them; write data.{self.data}.scores: "
+                "{candidate: COLUMN, champion: COLUMN}",
+            )
         for number, line in enumerate(self.lines):
             if line.subject == OVERLAP_AT.name and (complaint := overlap_complaint(line)):
                 yield ("require", number), complaint
@@ -207,8 +215,10 @@ class Shadow(Gate):
             yield from lost_and_gained(self.title, scored, threshold)
             for examples in flip_examples(self.title, scored, threshold):
                 yield with_columns(examples, case.dataset(self.data), self.show) if self.show else examples
-        else:
+        elif case.task != "text":
             yield from differences(self.title, scored)
+        if case.task == "text":
+            return
         yield from answers(self.title, scored)
         yield from answer_distances(self.title, scored)
 

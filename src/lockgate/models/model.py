@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     Seconds = NDArray[np.float64]
 
 
-Task = Literal["binary", "multiclass", "regression", "ranking"]
-TASKS: tuple[str, ...] = get_args(Task)
+ScoredTask = Literal["binary", "multiclass", "regression", "ranking"]
+Task = ScoredTask | Literal["text"]  # whose answers are compared as they were recorded
+TASKS: tuple[str, ...] = get_args(ScoredTask)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _task(task: Any) -> Any:
     if task in LATER_TASKS:
-        raise NotAvailableYet(f"{task} {STATISTICS}; now there are binary, multiclass, regression and ranking")
+        raise NotAvailableYet(f"{task} {STATISTICS}; now there are binary, multiclass, regression, ranking and text")
     return task
 
 
@@ -163,8 +163,8 @@ class Pipeline(Config):
 
     model: ModelName = Field(min_length=1, description="Name of the registered model.")
     description: str = Field(default="", description="What the model is for, in words for people; decides nothing.")
-    task: Annotated[Literal["binary", "multiclass", "regression", "ranking"], BeforeValidator(_task)] = Field(
-        description="What the model does."
+    task: Annotated[Literal["binary", "multiclass", "regression", "ranking", "text"], BeforeValidator(_task)] = Field(
+        description="What the model does; `text` is any text or structure, compared as it was recorded."
     )
     positive: str | int | float | bool = Field(
         default=1, description='The label that high scores speak for, such as `">50K"`; of a binary task.'

@@ -88,7 +88,7 @@ def open_case(
         builder.choose(candidate)
         gates = (gate for gate in pipeline.gates if not only or gate.title in only)
         asks = any(gate.uses_models and gate.own_target is None for gate in gates)
-        if warm_up and asks and any(data.asks_models for data in pipeline.data.values()):
+        if warm_up and asks and pipeline.task != "text" and any(data.asks_models for data in pipeline.data.values()):
             builder.warm_up()
         yield builder
 
@@ -280,6 +280,7 @@ class CaseBuilder:
             readers=readers,
             columns=columns,
             may_fail=replayed,
+            forms=self.inputs.answer_forms(name),
             timed=replayed and self.inputs.awaits_labels(name),
             progress=None if progress is None else lambda done, total: progress(f"scoring {name}", done, total),
         )

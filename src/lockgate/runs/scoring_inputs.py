@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.case import Contender
     from lockgate.evaluation.requirements.subject import Subject
+    from lockgate.evaluation.shadow.answer_pairs import AnswerForm
     from lockgate.models.model import ScoreReading
     from lockgate.models.row_functions import RowFunctionPlan
 
@@ -199,6 +200,15 @@ class ScoringInputs:
             if role != "champion" or gate.needs_champion(line)
             for subject in (gate.subjects.get(line.subject),)
         )
+
+    def answer_forms(self, data: str) -> frozenset[AnswerForm]:
+        """How recorded texts of a data set are compared, as far as lines ask for it."""
+        from lockgate.evaluation.shadow.matches import MATCH_RATE, form_of
+
+        if self.pipeline.task != "text":
+            return frozenset()
+        gates = [gate for gate in self.pipeline.gates if self.pipeline.data_of(gate) == data]
+        return frozenset(form_of(line) for gate in gates for line in gate.lines if line.subject == MATCH_RATE.name)
 
     def reading(
         self,

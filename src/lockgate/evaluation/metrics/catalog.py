@@ -10,6 +10,7 @@ from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.fixes_and_breaks import OF_BOTH_MODELS
 from lockgate.evaluation.requirements.requirement import Requirement, Value
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.shadow.matches import MATCH_RATE
 from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evaluation.shadow.shifts import SHIFTS
 
@@ -33,7 +34,11 @@ METRICS: Mapping[str, Metric] = {
 """Those that are measured of labels and scores as they are, not of several classes or by query only."""
 SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
 OF_ANSWERS: Mapping[str, Metric] = {
-    **{name: metric for name, metric in {**RATES, **SHIFTS}.items() if name not in DECLARED},
+    **{
+        name: metric
+        for name, metric in {**RATES, **SHIFTS, MATCH_RATE.name: MATCH_RATE}.items()
+        if name not in DECLARED
+    },
     **behaviour.RATES,
 }
 """Those that compare answers with each other, and need no label."""

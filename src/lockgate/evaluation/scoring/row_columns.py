@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from lockgate.evaluation.scoring.group_columns import Codes, QuantileLabels, Sli
 from lockgate.evaluation.scoring.id_column import Ids
 from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, RecordedScores, Relevance, Scores
 from lockgate.evaluation.scoring.repeated_rows import RepeatedRows
+from lockgate.evaluation.shadow.answer_pairs import Agreement, Answered, AnswerForm
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
 
@@ -44,17 +45,18 @@ def checked_rows(
     readers: Mapping[str, AnswerReader] | None = None,
     may_fail: bool = False,
     timed: bool = False,
+    forms: Collection[AnswerForm] = (),
 ) -> CheckedColumns:
     """All that the data itself says.
 
     scores: role → data column, or class → data column where there are several classes. readers: of roles whose scores are
     one column, which say what it holds; by default class labels will do. may_fail: rows may lack a score, as a request its
-    answer. timed: with the time of each row. Raises DataError, which counts the rows at fault
+    answer. timed: with the time of each row. forms: in which answers that are texts are compared, besides as they are. Raises DataError, which counts the rows at fault
     and names the first by its number, and never quotes an id.
     """
     columns = _columns(
         dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers or {},
-        may_fail=may_fail,
+        may_fail=may_fail, forms=forms,
     )  # fmt: skip
     if timed and dataset.spec.time is not None:
         columns[TIME] = Times(dataset, dataset.spec.time)
@@ -110,6 +112,7 @@ def _columns(
     classes: Sequence[str],
     readers: Mapping[str, AnswerReader],
     may_fail: bool,
+    forms: Collection[AnswerForm],
 ) -> dict[str, Column]:
     """The columns of the scored table that are made of the data's own."""
     spec = dataset.spec
@@ -148,6 +151,8 @@ def _columns(
                 dataset, source, role, labels=columns.get("label"), reader=readers.get(role), positive=positive,
                 may_lack=may_fail,
             )  # fmt: skip
+        elif task == "text":
+            columns |= _answers(dataset, str(role), source, scores.get("candidate"), forms)
         else:
             remedy = "each row needs a finite score"
             columns[role] = Numbers(dataset, source, f"{role}'s score", remedy=remedy, may_lack=may_fail)
@@ -160,6 +165,15 @@ def _columns(
                 else SliceLabels(dataset, declared, hidden=spec.hash, salt=salt)
             )
     return columns
+
+
+def _answers(
+    dataset: Dataset, role: str, column: str, candidate: str | Mapping[str, str] | None, forms: Collection[AnswerForm]
+) -> dict[str, Column]:
+    """The columns of recorded texts of a role, those of the champion beside the candidate's."""
+    if role == "candidate" or not isinstance(candidate, str):
+        return {role: Answered(column, role)}
+    return {form.column: Agreement(dataset, candidate, column, form) for form in sorted({AnswerForm(), *forms})}
 
 
 def _refuse_split_queries(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ from lockgate.errors import DataError
 from lockgate.evaluation.scoring.dataset_scores import Scorer, score_rows
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_file import ANSWERS, CLASSES, batches_of, write_scored, write_table
+from lockgate.evaluation.shadow.answer_pairs import AnswerForm
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
 
@@ -271,6 +272,7 @@ def build_scored(
     columns: Sequence[str] | None = None,
     may_fail: bool = False,
     timed: bool = False,
+    forms: Collection[AnswerForm] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
     """Check the data, score its rows by the models, write the scored table, and open it.
@@ -280,12 +282,13 @@ def build_scored(
     `data.*.scores` names lies there already. classes: of a multiclass task, in the order of the scores. readers: role →
     what makes scores of what its scorer answered, once all is there, or of its column in the data. columns: what models
     get, all by default. may_fail: NaN stands for a request that failed, as a replay needs; else it is refused.
-    timed: with the time of each row, where the data name one. progress: (rows done, rows). Without rows no model runs.
+    timed: with the time of each row, where the data name one. forms: as of `checked_rows`. progress: (rows done, rows). Without rows no model runs.
     Raises DataError, ModelFault, and whatever a scorer raises.
     """
     readers = readers or {}
     checked = _check_rows(
-        dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers, may_fail=may_fail, timed=timed
+        dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers, may_fail=may_fail, timed=timed,
+        forms=forms,
     )  # fmt: skip
     if answering := {role: scorer for role, scorer in scorers.items() if dataset.spec.asks(role)}:
         for role in answering.keys() & readers.keys():

@@ -18,6 +18,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow import rates
 from lockgate.evaluation.shadow.distances import shift
+from lockgate.evaluation.shadow.matches import MATCH_RATE, match_rate
 from lockgate.evaluation.shadow.shifts import SHIFTS
 from lockgate.models.class_scores import predicted_class
 
@@ -46,6 +47,9 @@ def line_metrics(
             continue  # the same on other slices, or with another limit: what it counts is counted once
         if line.subject in SHIFTS:
             metrics[line.subject_text] = _shift(scored, line, task=task)
+            continue
+        if line.subject == MATCH_RATE.name:
+            metrics[line.subject_text] = match_rate(scored, line)
             continue
         if not decides(line):
             metrics[line.subject_text] = rates.rate(line.subject, _unanswered(scored))

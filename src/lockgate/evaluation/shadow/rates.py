@@ -62,7 +62,9 @@ GAINED_RATE = _rate(_subject("gained_rate", "lower", _OF_BOTH, by_class=True), P
 # Of each model, among what both answered, so that it is compared on the same requests.
 POSITIVE_RATE = _rate(_subject("positive_rate", None, ("champion",), by_class=True), Plan("rows"))
 NULL_RATE = _rate(
-    Subject("null_rate", "lower", bounds=(0, 1), tasks=("binary", "multiclass", "regression"), needs=("score",)),
+    Subject(
+        "null_rate", "lower", bounds=(0, 1), tasks=("binary", "multiclass", "regression", "text"), needs=("score",)
+    ),
     Plan("rows"),
 )
 RATES: Mapping[str, Metric] = {

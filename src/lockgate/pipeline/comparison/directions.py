@@ -270,6 +270,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     **{f"Join.{key}": either for key in ("path", "id", "columns", "time", "within")},
     "DatasetSpec.hash": fewer_members,
     "DatasetSpec.drop": either,
+    "DatasetSpec.ignore": more_members,
     "DatasetSpec.pinned": order(True, False),  # noqa: FBT003
     "DatasetSpec.slices": Entries("stricter", "looser", lambda spec: str(spec.slice_name)),
     "DatasetSpec.small_slices": small_slices,

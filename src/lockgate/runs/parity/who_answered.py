@@ -96,6 +96,8 @@ def _foreign(dataset: Dataset, contender: Contender, reason: str) -> GateBroken:
 def _state(builder: CaseBuilder, name: str, contender: Contender, scored: Scored) -> dict[str, Any]:
     if builder.case.dataset(name).spec.trusts_recorded:
         return {"state": "trusted"}
+    if builder.pipeline.task == "text":
+        return {"state": "unconfirmed", "obstacle": "models are not asked for texts again"}
     try:
         check = _spot_check(builder, name, contender, scored)
     except (DataError, ModelFault, VersionFault, GateBroken, RegistryError) as error:

@@ -76,7 +76,7 @@ def obstacle(defect: Defect, pipeline: Pipeline, gates: Mapping[str, Gate]) -> s
         return "the models answer on servers that you run, where nothing is planted"
     if defect.part == "answers" and not pipeline.data:
         return "the pipeline has no data, so that no answer is judged"
-    if defect.part == "answers" and all(data.scores for data in pipeline.data.values()):
+    if defect.part == "answers" and (pipeline.task == "text" or all(data.scores for data in pipeline.data.values())):
         return "the answers are recorded in the data, and no model is asked"
     if defect.name == "altered-rows" and (pipeline.task == "ranking" or pipeline.per_row):
         return "its answers are judged by query, or by functions of the project, and altered rows are by neither"
