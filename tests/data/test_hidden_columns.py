@@ -13,6 +13,7 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import DataError
+from lockgate.evaluation.shadow.shown_columns import refusals
 
 
 @pytest.mark.parametrize("path", ["rows.csv", "rows.jsonl", "recorded"])
@@ -66,6 +67,16 @@ def test_a_dropped_column_that_is_not_there_may_be_misspelt(tmp_path: Path) -> N
 def test_a_column_that_is_needed_is_not_hidden(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message.replace("`", ".")):
         DatasetSpec.model_validate({"path": "a.csv", **spec})
+
+
+def test_examples_show_no_hidden_column() -> None:
+    """As no other part of a report does."""
+    spec = DatasetSpec(path="a.csv", hash=("c",), drop=("d",))
+
+    assert [*refusals(("c", "d", "e"), spec)] == [
+        "`hash` hides the values of 'c'; show others",
+        "`drop` leaves 'd' out; show others",
+    ]
 
 
 @pytest.mark.parametrize("more", [{"id": "c"}, {"cluster": "c"}, {"slices": ["c", "d", {"cross": ["c", "d"]}]}])

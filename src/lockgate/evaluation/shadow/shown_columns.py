@@ -18,10 +18,14 @@ PURPOSE = "column that `show` of the shadow gate names"
 
 
 def refusals(columns: Collection[str], spec: DatasetSpec) -> Iterable[str]:
-    """Why a column may not be shown: it says whose request it was, and the pipeline does not keep ids."""
+    """Why a column may not be shown: it says whose request it was and the pipeline does not keep ids, or its values are hidden."""
     identify = {column: role for role in ("id", "cluster", "query") if (column := getattr(spec, role)) is not None}
     for column in columns:
-        if column in identify and not spec.keep_ids:
+        if column in spec.hash:
+            yield f"`hash` hides the values of {column!r}; show others"
+        elif column in spec.drop:
+            yield f"`drop` leaves {column!r} out; show others"
+        elif column in identify and not spec.keep_ids:
             yield f"{column!r} is the {identify[column]} of a request, which is shown where the data `keep_ids`"
 
 
