@@ -152,6 +152,7 @@ class Case:
     given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. altered(name,
     alteration, with_champion): likewise, of rows that were altered. Each of these, and `champion_twice`, is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    replayed_until(name, purpose, decided): as `replayed`, of requests in random order, until enough is decided by their answers.
     champion_twice(name, requests): two more answers of the champion to some of the requests, as if two models had given them.
     permuted(name, permutations): the candidate's answers with each column permuted that only it is given; made at each call.
     look_up(reference): the same with whether it exists; it may ask over the network, once of each.
@@ -179,6 +180,7 @@ class Case:
         "list of the packages that serve"
     )
     altered: Callable[[str, Alteration, bool], Scored] = lambda *_: _absent("model to answer altered rows")
+    replayed_until: Callable[[str, str, Callable[[Scored], bool]], Scored] = lambda *_: _absent("model to ask in turn")
     champion_twice: Callable[[str, int], Scored] = lambda *_: _absent("champion to ask twice")
     permuted: Callable[[str, int], PermutedColumns] = lambda *_: _absent("model to ask for rows with a permuted column")
     golden: Callable[[str | None], Mapping[str, GoldenRows]] = lambda _: _absent("model to ask for golden rows")
@@ -193,12 +195,12 @@ class Case:
     def __post_init__(self) -> None:
         for name in ("dataset", "scored", "replayed", "altered", "champion_twice"):
             object.__setattr__(self, name, once(getattr(self, name)))
-        for name in ("scored", "replayed"):
+        for name in ("scored", "replayed", "replayed_until"):
             object.__setattr__(self, name, self._noting_recorded(getattr(self, name)))
 
-    def _noting_recorded(self, read: Callable[[str], Scored]) -> Callable[[str], Scored]:
-        def scored(name: str) -> Scored:
-            table = read(name)
+    def _noting_recorded(self, read: Callable[..., Scored]) -> Callable[..., Scored]:
+        def scored(name: str, *how: Any) -> Scored:
+            table = read(name, *how)
             if table.recorded:
                 self.recorded[name] = table.recorded
             return table

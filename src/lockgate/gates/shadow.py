@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.labelling.late_labels import LateLabels
 from lockgate.evaluation.metrics.multiclass_arguments import unknown_class
+from lockgate.evaluation.requirements.grammar import to_mapping
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
@@ -23,6 +25,7 @@ from lockgate.evaluation.shadow.noise import RAISED_BY_NOISE, noise_sentence
 from lockgate.evaluation.shadow.rates import RATES
 from lockgate.evaluation.shadow.shifts import OVERLAP_AT, SHIFTS, overlap_complaint
 from lockgate.evaluation.shadow.shown_columns import PURPOSE, refusals, with_columns
+from lockgate.evaluation.shadow.stopping import all_decided, stopping_entry, stopping_sentence, whole_traffic_only
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
@@ -95,7 +98,15 @@ class Shadow(Gate):
         "default.",
     )
 
+    stop: Literal["early"] | None = Field(
+        default=None,
+        description="`early`: requests are asked in random order, until each line is decided; what is decided holds whenever that "
+        "is. By default all are asked.",
+    )
+
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        if self.stop is not None:
+            yield from self._complaints_of_stop(pipeline)
         if self.show and pipeline.task not in _DECIDES:
             yield (
                 ("show",),
@@ -131,10 +142,31 @@ class Shadow(Gate):
             elif unknown := unknown_class(line, class_text(name), pipeline.classes):
                 yield ("require", number), unknown
 
+    def _complaints_of_stop(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        data = pipeline.data.get(self.data)
+        if data is not None and not data.asks("candidate"):
+            yield (
+                ("stop",),
+                f"data.{self.data}.scores has the candidate's answers, so that nobody is asked; leave stop out",
+            )
+        if self.a_a is not None:
+            yield (
+                ("stop",),
+                "a_a compares on a sample of a fixed size, and stop: early on one that is not; leave one of them out",
+            )
+        if self.labels is not None:
+            yield ("stop",), "labels that come later are joined to all requests of a run; leave stop or labels out"
+        for number, message in whole_traffic_only(self.lines):
+            yield ("require", number), f"{message}, or put the line into a gate without stop"
+
     def known_after_a_run(self, line: Requirement) -> bool:
-        return self.a_a is not None and line.subject in RAISED_BY_NOISE
+        return self.stop is not None or (self.a_a is not None and line.subject in RAISED_BY_NOISE)
 
     def measured_otherwise(self, stored: GateResult) -> str | None:
+        if stored.findings and ("stopping" in stored.context) != (self.stop is not None):
+            return (
+                f"the run asked {'all requests' if self.stop else 'until lines were decided'}, and the policy does not"
+            )
         before = (stored.context.get("noise") or {}).get("a_a")
         judged = {finding.subject.partition("(")[0] for finding in stored.findings}
         if before == self.a_a or judged.isdisjoint(RAISED_BY_NOISE):
@@ -143,9 +175,6 @@ class Shadow(Gate):
         return f"the run asked with {was}, and the policy has {now}"
 
     def check(self, case: Case) -> Findings:
-        from lockgate.evaluation.evaluate import evaluate
-        from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
-        from lockgate.evaluation.shadow.overlaps import overlaps
         from lockgate.evaluation.shadow.replayed import replayed
         from lockgate.evaluation.threshold_range import thresholds_outside
 
@@ -153,7 +182,10 @@ class Shadow(Gate):
         if not requirements:
             return
         case.dataset(self.data).need(dict.fromkeys(self.show, PURPOSE))
-        scored = case.replayed(self.data)
+        if self.stop is None:
+            scored = case.replayed(self.data)
+        else:
+            scored = case.replayed_until(self.data, self._purpose, partial(self._is_decided, case, requirements))
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
@@ -161,18 +193,49 @@ class Shadow(Gate):
         lines = [line for _, line in requirements if not self.subjects[line.subject].counted]
         if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
             yield Context({"threshold_outside": outside})
+        notes: list[str] = []
+        if self.stop is not None:
+            entry = stopping_entry(scored)
+            yield Context({"stopping": entry})
+            notes.append(stopping_sentence(entry))
+            yield from self._early_findings(case, requirements, scored, bounds=True)
+        else:
+            beside = self._beside_noise(case, scored, lines, threshold)
+            if beside is not None:
+                yield Context({"noise": {**beside.entry, "a_a": self.a_a}})
+                notes.append(noise_sentence(beside.entry))
+            yield from self._findings(case, requirements, scored, beside, threshold)
+        for exhibit in self._pictures(case, scored, threshold):
+            if exhibit.name == f"{self.title}/flips":
+                notes += blind_lines(lines, positive_rate(exhibit.points))
+            yield exhibit
+        if notes:
+            yield Context({"notes": notes})
+
+    def _findings(
+        self,
+        case: Case,
+        requirements: list[tuple[str, Requirement]],
+        scored: Scored,
+        beside: SelfComparison | None,
+        threshold: Mapping[str, float | None],
+    ) -> Iterator[Finding]:
+        """Of all requests, and where the champion was asked twice, of those what goes beyond its noise."""
+        from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
+        from lockgate.evaluation.shadow.overlaps import overlaps
+
         counts = [self._count(scored, name, line) for name, line in requirements if self.subjects[line.subject].counted]
-        beside = self._beside_noise(case, scored, lines, threshold)
         ranked = {name: line for name, line in requirements if line.subject == OVERLAP_AT.name}
         noisy = {name for name, line in requirements if beside is not None and line.subject in RAISED_BY_NOISE}
-        plain = [line for name, line in requirements if line in lines and name not in {*noisy, *ranked}]
+        plain = [
+            line
+            for name, line in requirements
+            if not self.subjects[line.subject].counted and name not in {*noisy, *ranked}
+        ]
         metrics = line_metrics(scored, plain, task=case.task, threshold=threshold)
-        notes: list[str] = []
         samples: dict[str, Scored] = {}
         if beside is not None:
-            entry = {**beside.entry, "a_a": self.a_a}
-            yield Context({"noise": entry})
-            notes.append(noise_sentence(entry))
             metrics |= beside.metrics
             sample = without_labels(beside.sample)
             samples = dict.fromkeys(noisy, sample)
@@ -185,12 +248,29 @@ class Shadow(Gate):
             small=case.dataset(self.data).spec.small_slices, counted=counts, samples=samples,
         )  # fmt: skip
         yield from (_of_sample(finding) if finding.requirement in noisy else finding for finding in findings)
-        for exhibit in self._pictures(case, scored, threshold):
-            if exhibit.name == f"{self.title}/flips":
-                notes += blind_lines(lines, positive_rate(exhibit.points))
-            yield exhibit
-        if notes:
-            yield Context({"notes": notes})
+
+    def _early_findings(
+        self, case: Case, requirements: list[tuple[str, Requirement]], scored: Scored, *, bounds: bool
+    ) -> Sequence[Finding]:
+        """Of the requests that were asked so far. bounds: whether intervals are shown too."""
+        from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.shadow.early import early_metrics
+        from lockgate.evaluation.shadow.line_metrics import without_labels
+
+        threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
+        lines = [line for _, line in requirements]
+        metrics = early_metrics(scored, lines, task=case.task, threshold=threshold, bounds=bounds)
+        return evaluate(
+            self.title, without_labels(scored), requirements, metrics, self.subjects, threshold={},
+            small=case.dataset(self.data).spec.small_slices,
+        )  # fmt: skip
+
+    def _is_decided(self, case: Case, requirements: list[tuple[str, Requirement]], scored: Scored) -> bool:
+        return all_decided(self._early_findings(case, requirements, scored, bounds=False))
+
+    @property
+    def _purpose(self) -> str:
+        return repr([self.title, [to_mapping(line) for line in self.lines]])
 
     def _beside_noise(
         self, case: Case, scored: Scored, lines: list[Requirement], threshold: Mapping[str, float | None]

@@ -29,6 +29,7 @@ from lockgate.registries.ports import ModelSource, ModelVersion
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.answers.altered_answers import altered_answers
 from lockgate.runs.answers.champion_twice import champion_twice
+from lockgate.runs.answers.early_replay import replayed_until
 from lockgate.runs.answers.permuted_answers import permuted_answers
 from lockgate.runs.answers.scored_files import ScoredFiles
 from lockgate.runs.circumstances import input_digests
@@ -158,10 +159,11 @@ class CaseBuilder:
             datasets=tuple(self.pipeline.data),
             input_plan=self.inputs.plan,
             dataset=self._open_dataset,
-            scored=lambda name: self._with_origin(name, as_recorded(self, name, self.score(name))),
-            replayed=lambda name: self._with_origin(name, self.score(name, replayed=True)),
+            scored=lambda name: self.with_origin(name, as_recorded(self, name, self.score(name))),
+            replayed=lambda name: self.with_origin(name, self.score(name, replayed=True)),
             altered=partial(altered_answers, self),
             champion_twice=partial(champion_twice, self),
+            replayed_until=partial(replayed_until, self),
             permuted=partial(permuted_answers, self),
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
@@ -250,7 +252,7 @@ class CaseBuilder:
             )  # fmt: skip
         return self._made[name]
 
-    def _with_origin(self, name: str, scored: Scored) -> Scored:
+    def with_origin(self, name: str, scored: Scored) -> Scored:
         """The table with what is known of who gave recorded answers. Raises GateBroken where somebody else did."""
         if self.case.dataset(name).spec.scores:
             scored.recorded = self.scored_files.recorded(name, lambda: who_answered(self, name, scored))
@@ -267,7 +269,7 @@ class CaseBuilder:
             return stored
         classes = self.inputs.classes(dataset)
         readers = self.readers(dataset, classes, replayed=replayed)
-        scorers, columns, checks = self._scorers(dataset, readers, replayed=replayed)
+        scorers, columns, checks = self.scorers(dataset, readers, replayed=replayed)
         progress = self.progress
         scored = build_scored(
             dataset,
@@ -284,7 +286,7 @@ class CaseBuilder:
             timed=replayed and self.inputs.awaits_labels(name),
             progress=None if progress is None else lambda done, total: progress(f"scoring {name}", done, total),
         )
-        scored.unrepeatable = self._unrepeatable(scored, readers, checks)
+        scored.unrepeatable = self.unrepeatable(scored, readers, checks)
         more: dict[str, Any] = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
         more |= {"repeated": dataset.repeated} if dataset.repeated else {}
         more |= score_entry(scored, dataset) if scorers and not replayed else {}
@@ -319,7 +321,7 @@ class CaseBuilder:
         except LockgateError:  # a tag without a number: what needs it says so
             return None
 
-    def _unrepeatable(
+    def unrepeatable(
         self, scored: Scored, readers: Mapping[str, AnswerReader], checks: Mapping[str, RepeatCheck]
     ) -> dict[str, dict[str, Any]]:
         """Role → how its answers differed when a sample of rows was sent again; none where they did not."""
@@ -334,7 +336,7 @@ class CaseBuilder:
             outcomes[role] = check.outcome(decide)
         return {role: outcome for role, outcome in outcomes.items() if outcome is not None}
 
-    def _scorers(
+    def scorers(
         self, dataset: Dataset, readers: Mapping[str, AnswerReader], *, replayed: bool
     ) -> tuple[dict[str, Any], list[str], dict[str, RepeatCheck]]:
         """Role → function from batches of the data to answers, none where they lie in the data; columns to read; checks."""

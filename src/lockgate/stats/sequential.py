@@ -1,17 +1,61 @@
-"""Bounds that hold after each row at once, so that a run may stop as soon as the answer is clear.
+"""Bounds and tests that hold after each row at once, so that a run may stop as soon as the answer is clear.
 
-Both are mixtures (Robbins 1970), tuned to be narrowest at one chosen time and valid at all of them. Values agree with
-the package confseq's own tests.
+All are mixtures (Robbins 1970). Bounds are tuned to be narrowest at one chosen time and valid at all of them; their values
+agree with the package confseq's own tests. Tests are wagers: wealth that starts at 1 and, where the claim that they are
+against is true, is not expected to grow, exceeds 1/alpha at any time with probability alpha at most (Ville 1939).
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
+from lockgate.stats.influence import dot
 from lockgate.stats.proportions import Interval
 from lockgate.stats.validation import check_count, check_open_share, check_positive
+
+Floats = NDArray[np.float64]
+# Shares of the wealth that are wagered, mixed in equal parts: the best one is within a factor of √2, whatever the truth.
+_WAGERS = 0.95 * 0.5 ** np.arange(12)
+_EVERY = 16  # units between two looks at the mixed wealth
+
+
+def largest_log_wealth(gains: Floats) -> float:
+    """ln of the largest wealth so far of who wagers that the mean of gains is above zero, at least 0.
+
+    gains: (n,) in the order in which they came, −1 or more, each of an expectation of 0 or less under the claim that is
+    wagered against, given those before it.
+    Source: Waudby-Smith & Ramdas 2024, Estimating means of bounded random variables by betting; a mixture of fixed wagers.
+    """
+    if not gains.size:
+        return 0.0
+    values, codes = np.unique(gains, return_inverse=True)
+    looks = np.append(np.arange(_EVERY - 1, gains.size - 1, _EVERY), gains.size - 1)
+    paths = np.stack([np.cumsum(np.log1p(wager * values)[codes])[looks] for wager in _WAGERS])
+    return max(0.0, float((special.logsumexp(paths, axis=0) - math.log(_WAGERS.size)).max()))
+
+
+def log_wealth(gains: Floats, counts: Floats) -> float:
+    """ln of the wealth at the end, whatever the order was. gains: (k,) as of `largest_log_wealth`; counts: (k,) how often each came."""
+    ends = [dot(np.log1p(wager * gains), counts) for wager in _WAGERS]
+    return float(special.logsumexp(ends)) - math.log(_WAGERS.size)
+
+
+def normal_log_wealth(sums: Floats, v: Floats, *, alpha: float, v_opt: float) -> Floats:
+    """(n,) ln of the wealth of who wagers that a mean is above zero, by sums and accumulated variances of normal summands.
+
+    Where it reaches ln(1/alpha) the sum reaches `normal_mixture_bound`, one-sided; alpha, v_opt: as there, for the tuning alone.
+    Source: Howard, Ramdas, McAuliffe & Sekhon 2021, proposition 6.
+    """
+    rho = _tuned(v_opt, 2 * alpha)
+    scale = v + rho
+    wealth: Floats = (
+        math.log(2) + np.log(rho / scale) / 2 + sums**2 / (2 * scale) + special.log_ndtr(sums / np.sqrt(scale))
+    )
+    return wealth
 
 
 def normal_mixture_bound(v: float, *, alpha: float, v_opt: float, two_sided: bool = True) -> float:

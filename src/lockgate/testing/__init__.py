@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +26,9 @@ from lockgate.evaluation.behaviour.answers import ALTERED
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.requirements.grammar import RequirementError, parse
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.shadow.self_comparison import ROW, sampled_requests
+from lockgate.evaluation.scoring.scored_table import ROW, Scored
+from lockgate.evaluation.shadow.early import asking_order
+from lockgate.evaluation.shadow.self_comparison import sampled_requests
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate, gate_class
@@ -175,9 +176,10 @@ def _refuse(pipeline: Pipeline) -> None:
     checks = LineChecks(pipeline, gate, f"gate {gate.title}", _DATA, undecided, data_words="the table")
     messages = [message for line in gate.lines for message in checks.complaints(line)]
     if not messages:
-        # Of altered rows the answers are given too, so that a model need not be there.
+        # Of altered rows, and of those that may not be asked, the answers are given too, so that a model need not be there.
         altered = any(way in subject.args for subject in gate.subjects.values() for way in WAYS)
-        answered = spec.model_copy(update={"scores": None}) if altered else spec
+        asks = altered or getattr(gate, "stop", None) is not None
+        answered = spec.model_copy(update={"scores": None}) if asks else spec
         messages = [
             message
             for _, message in gate.complaints(pipeline.model_copy(update={"data": {**pipeline.data, _DATA: answered}}))
@@ -259,6 +261,7 @@ class _TableRun:
             notes=lambda: tuple(note for table in scored for note in _copied(table)),
             replayed=lambda _: self._replayed(),
             altered=lambda _, alteration, with_champion: self._altered(alteration, score("").classes),
+            replayed_until=lambda _, __, decided: self._replayed_until(decided),
             champion_twice=lambda _, requests: self._twice(requests, score("").classes),
             sample=_no_model,
             threshold=lambda _: self.threshold,
@@ -309,6 +312,18 @@ class _TableRun:
         for role, name in zip(("champion", "candidate"), self.champion_twice, strict=True):
             columns[role] = from_numpy(self._numbers(name, classes)[rows])
         return Scored(columns.get, rows=rows.size, sha256=lambda: "", slices=(), classes=classes)
+
+    def _replayed_until(self, decided: Callable[[Scored], bool]) -> Scored:
+        """The same in the order in which models would be asked, as far as it takes."""
+        whole = self._replayed()
+        order = asking_order(whole, 0)
+        for look in order.looks:
+            scored = whole.of_rows(order.rows[:look])
+            scored.traffic = order.traffic.to_json()
+            if look == whole.rows or decided(scored):
+                return scored
+        whole.traffic = order.traffic.to_json()
+        return whole
 
     def _numbers(self, name: str, classes: tuple[str, ...]) -> NDArray[Any]:
         """(n,) the scores of a column, NaN where there is none; of several classes the place of each. Raises UsageError."""

@@ -32,6 +32,7 @@ from . import (
     scores,
     shares,
     shifted,
+    stopped,
     weights,
 )
 from .bars import Bar
@@ -46,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
     parser.add_argument(
         "--only",
-        choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S", "A", "D"),
+        choices=("paths", "G1", "G2", "G3", "G4", "W", "B", "F", "E", "P", "L", "M", "N", "C", "R", "S", "A", "D", "Q"),
     )
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--write", type=Path, metavar="FILE")
@@ -71,6 +72,7 @@ def main() -> int:
         "C": (columns.HEADER, columns.grid(sims)),
         "R": (recorded.HEADER, recorded.grid(sims)),
         "S": (replayed.HEADER, replayed.grid(sims)),
+        "Q": (stopped.HEADER, stopped.grid(sims)),
         "A": (noise.HEADER, noise.grid(sims)),
         "D": (shifted.HEADER, shifted.grid(sims)),
     }

@@ -17,6 +17,7 @@ from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.shadow.early import early_metrics
 from lockgate.evaluation.shadow.line_metrics import line_metrics, without_labels
 from lockgate.evaluation.shadow.self_comparison import compare_with_itself
 from lockgate.evidence.finding import Finding
@@ -59,6 +60,14 @@ def ask_replayed(rows: Scored, lines: Sequence[str], *, task: str = "binary") ->
     """The findings of these lines on both models' answers, as the shadow gate judges them."""
     asked = _asked(lines)
     metrics = line_metrics(rows, [line for _, line in asked], task=task, threshold=_HALF)
+    estimates = estimate(without_labels(rows), asked, metrics, threshold={})
+    return judge("shadow", asked, estimates, Shadow.subjects)
+
+
+def ask_early(rows: Scored, lines: Sequence[str], *, task: str) -> tuple[Finding, ...]:
+    """The same of requests in the order in which they were asked, whenever somebody looks."""
+    asked = _asked(lines)
+    metrics = early_metrics(rows, [line for _, line in asked], task=task, threshold=_HALF, bounds=False)
     estimates = estimate(without_labels(rows), asked, metrics, threshold={})
     return judge("shadow", asked, estimates, Shadow.subjects)
 

@@ -12,8 +12,7 @@ from scipy import optimize, special
 
 from lockgate.data.arrow_arrays import from_numpy
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.shadow.self_comparison import ROW
+from lockgate.evaluation.scoring.scored_table import ROW, Scored
 from lockgate.evidence.finding import Verdict
 
 from .asking import ask_beside_noise, drawing

@@ -14,7 +14,7 @@ import pytest
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import GateBroken
-from lockgate.evaluation.shadow.self_comparison import ROW
+from lockgate.evaluation.scoring.scored_table import ROW
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.models.model import Output, ScoreReading
 from lockgate.runs.answers.champion_twice import champion_twice

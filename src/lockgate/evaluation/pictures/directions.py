@@ -91,13 +91,14 @@ def flip_examples(gate: str, scored: Scored, threshold: Mapping[str, float | Non
             hits, rows = float(rates.mean[code] * rates.rows[code]), float(rates.rows[code])
             low = korn_graubard(round(hits), rows, confidence=LEVEL).low
             groups.append((-low, names[code] != OVERALL, names[code], codes, code))
+    numbers = scored.row_numbers
     classes, ids, taken, points = scored.classes or ("negative", "positive"), scored.ids, set[int](), list[Any]()
     for _, _, name, codes, code in sorted(groups, key=lambda group: (group[0], not group[1], group[2])):
         among = np.flatnonzero(flipped & (codes == code))[: _OF_A_SLICE + len(taken)].tolist()
         for row in [row for row in among if row not in taken][:_OF_A_SLICE]:
             taken.add(row)
             text = "" if ids is None else str(ids[row].as_py())
-            points.append((row + 1, text, name, classes[int(champion[row])], classes[int(candidate[row])]))
+            points.append((int(numbers[row]), text, name, classes[int(champion[row])], classes[int(candidate[row])]))
         if len(points) >= _MOST_EXAMPLES:
             break
     yield Exhibit(f"{gate}/flip_examples", "table", _EXAMPLES, tuple(points[:_MOST_EXAMPLES]))

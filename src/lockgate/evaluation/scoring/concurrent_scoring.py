@@ -76,11 +76,12 @@ class _ScoringThread(Generic[Batch, Answer]):
 
 
 def in_lockstep(
-    batches: Iterable[Batch], scorers: Mapping[str, Callable[[Iterator[Batch]], Iterator[Answer]]]
+    batches: Iterable[Batch | None], scorers: Mapping[str, Callable[[Iterator[Batch]], Iterator[Answer]]]
 ) -> Generator[dict[str, Answer], None, None]:
     """For each batch, in order, what each role answered.
 
-    Each scorer runs in a thread, takes batches at its own pace and at most a few of them ahead of the others. What one of
+    Each scorer runs in a thread, takes batches at its own pace and at most a few of them ahead of the others. None among the
+    batches is a halt: the next one is taken when all before it are answered, and what came of them was looked at. What one of
     them raises is raised here and ends the others after the batch that they are at. Raises ModelFault where one answers
     fewer or more times than there are batches.
     """
@@ -96,6 +97,11 @@ def in_lockstep(
 
     try:
         for batch in batches:
+            if batch is None:
+                while answered < sent:
+                    yield row()
+                    answered += 1
+                continue
             for thread in threads:
                 thread.inbox.put(batch)
             sent += 1

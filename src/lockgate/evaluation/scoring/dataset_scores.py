@@ -48,7 +48,7 @@ def score_rows(
                 for name, values in _columns(answer):
                     if name not in scores:
                         scores[name] = np.full((rows, *values.shape[1:]), np.nan)
-                    scores[name][done : done + sizes[number]] = _checked_scores(
+                    scores[name][done : done + sizes[number]] = checked_scores(
                         name, values, sizes[number], done, may_fail=may_fail or name not in scorers
                     )
                 done += sizes[number]
@@ -79,7 +79,8 @@ def _columns(answers: Mapping[str, Array | Mapping[str, Array]]) -> Iterator[tup
             yield role, answer
 
 
-def _checked_scores(role: str, scores: Array, rows: int, before: int, *, may_fail: bool) -> Array:
+def checked_scores(role: str, scores: Array, rows: int, before: int, *, may_fail: bool) -> Array:
+    """One answer for each of so many rows; those that are none are NaN, or refused. Raises ModelFault."""
     if scores.shape[:1] != (rows,):
         raise ModelFault(
             f"the {role} answered {scores.shape[0] if scores.ndim else 0:,} scores for {rows:,} rows",

@@ -34,6 +34,8 @@ from lockgate.models.model import Task
 Group = tuple[Slice, tuple[str, ...], Array]
 
 ROLES = ("candidate", "champion")
+ROW = "row"
+"""Row metric of the candidate's in a table of some rows of the data: which one it is, from 0."""
 
 
 def _stored(name: str) -> cached_property[pa.Array | None]:
@@ -59,7 +61,8 @@ class Scored:
     none; kept where labels are to come later. counted_in: of what its rows are. answers: role → what its scores are made of, as far as a threshold must know
     it: `labels`, `float16` or `float32`. unrepeatable: role → how its answers differed when rows were sent again. recorded:
     role → how it is known who gave its answers, of those that lie in the data (`parity.recording`).
-    copies: of a table in memory, how many copies of some rows all of them are.
+    traffic: where rows were asked in random order until lines were decided, of how many there are (`shadow.early`); the rows then
+    are in that order. copies: of a table in memory, how many copies of some rows all of them are.
     """
 
     labels = _view("label")
@@ -86,6 +89,7 @@ class Scored:
         self.copies = 1
         self.unrepeatable: Mapping[str, Mapping[str, Any]] = {}
         self.recorded: dict[str, dict[str, Any]] = {}
+        self.traffic: Mapping[str, Any] = {}
         self._sha256 = sha256
         self.rows = rows
         self.classes = tuple(classes)
@@ -157,6 +161,12 @@ class Scored:
         scored.copies = dataset.copies
         return scored
 
+    @property
+    def row_numbers(self) -> Array:
+        """(n,) which row of the data each is, from 1: not in their order where they were asked in another one."""
+        numbers = self.per_row("candidate", ROW)
+        return np.where(np.isnan(numbers), np.arange(self.rows), numbers).astype(np.int64) + 1
+
     @cached_property
     def sha256(self) -> str:
         """Of the file's bytes, or of those that the table would have as a file."""
@@ -210,12 +220,14 @@ class Scored:
             values = self._column(name)
             return None if values is None else values.take(places)
 
-        view.__dict__.pop("ids", None)
+        for name in ("ids", "times"):
+            view.__dict__.pop(name, None)
         view._column, view.rows = column, rows.size
         for name in ("labels", "candidate", "champion", "weights", "clusters", "queries"):
             values = getattr(self, name)
             setattr(view, name, None if values is None else values[rows])
         view._per_row = {key: values[rows] for key, values in self._per_row.items()}
+        view._per_row["candidate", ROW] = (self.row_numbers[rows] - 1).astype(np.float64)
         view._codes = {
             declared.name: (labels, codes[rows])
             for declared in self.slices
@@ -313,10 +325,15 @@ class _CheckedRows:
 
     @property
     def table(self) -> pa.Table:
-        order = [name for name in FIXED_COLUMNS if name in self.columns]
-        order += sorted(name for name in self.columns if is_fixed(name) and name not in FIXED_COLUMNS)
-        order += [declared.name for declared in self.slices if declared.columns]
-        return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
+        return table_of(self.columns, self.slices)
+
+
+def table_of(columns: Mapping[str, pa.Array | pa.ChunkedArray], slices: Sequence[Slice]) -> pa.Table:
+    """Columns of the scored table in the order of its file."""
+    order = [name for name in FIXED_COLUMNS if name in columns]
+    order += sorted(name for name in columns if is_fixed(name) and name not in FIXED_COLUMNS)
+    order += [declared.name for declared in slices if declared.columns]
+    return pa.Table.from_arrays([columns[name] for name in order], names=order)
 
 
 def _check_rows(dataset: Dataset, *, classes: Sequence[str], **how: Any) -> _CheckedRows:

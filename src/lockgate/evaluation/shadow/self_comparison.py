@@ -20,9 +20,6 @@ from lockgate.evaluation.shadow.shifts import WITHIN
 from lockgate.hashing import number
 from lockgate.models.class_scores import predicted_class
 
-ROW = "row"
-"""Row metric of the candidate's in a table of the champion's two answers: which request it is, from 0."""
-
 _ABSOLUTE, _RELATIVE = 1e-6, 1e-5  # what the order of sums of floats alone may change
 
 
@@ -58,7 +55,7 @@ def compare_with_itself(
     scored: both models' answers to all requests. twice: the champion's in the place of each model, to some of them.
     threshold: of each role's scores. Raises GateBroken without the threshold of a line on decisions.
     """
-    sample = scored.of_rows(twice.per_row("candidate", ROW).astype(np.int64))
+    sample = scored.of_rows(twice.row_numbers - 1)
     own_threshold = dict.fromkeys(("candidate", "champion"), threshold.get("champion"))
     decided, own = decisions(sample, threshold), decisions(twice, own_threshold)
     differences, own_differences = _differences(sample), _differences(twice)

@@ -231,6 +231,7 @@ DIRECTIONS: Mapping[str, Direction | Section | Entries] = {
     "Metrics.functions": Entries("changed", "changed"),
     "Shadow.a_a": _asked_twice,
     "Shadow.show": neutral,
+    "Shadow.stop": either,
     **{f"Load.{key}": lower for key in ("rate", "requests", "duration", "stall")},
     "Load.arrivals": order("poisson", "constant"),
     "Load.closed": Section(either),

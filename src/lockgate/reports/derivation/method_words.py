@@ -65,6 +65,16 @@ _FAMILIES: Mapping[str, Method] = {
         _SHIFT,
     ),
     "mover": Method("MOVER on the exact limits of two shares", "limit outside the interval of |p − q|", _SHIFT),
+    "wagers": Method(
+        "wagers against the limit, valid at any time",
+        "p = 1 / largest mean over 12 bets c of Π(1 + c · gain of a request or user), gain = (limit − value) / what it could lose at most",
+        "docs/gates/shadow.md#stopping-early",
+    ),
+    "asymptotic confidence sequence": Method(
+        "a normal mixture, valid at any time from 50 requests or users that carry the variance",
+        "ln(1/p) = ln 2 + ½ ln(ρ/(t + ρ)) + z²/(2(t + ρ)) + ln Φ(z/√(t + ρ)), z = sum / standard deviation",
+        "docs/gates/shadow.md#stopping-early",
+    ),
     "t by block": Method("a t-test by block", "t = (value − limit) / se, n_eff − 1 degrees of freedom", _LATENCY),
     "debiased squared error": Method(
         "a debiased squared error over bins",

@@ -29,8 +29,8 @@ def champion_twice(builder: CaseBuilder, name: str, requests: int) -> Scored:
 
     from lockgate.data import arrow_arrays as arrays
     from lockgate.evaluation.scoring.scored_file import batches_of, write_scored
-    from lockgate.evaluation.scoring.scored_table import Scored, answer_forms
-    from lockgate.evaluation.shadow.self_comparison import ROW, sampled_requests
+    from lockgate.evaluation.scoring.scored_table import ROW, Scored, answer_forms
+    from lockgate.evaluation.shadow.self_comparison import sampled_requests
 
     case, key = builder.case, f"{name}-twice-{requests}"
     if (stored := builder.scored_files.stored(key)) is not None:

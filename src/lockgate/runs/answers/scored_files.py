@@ -44,6 +44,7 @@ class ScoredFiles:
         if scored.sha256 != entry["sha256"]:
             return None
         scored.unrepeatable, scored.recorded = entry.get("unrepeatable", {}), entry.get("recorded", {})
+        scored.traffic = entry.get("traffic", {})
         return scored
 
     def keep(self, key: str, scored: Scored, more: Mapping[str, Any]) -> None:
