@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lockgate.errors import PipelineError
 from lockgate.models.server.client import HttpClient
 from lockgate.models.target_spec import Server
-from lockgate.pipeline import loader
+from lockgate.pipeline import loader, remote_hosts
 from lockgate.pipeline.remote_hosts import misfit
 
 SPARED = (Path(__file__).parents[1] / "pipelines/good/target_spared.yaml").read_text()
@@ -56,6 +56,26 @@ def test_a_variable_chooses_among_the_hosts_that_are_named(tmp_path: Path) -> No
         "p.yaml:13:14: rows would be sent to evil.example, which a variable chooses and this pipeline names nowhere; "
         "write hosts: [evil.example] if they may go there",
     )
+
+
+def test_a_host_that_is_not_known_yet_is_worth_a_note(tmp_path: Path) -> None:
+    """`gate check` reads no variables; none where the list names hosts, or the address has a default or a host of its own."""
+
+    def notes(address: str, *, listed: bool = False) -> list[str]:
+        text = SPARED if listed else SPARED.replace("  hosts: [models.example.org, staging.example.org]\n", "")
+        text = text.replace("${CANDIDATE:-https://models.example.org/new}", f'"{address}"')
+        target = loader.read(text, name="p.yaml", root=tmp_path, environ=None).target
+        assert isinstance(target, Server)
+        return list(remote_hosts.notes([("target", target)]))
+
+    assert notes("${URL}") == [
+        "target.candidate: a variable chooses the host, so rows go there on this machine alone; "
+        "write hosts: [NAME] where they may go to another"
+    ]
+    assert [
+        len(notes(address)) for address in ("http://${HOST}/x", "${URL:-http://a.example}", "http://localhost:${PORT}")
+    ] == [1, 0, 0]
+    assert notes("${URL}", listed=True) == []
 
 
 def test_hosts_bind_addresses_that_are_spelled_out_too(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lockgate.pipeline.variables import defaults
+
+if TYPE_CHECKING:
+    from lockgate.models.target_spec import Server
 
 
 def misfit(address: str, *, written: str, hosts: Collection[str] | None) -> str | None:
@@ -27,6 +31,18 @@ def misfit(address: str, *, written: str, hosts: Collection[str] | None) -> str 
         f"rows would be sent to {host}, which a variable chooses and this pipeline names nowhere; "
         f"write hosts: [{host}] if they may go there"
     )
+
+
+def notes(servers: Iterable[tuple[str, Server]]) -> Iterator[str]:
+    """What a run will refuse that cannot be known before: a host that a variable chooses. servers: (path, servers) as written."""
+    for path, server in servers:
+        for role in ("candidate", "champion"):
+            written = server.url(role) or ""
+            if server.hosts is None and "${" in written and _host(defaults(written)) is None:
+                yield (
+                    f"{path}.{role}: a variable chooses the host, so rows go there on this machine alone; "
+                    "write hosts: [NAME] where they may go to another"
+                )
 
 
 def _host(address: str) -> str | None:

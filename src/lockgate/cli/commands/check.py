@@ -18,7 +18,8 @@ from lockgate.cli.output import show, show_json
 from lockgate.cli.policy_comparison import Earlier
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.evaluation.shadow.blind_lines import blind_by_the_last_run
-from lockgate.pipeline import gate_outline
+from lockgate.models.target_spec import Server
+from lockgate.pipeline import gate_outline, remote_hosts
 from lockgate.pipeline.loader import load, pipelines, project_root
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.text import counted
@@ -161,6 +162,8 @@ def _notes(pipeline: Pipeline, steps: Sequence[GateStep]) -> list[str]:
         if waiver.expired(today)
     ]
     notes += gate_outline.notes(pipeline.gates)
+    targets = {"target": pipeline.target} | {f"{gate.title}.target": gate.own_target for gate in pipeline.gates}
+    notes += remote_hosts.notes((path, target) for path, target in targets.items() if isinstance(target, Server))
     blind = blind_by_the_last_run(pipeline.root, pipeline.model, {gate.title: gate.lines for gate in pipeline.gates})
     notes += [f"{gate}: {note}" for gate, sentences in blind.items() for note in sentences]
     if pipeline.mode == "observe":
