@@ -40,7 +40,11 @@ def test_labels_judge_the_requests_of_a_run_that_nobody_asks_again(checkout: Che
         for row in range(2000):
             write([row, 1 - truth[row], "2026-01-01T00:00:00+02:00"])  # taken back a day later
             write([row, truth[row], "2026-01-02T00:00:00+02:00"])
+    [pipeline] = (checkout.folder / "gates").glob("*.yaml")
+    another = pipeline.with_name("another.yaml")
+    another.write_bytes(pipeline.read_bytes())  # of the same model: the one that the run was made by is meant
     answer = checkout.gate("shadow", "label", digest[:19], "--labels", "labels.csv", "--json")
+    another.unlink()
 
     document = json.loads(answer.stdout)
     [judged] = document["evidence"]["gates"]

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -54,6 +55,19 @@ def runs_root() -> Path:
 def model_pipeline(model: str, path: Path | None) -> Pipeline:
     """The pipeline of a model: the named one, else the one in `gates/`. Raises UsageError."""
     return find_pipeline(environ=os.environ, model=model, path=path, root=project_root())
+
+
+def pipeline_file(evidence: Evidence) -> Path | None:
+    """The file in `gates/` that the run of this evidence was made by, as it is now; None where that is not known of one alone."""
+    root, policy = project_root(), evidence.document["policy"]
+    names = {entry["path"] for entry in policy["files"]}
+    files = [path for path in pipelines(root) if path.relative_to(root).as_posix() in names]
+    unchanged = []
+    for path in files:
+        with suppress(LockgateError):
+            unchanged += [path] if load(path, environ=None).policy_digest == policy["sha256"] else []
+    meant = unchanged or files
+    return meant[0] if len(meant) == 1 else None
 
 
 def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:

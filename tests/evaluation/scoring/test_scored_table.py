@@ -185,6 +185,7 @@ def test_a_label_is_positive_where_it_equals_positive(
             r"holds 'no', 'yes', none of which is `positive: 1`.*positive: \"yes\"",
         ),
         ({"y": [Decimal(2), Decimal(3)] * 2}, {}, r"holds 2, 3, none of which is `positive: 1`.*positive: 3$"),
+        ({"y": [2] * 4}, {}, r"holds 2, none of which is `positive: 1`.*positive: 2$"),
         ({"y": ["1", "0", "0", "1"]}, {}, r"holds '0', '1', none of which is `positive: 1`.*positive: \"1\""),
         ({"y": [Decimal(n) for n in (2, 3, 3, 2)]}, {}, r"holds 2, 3, none of which is `positive: 1`.*positive: 3"),
         ({"y": ["0"] * 4}, {}, "none of which"),

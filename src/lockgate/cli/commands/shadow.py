@@ -34,7 +34,7 @@ def label(digest: str, labels: str, title: str | None, path: Path | None, *, as_
     where nothing is decided, as where labels are too few.
     """
     from lockgate.cli.console import Screen
-    from lockgate.cli.evidence_lookup import local_run, model_pipeline
+    from lockgate.cli.evidence_lookup import local_run, model_pipeline, pipeline_file
     from lockgate.errors import UsageError
     from lockgate.evidence.run_folder import LABELLED
     from lockgate.models import environment
@@ -55,7 +55,7 @@ def label(digest: str, labels: str, title: str | None, path: Path | None, *, as_
             f"{digest} is itself of labels that came later",
             remedy=f"name that of the run: {first.document['parents'][0]}",
         )
-    pipeline = model_pipeline(first.model, path)
+    pipeline = model_pipeline(first.model, path or pipeline_file(first))
     labelling = Labelling(pipeline, labelled_gate(pipeline, title), first, run, labels, Path.cwd())
     evidence, folder = labelling.judge(
         circumstances=read_circumstances(pipeline.root, os.environ),

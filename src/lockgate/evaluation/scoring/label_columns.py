@@ -134,8 +134,11 @@ class Labels(SingleColumn):
         return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0, bool)]))
 
     def _coded_otherwise(self) -> bool:
-        """Whether the values cannot be the negative class alone: two of them, of another type, or in another spelling."""
+        """Whether the values cannot be the negative class alone: two of them, of another type, in another spelling, or, where 1 is
+        positive, another number than 0 and -1."""
         text = isinstance(self._positive, str)
+        if self._positive == 1 and not all(isinstance(value, str) or value in (0, -1) for value in self._seen):
+            return True
         return len(self._seen) == 2 or any(
             isinstance(value, str) != text or str(value).strip().lower() == str(self._positive).strip().lower()
             for value in self._seen
