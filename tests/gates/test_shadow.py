@@ -58,6 +58,40 @@ def test_requests_without_an_answer_are_errors_and_no_flips() -> None:
     assert errors.reason == "errors is 3 requests among 4,000; at most 0 requests is allowed"
 
 
+def test_missing_answers_that_no_line_is_on_are_said() -> None:
+    """Both models fail on the same requests: no flip, and nothing new."""
+    rows = requests()
+    rows["candidate"][100:113] = rows["champion"][100:113] = np.nan
+    lines = ["flip_rate <= 0.02", "new_errors <= 0"]
+    words = (
+        "of 4,000 requests 13 have no answer of the candidate and 13 have no answer of the champion: no line on errors"
+    )
+
+    silent, said = (run_gate("shadow", table=rows, require=[*lines, *more]) for more in ((), ("errors <= 20",)))
+
+    assert (silent.verdict, said.verdict) == (Verdict.PASS, Verdict.PASS)
+    assert words in silent.reason
+    assert "have no answer" not in said.reason
+
+
+def test_a_champion_that_contradicts_itself_is_no_reason_to_despair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate says what takes its noise off."""
+    from_table = Scored.from_table
+
+    def noisy(*table: Any, **more: Any) -> Scored:
+        scored = from_table(*table, **more)
+        scored.unrepeatable = {"champion": {"differs": "again", "rows": 40, "differing": 40, "largest": "0.1"}}
+        return scored
+
+    monkeypatch.setattr(Scored, "from_table", noisy)
+
+    flips = run_gate("shadow", table=requests(flipped=120), require=["flip_rate <= 0.02"])
+    mean = run_gate("shadow", table=requests(), require=["score_shift <= 0.1"])
+
+    assert "a_a: 2000 judges what goes beyond its own noise" in flips.reason
+    assert "a_a" not in mean.reason
+
+
 def test_failures_that_were_answered_again_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Named beside the findings; the champion's own count on its side."""
     from_table = Scored.from_table

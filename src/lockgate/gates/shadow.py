@@ -22,7 +22,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.shadow.blind_lines import blind_lines, positive_rate
 from lockgate.evaluation.shadow.matches import MATCH_RATE
 from lockgate.evaluation.shadow.noise import RAISED_BY_NOISE, noise_sentence
-from lockgate.evaluation.shadow.rates import RATES
+from lockgate.evaluation.shadow.rates import NULL_RATE, RATES
 from lockgate.evaluation.shadow.shifts import OVERLAP_AT, SHIFTS, overlap_complaint
 from lockgate.evaluation.shadow.shown_columns import PURPOSE, refusals, with_columns
 from lockgate.evaluation.shadow.stopping import all_decided, stopping_entry, stopping_sentence, whole_traffic_only
@@ -175,7 +175,7 @@ class Shadow(Gate):
         return f"the run asked with {was}, and the policy has {now}"
 
     def check(self, case: Case) -> Findings:
-        from lockgate.evaluation.shadow.replayed import replayed
+        from lockgate.evaluation.shadow.replayed import replayed, unanswered_sentence
         from lockgate.evaluation.threshold_range import thresholds_outside
 
         requirements = self.requirements_for(case)
@@ -189,11 +189,12 @@ class Shadow(Gate):
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
-        yield Context({"replayed": replayed(case.dataset(self.data), scored, threshold)})
+        of_replay = replayed(case.dataset(self.data), scored, threshold)
+        yield Context({"replayed": of_replay})
         lines = [line for _, line in requirements if not self.subjects[line.subject].counted]
         if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
             yield Context({"threshold_outside": outside})
-        notes: list[str] = []
+        notes = [*self._remarks(scored, unanswered_sentence(of_replay))]
         if self.stop is not None:
             entry = stopping_entry(scored)
             yield Context({"stopping": entry})
@@ -211,6 +212,15 @@ class Shadow(Gate):
             yield exhibit
         if notes:
             yield Context({"notes": notes})
+
+    def _remarks(self, scored: Scored, unanswered: str | None) -> Iterator[str]:
+        """What no line says of answers that are missing, and of models that contradict themselves."""
+        subjects = {line.subject for line in self.lines}
+        if unanswered is not None and subjects.isdisjoint({"errors", NULL_RATE.name}):
+            yield f"{unanswered}: no line on errors or null_rate limits that"
+        again = scored.unrepeatable.get("champion", {}).get("differs") == "again"
+        if again and self.a_a is None and not subjects.isdisjoint(RAISED_BY_NOISE):
+            yield "a champion that contradicts itself raises flips and differences; a_a: 2000 judges what goes beyond its own noise"
 
     def _findings(
         self,

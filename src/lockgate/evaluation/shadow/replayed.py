@@ -12,6 +12,7 @@ from lockgate.data.time_window import moment_text, recorded_between
 from lockgate.errors import DataError
 from lockgate.evaluation.parity.recording import known_by, recorded_in
 from lockgate.hashing import number
+from lockgate.text import enumerated
 
 if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
@@ -40,6 +41,18 @@ def replayed(dataset: Dataset, scored: Scored, threshold: Mapping[str, float | N
     except (DataError, ValueError):  # whoever needs times says what is wrong with them
         ends = None
     return entry if ends is None else {**entry, "first": moment_text(ends[0]), "last": moment_text(ends[1])}
+
+
+def unanswered_sentence(entry: Mapping[str, Any]) -> str | None:
+    """How many requests lack an answer, by the entry of `replayed`; None where none does."""
+    requests = int(entry["requests"])
+    missing = {role: requests - count for role, count in entry["answered"].items()}
+    lacking = [
+        f"{count:,} {'has' if count == 1 else 'have'} no answer of the {role}"
+        for role, count in missing.items()
+        if count
+    ]
+    return f"of {requests:,} requests {enumerated(lacking)}" if lacking else None
 
 
 def replay_facts(document: Mapping[str, Any], context: Mapping[str, Any]) -> list[tuple[str, str]]:
