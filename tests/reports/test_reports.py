@@ -155,6 +155,23 @@ def test_what_it_opens_is_said_first(opens: str, asks: list[str], said: str) -> 
     assert shown[2] == f"Compared with version 6. {said}"
 
 
+@pytest.mark.parametrize("kind", ["data_quality", "shift"])
+def test_what_fails_by_its_data_is_mended_by_no_candidate(kind: str) -> None:
+    """Unless a gate about the candidate fails besides, such as a metric that is weighted as the traffic is mixed."""
+    far = GateResult(
+        kind, kind, True, Verdict.FAIL, "distance is 0.33", findings=(finding(subject="distance", detail={}),)
+    )
+    weighted = replace(far, kind="shift", findings=(finding(detail={"strata": ["geo"]}),))
+    words = "no approval changes that: the data are not as they must be, whatever the candidate."
+
+    of_data, of_both, of_metric = (
+        FORMATS["md"].render(RunRecord(evidence(*gates))) for gates in ((far,), (far, METRICS), (weighted,))
+    )
+
+    assert words in of_data
+    assert all("a better candidate does" in shown and words not in shown for shown in (of_both, of_metric))
+
+
 def test_a_hostile_name_is_shown_and_does_nothing_in_markdown() -> None:
     """No tag, no mention, no link, no cell of its own, no new line, no control sign, wherever it stands."""
     shown = FORMATS["md"].render(RunRecord(EVIL))

@@ -138,6 +138,16 @@ def parents_text(evidence: Evidence) -> str:
     return enumerated([short_digest(digest) for digest in evidence.parents])
 
 
+def _of_data(gate: GateResult) -> bool:
+    """Whether nothing about the candidate fails here: the gate passes, or fails by its data alone."""
+    failing = [finding for finding in gate.findings if finding.verdict is Verdict.FAIL]
+    if not gate.counts or gate.verdict is not Verdict.FAIL:
+        return True
+    return gate.kind == "data_quality" or (
+        gate.kind == "shift" and not any("strata" in each.detail for each in failing)
+    )
+
+
 def opens_sentence(evidence: Evidence) -> str:
     """Whether the evidence can promote, and who has to do what for it; a word to type stands in backticks."""
     if evidence.opens == "yes":
@@ -146,6 +156,8 @@ def opens_sentence(evidence: Evidence) -> str:
         return f"Owners may approve it with `accepting {len(evidence.asks)} undecided`."
     if evidence.parents:
         return f"It judges requests of {parents_text(evidence)} by labels that came later, so it can promote nothing."
+    if evidence.verdict is Verdict.FAIL and all(map(_of_data, evidence.gates)):
+        return "It blocks promotion, and no approval changes that: the data are not as they must be, whatever the candidate."
     if evidence.verdict is not Verdict.PASS:
         return _BLOCKS[evidence.verdict]
     partial = (evidence.document.get("policy") or {}).get("only")
