@@ -202,6 +202,11 @@ class Gate(Config):
         return None
 
     @property
+    def stops_early(self) -> bool:
+        """Whether it asks about no more rows than decide its lines, so that answers that are all there already are of no use to it."""
+        return False
+
+    @property
     def least_requests(self) -> int:
         """Requests without which one of the lines is never decided; 0 where none is on requests."""
         return 0

@@ -104,6 +104,10 @@ class Shadow(Gate):
         "is. By default all are asked.",
     )
 
+    @property
+    def stops_early(self) -> bool:
+        return self.stop is not None
+
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         if self.stop is not None:
             yield from self._complaints_of_stop(pipeline)

@@ -178,7 +178,7 @@ def _refuse(pipeline: Pipeline) -> None:
     if not messages:
         # Of altered rows, and of those that may not be asked, the answers are given too, so that a model need not be there.
         altered = any(way in subject.args for subject in gate.subjects.values() for way in WAYS)
-        asks = altered or getattr(gate, "stop", None) is not None
+        asks = altered or gate.stops_early
         answered = spec.model_copy(update={"scores": None}) if asks else spec
         messages = [
             message
