@@ -64,7 +64,7 @@ def _timed(run: Callable[[], object]) -> float:
 
 def _scored(builder: CaseBuilder) -> None:
     builder.scored_files.entries.clear()
-    builder._score("holdout", replayed=False)
+    builder.score("holdout")
 
 
 def _altered(builder: CaseBuilder, way: Alteration) -> None:
