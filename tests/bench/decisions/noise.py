@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from scipy import optimize, special
 
 from lockgate.data.arrow_arrays import from_numpy
-from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.scoring.scored_table import ROW, Scored
-from lockgate.evidence.finding import Verdict
 
 from .asking import ask_beside_noise, drawing
-from .bars import ALPHA, Bar, standard_error
+from .bars import Bar
 from .cited import Measured, of_lines
+from .sliced_runs import bars, on_each_run, passed_and_failed, rates, scored_runs
 
 Kind = Literal["plain", "weights", "clusters"]
 KINDS: tuple[Kind, ...] = ("plain", "weights", "clusters")
@@ -81,33 +79,30 @@ class NoiseCell:
         return [np.where(lot, draw.random(count) < 0.5, each) * 0.8 + 0.1 for each in steady]
 
     def run(self) -> NoiseRow:
-        passes, fails = self.rates(same=False)
-        return NoiseRow(self, passes, fails, self.rates(same=True)[0])
+        at_limit, same = (self._rates(same=same) for same in (False, True))
+        return NoiseRow(self, *at_limit, same[0])
 
-    def rates(self, *, same: bool) -> tuple[np.ndarray, np.ndarray]:
-        draw, of_kind = drawing("noise", self.what, self.kind, self.rows, same), dict[str, str]()
-        numbers = np.arange(self.rows * self.sims)
+    def _rates(self, *, same: bool) -> np.ndarray:
+        draw = drawing("noise", self.what, self.kind, self.rows, same)
+        return rates(self.sims, lambda runs: self._counted(draw, runs, same=same))
+
+    def _counted(self, draw: np.random.Generator, runs: int, *, same: bool) -> np.ndarray:
+        columns, of_kind = dict[str, Any](), dict[str, str]()
+        numbers = np.arange(self.rows * runs)
         times = _ROWS_A_CLUSTER if self.kind == "clusters" else 1
         answers = [np.repeat(each, times) for each in self.answers(draw, numbers.size // times, same=same)]
-        table: dict[str, Any] = {"run": np.char.mod("%05d", numbers // self.rows)}
         if self.kind == "clusters":
-            table["unit"], of_kind = numbers // _ROWS_A_CLUSTER, {"cluster": "unit"}
+            columns["unit"], of_kind = numbers // _ROWS_A_CLUSTER, {"cluster": "unit"}
         if self.kind == "weights":
-            table["weight"], of_kind = draw.lognormal(0, 1, numbers.size), {"weight": "weight"}
-        table |= {"candidate": answers[0], "champion": answers[1]}
-        spec = {"path": "t", "slices": ["run"], "scores": {"candidate": "candidate", "champion": "champion"}, **of_kind}
+            columns["weight"], of_kind = draw.lognormal(0, 1, numbers.size), {"weight": "weight"}
+        columns |= {"candidate": answers[0], "champion": answers[1]}
         task: Any = "regression" if self.what == "numbers" else "binary"
-        rows = Scored.from_table(pa.table(table), DatasetSpec.model_validate(spec), task=task, positive=1)
-        columns = {"champion": answers[2], "candidate": answers[3], f"candidate:{ROW}": numbers.astype(float)}
-        arrays = {name: from_numpy(column) for name, column in columns.items()}
+        rows = scored_runs(columns, numbers // self.rows, task=task, of_kind=of_kind)
+        further = {"champion": answers[2], "candidate": answers[3], f"candidate:{ROW}": numbers.astype(float)}
+        arrays = {name: from_numpy(column) for name, column in further.items()}
         twice = Scored(arrays.get, rows=numbers.size, sha256=lambda: "", slices=())
         lines = NUMBERS if self.what == "numbers" else DECISIONS
-        passes, fails = np.zeros(len(lines)), np.zeros(len(lines))
-        for finding in ask_beside_noise(rows, twice, [f"{line} on each run" for line in lines], task=task):
-            index, p_fail = int(finding.requirement[1:]) - 1, finding.detail.get("p_fail")
-            passes[index] += finding.verdict is Verdict.PASS
-            fails[index] += p_fail is not None and "too_few" not in finding.detail and float(p_fail) <= ALPHA
-        return passes / self.sims, fails / self.sims
+        return passed_and_failed(ask_beside_noise(rows, twice, on_each_run(lines), task=task), lines)
 
 
 @dataclass(frozen=True)
@@ -129,12 +124,7 @@ class NoiseRow:
 
     @property
     def bars(self) -> tuple[Bar, ...]:
-        limit = ALPHA + 2 * standard_error(ALPHA, self.cell.sims)
-        # A false fail is of one line alone, before Holm's method.
-        return tuple(
-            Bar(f"A {what} at the limit", float(rates.max()), "<=", most, self.cell.name)
-            for what, rates, most in (("false pass", self.false, limit), ("false fail", self.fails, limit + 0.02))
-        )
+        return bars("A", self.cell, self.false, self.fails, more_fails=0.02)
 
 
 def grid(sims: int) -> list[NoiseCell]:

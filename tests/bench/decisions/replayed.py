@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from scipy import optimize, special
 
-from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evidence.finding import Verdict
-
 from .asking import ask_replayed, drawing
-from .bars import ALPHA, Bar, standard_error
+from .bars import Bar
 from .cited import Measured, of_lines
+from .sliced_runs import bars, on_each_run, passed_and_failed, rates, scored_runs
 
 Kind = Literal["plain", "weights", "clusters"]
 KINDS: tuple[Kind, ...] = ("plain", "weights", "clusters")
@@ -24,7 +20,6 @@ SHIFT, NOISE, SPREAD = 0.5, 1.0, 10.0
 LOST = 0.1
 _POSITIVE = 0.05
 _ROWS_A_CLUSTER = 5
-_RUNS = 500  # in one table: no more than 1,000 values of a slice are judged
 
 
 def _p99() -> float:
@@ -78,33 +73,22 @@ class ReplayedCell:
 
     def run(self) -> ReplayedRow:
         draw = drawing("replayed", self.what, self.kind, self.rows)
-        counts = [min(_RUNS, self.sims - before) for before in range(0, self.sims, _RUNS)]
-        found = np.sum([self._verdicts(draw, count) for count in counts], axis=0)
-        return ReplayedRow(self, *(found / self.sims))
+        return ReplayedRow(self, *rates(self.sims, lambda runs: self._counted(draw, runs)))
 
-    def _verdicts(self, draw: np.random.Generator, runs: int) -> np.ndarray:
-        """(2, lines): how many of so many runs pass, and in how many p_fail is small."""
-        of_kind = dict[str, str]()
+    def _counted(self, draw: np.random.Generator, runs: int) -> np.ndarray:
+        columns, of_kind = dict[str, Any](), dict[str, str]()
         number = np.arange(self.rows * runs)
-        count = number.size // (_ROWS_A_CLUSTER if self.kind == "clusters" else 1)
-        candidate, champion = self.answers(draw, count)
-        table: dict[str, Any] = {"run": np.char.mod("%05d", number // self.rows)}
+        times = _ROWS_A_CLUSTER if self.kind == "clusters" else 1
+        answers = self.answers(draw, number.size // times)
         if self.kind == "clusters":
-            candidate, champion = (np.repeat(each, _ROWS_A_CLUSTER) for each in (candidate, champion))
-            table["unit"], of_kind = number // _ROWS_A_CLUSTER, {"cluster": "unit"}
+            columns["unit"], of_kind = number // _ROWS_A_CLUSTER, {"cluster": "unit"}
         if self.kind == "weights":
-            table["weight"], of_kind = draw.lognormal(0, 1, number.size), {"weight": "weight"}
-        table |= {"candidate": candidate, "champion": champion}
-        spec = {"path": "t", "slices": ["run"], "scores": {"candidate": "candidate", "champion": "champion"}, **of_kind}
+            columns["weight"], of_kind = draw.lognormal(0, 1, number.size), {"weight": "weight"}
+        columns["candidate"], columns["champion"] = (np.repeat(each, times) for each in answers)
         task: Any = "regression" if self.what == "numbers" else "binary"
-        rows = Scored.from_table(pa.table(table), DatasetSpec.model_validate(spec), task=task, positive=1)
+        rows = scored_runs(columns, number // self.rows, task=task, of_kind=of_kind)
         lines = NUMBERS if self.what == "numbers" else DECISIONS
-        passes, fails = np.zeros(len(lines)), np.zeros(len(lines))
-        for finding in ask_replayed(rows, [f"{line} on each run" for line in lines], task=task):
-            index, p_fail = int(finding.requirement[1:]) - 1, finding.detail.get("p_fail")
-            passes[index] += finding.verdict is Verdict.PASS
-            fails[index] += p_fail is not None and "too_few" not in finding.detail and float(p_fail) <= ALPHA
-        return np.array([passes, fails])
+        return passed_and_failed(ask_replayed(rows, on_each_run(lines), task=task), lines)
 
 
 @dataclass(frozen=True)
@@ -126,12 +110,7 @@ class ReplayedRow:
 
     @property
     def bars(self) -> tuple[Bar, ...]:
-        limit = ALPHA + 2 * standard_error(ALPHA, self.cell.sims)
-        # A false fail is of one line alone, before Holm's method.
-        return tuple(
-            Bar(f"S {what} at the limit", float(rates.max()), "<=", most, self.cell.name)
-            for what, rates, most in (("false pass", self.false, limit), ("false fail", self.fails, limit + 0.02))
-        )
+        return bars("S", self.cell, self.false, self.fails, more_fails=0.02)
 
 
 def grid(sims: int) -> list[ReplayedCell]:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
-from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow.early import Traffic
-from lockgate.evidence.finding import Verdict
 
 from .asking import ask_early, drawing
-from .bars import ALPHA, Bar, standard_error
+from .bars import Bar
 from .cited import Measured, of_lines
+from .sliced_runs import bars, on_each_run, passed_and_failed, rates, scored_runs
 
 Kind = Literal["plain", "weights", "users"]
 KINDS: tuple[Kind, ...] = ("plain", "weights", "users")
@@ -51,33 +48,30 @@ class StoppedCell:
         return f"stopped early, {self.what}, {self.kind}, {self.rows:,} requests"
 
     def run(self) -> StoppedRow:
-        draw, of_kind = drawing("stopped", self.what, self.kind, self.rows), dict[str, str]()
-        numbers = np.arange(self.rows * self.sims)
+        draw = drawing("stopped", self.what, self.kind, self.rows)
+        return StoppedRow(self, *rates(self.sims, lambda count: self._counted(draw, count)))
+
+    def _counted(self, draw: np.random.Generator, count: int) -> np.ndarray:
+        columns, of_kind = dict[str, Any](), dict[str, str]()
+        numbers = np.arange(self.rows * count)
         runs, units, largest = numbers // self.rows, numbers, 1.0
         if self.kind == "users":
             sizes = draw.integers(1, 10, numbers.size)
             units = np.repeat(np.arange(sizes.size), sizes)[: numbers.size]
             # A user belongs to one run: whoever is cut by its end is two.
-            units, largest = units * self.sims + runs, 9.0
+            units, largest = units * count + runs, 9.0
         first, codes = np.unique(units, return_inverse=True)
-        candidate, champion = (each[codes] for each in self.answers(draw, first.size))
-        table: dict[str, Any] = {"run": np.char.mod("%05d", runs), "candidate": candidate, "champion": champion}
+        columns["candidate"], columns["champion"] = (each[codes] for each in self.answers(draw, first.size))
         if self.kind == "users":
-            table["unit"], of_kind = codes, {"cluster": "unit"}
+            columns["unit"], of_kind = codes, {"cluster": "unit"}
         if self.kind == "weights":
-            table["weight"], of_kind = draw.lognormal(0, 0.5, numbers.size), {"weight": "weight"}
-            largest = float(table["weight"].max())
-        spec = {"path": "t", "slices": ["run"], "scores": {"candidate": "candidate", "champion": "champion"}, **of_kind}
+            columns["weight"], of_kind = draw.lognormal(0, 0.5, numbers.size), {"weight": "weight"}
+            largest = float(columns["weight"].max())
         task: Any = "regression" if self.what == "numbers" else "binary"
-        rows = Scored.from_table(pa.table(table), DatasetSpec.model_validate(spec), task=task, positive=1)
+        rows = scored_runs(columns, runs, task=task, of_kind=of_kind)
         rows.traffic = Traffic(self.rows, self.rows, largest, {}).to_json()
         lines = NUMBERS if self.what == "numbers" else DECISIONS
-        passes, fails = np.zeros(len(lines)), np.zeros(len(lines))
-        for finding in ask_early(rows, [f"{line} on each run" for line in lines], task=task):
-            index, p_fail = int(finding.requirement[1:]) - 1, finding.detail.get("p_fail")
-            passes[index] += finding.verdict is Verdict.PASS
-            fails[index] += p_fail is not None and "too_few" not in finding.detail and float(p_fail) <= ALPHA
-        return StoppedRow(self, passes / self.sims, fails / self.sims)
+        return passed_and_failed(ask_early(rows, on_each_run(lines), task=task), lines)
 
     def answers(self, draw: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
         if self.what == "numbers":
@@ -104,11 +98,7 @@ class StoppedRow:
 
     @property
     def bars(self) -> tuple[Bar, ...]:
-        limit = ALPHA + 2 * standard_error(ALPHA, self.cell.sims)
-        return tuple(
-            Bar(f"Q {what} at the limit", float(rates.max()), "<=", limit, self.cell.name)
-            for what, rates in (("false pass", self.false), ("false fail", self.fails))
-        )
+        return bars("Q", self.cell, self.false, self.fails)
 
 
 def grid(sims: int) -> list[StoppedCell]:
