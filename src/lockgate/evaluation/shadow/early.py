@@ -21,7 +21,7 @@ from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow.line_metrics import line_metrics
 from lockgate.evaluation.shadow.shifts import SCORE_SHIFT
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, approximately
-from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue
 from lockgate.hashing import number
 from lockgate.stats.sequential import largest_log_wealth, log_wealth, normal_log_wealth, normal_mixture_bound
 
@@ -164,7 +164,7 @@ def _metric(metric: Metric, scored: Scored, traffic: Traffic, *, bounds: bool) -
     def measure(role: str, rows: NDArray[np.intp], weights: Floats | None) -> Stream:
         value, largest = measure_whole(role, rows, weights), traffic.largest_among(scored, rows)
         if metric.name == SCORE_SHIFT.name:
-            return _shift(scored, rows, weights, ends=metric.bounds, largest=largest)
+            return _shift(value, scored, rows, weights, ends=metric.bounds, largest=largest)
         assert value.hits is not None  # noqa: S101  # a share
         assert value.base is not None  # noqa: S101
         weight = np.ones(rows.size) if weights is None else weights
@@ -192,19 +192,24 @@ def _metric(metric: Metric, scored: Scored, traffic: Traffic, *, bounds: bool) -
 
 
 def _shift(
-    scored: Scored, rows: NDArray[np.intp], weights: Floats | None, *, ends: tuple[float, float], largest: float
+    mean: MetricValue,
+    scored: Scored,
+    rows: NDArray[np.intp],
+    weights: Floats | None,
+    *,
+    ends: tuple[float, float],
+    largest: float,
 ) -> Stream:
+    """mean: as `score_shift` measures it."""
     candidate, champion = scored.candidate, scored.champion
     assert candidate is not None  # noqa: S101  # as of `line_metrics`
     assert champion is not None  # noqa: S101
-    differences = candidate[rows] - champion[rows]
-    answered = ~np.isnan(differences)
-    differences = np.where(answered, differences, 0.0)
-    mean = ratio_of(differences, answered, weights, among="requests answered by both")
+    assert mean.base is not None  # noqa: S101  # the requests that both answered
     weight = np.ones(rows.size) if weights is None else weights
     return Stream(
-        abs(mean.value), mean.psi, base=answered, detail={"shift": number(mean.value)},
-        above=weight * differences, below=weight * answered, ends=ends, largest=largest, size=True,
+        mean.value, mean.psi, base=mean.base, detail=mean.detail,
+        above=weight * np.where(mean.base, candidate[rows] - champion[rows], 0.0), below=weight * mean.base,
+        ends=ends, largest=largest, size=True,
     )  # fmt: skip
 
 
