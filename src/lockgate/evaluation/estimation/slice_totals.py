@@ -56,17 +56,15 @@ class SliceTotals:
             return self._mean(metric.means, slice_code)
         kinds, rows = self._of(metric, slice_code)
         above, below, detail = kinds.share(role, rows)
-        among = int(rows[below].sum())
-        counts = int(rows[above & below].sum()), among
-        return Summary(counts[0] / among, NO_SPREAD, 0.0, among, counts=counts, detail=detail)
+        hits, among = (int(rows[kind].sum()) for kind in (above & below, below))
+        return Summary(hits / among, NO_SPREAD, 0.0, among, counts=(hits, among), detail=detail)
 
     def contrast(self, metric: Metric, slice_code: SliceCode) -> Summary:
         """The candidate's share minus the champion's, of the rows that the candidate's is taken of. Raises Undefined."""
+        candidate, champion = (self.measure(metric, slice_code, role) for role in ROLES)
         kinds, rows = self._of(metric, slice_code)
         (ours, below, _), (theirs, _, _) = (kinds.share(role, rows) for role in ROLES)
-        candidate, champion = (self.measure(metric, slice_code, role) for role in ROLES)
-        up, down = (int(rows[kind & below].sum()) for kind in (ours & ~theirs, theirs & ~ours))
-        among = int(rows[below].sum())
+        up, down, among = (int(rows[kind & below].sum()) for kind in (ours & ~theirs, theirs & ~ours, below))
         return Summary(candidate.value - champion.value, NO_SPREAD, 0.0, among, disagree=(up, down, among))
 
     def _mean(self, means: Means, slice_code: SliceCode) -> Summary:

@@ -41,4 +41,4 @@ def match_rate(scored: Scored, line: Requirement) -> Metric:
     theirs = scored.per_row(role, name) if name else scored.champion
     assert theirs is not None  # noqa: S101  # the line is left out without a champion
     measured = shift("within", scored.candidate, theirs, tolerance=0.0)
-    return replace(MATCH_RATE, measure=None, measure_rows=measured.measure_rows)
+    return replace(MATCH_RATE, measure=None, measure_rows=measured.measure_rows, kinds=measured.kinds)
