@@ -20,7 +20,15 @@ from lockgate.evaluation.metrics.multiclass import worst_class
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
-from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Rare, Summary, Undefined, clipped_beside
+from lockgate.evaluation.uncertainty.metric_value import (
+    Bools,
+    MetricValue,
+    Rare,
+    Summary,
+    Undefined,
+    clipped_beside,
+    rare_pair,
+)
 from lockgate.models.class_scores import predicted_class
 from lockgate.stats.effective_size import Weighing, effective_rows
 from lockgate.stats.influence import spread
@@ -275,8 +283,7 @@ class SliceRows:
             )
             return down, up
         units, share = min(self._carried(model.base) for model in (candidate, champion) if model is not None)
-        down, up = (Rare(units, max(1.0, sharp), sharp) for sharp in (share * max(downs), share * max(ups)))
-        return down, up
+        return rare_pair(units, share * max(downs), share * max(ups))
 
     def _carried(self, base: Bools | None) -> tuple[float, float]:
         """(the rows or clusters of a base, by Kish where they weigh unlike; its share of all weight)."""

@@ -17,7 +17,14 @@ from lockgate.evaluation.metrics.calibration import BinSums
 from lockgate.evaluation.metrics.declaration import Agreement, Metric, OneRight, RowLoss, Share
 from lockgate.evaluation.metrics.fixes_and_breaks import one_right_detail
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric_value import Rare, Summary, Undefined, clipped_beside, small_sample
+from lockgate.evaluation.uncertainty.metric_value import (
+    Rare,
+    Summary,
+    Undefined,
+    clipped_beside,
+    rare_pair,
+    small_sample,
+)
 from lockgate.stats.influence import Spread, Sums
 
 Floats = NDArray[np.float64]
@@ -231,8 +238,7 @@ def _agreed(value: float, psi: Floats, counts: Ints, reaches: Sequence[Sequence[
 def _rare(psi: Floats, rows: int, units: int) -> tuple[Rare, Rare]:
     """Those that would move a ratio of which so many rows carry the farthest. psi: influence of a row by cell."""
     share = units / rows / small_sample(rows)
-    down, up = (Rare(units, max(1.0, sharp), sharp) for sharp in (share * float(-psi.min()), share * float(psi.max())))
-    return down, up
+    return rare_pair(units, share * float(-psi.min()), share * float(psi.max()))
 
 
 def _ratio_influence(share: Share, counts: Ints, value: float, rows: int) -> Floats:

@@ -44,6 +44,18 @@ ByCell = tuple[tuple[int, int], tuple[int, int]]
 """[label][decided positive] → what a row of that cell adds to a sum, 0 to 3."""
 
 
+def unpaired(decide: Callable[[Any, NDArray[Any] | None, float, float], Comparison]) -> Decide:
+    """The rule of a metric that is of both models, so that nothing is taken off its value. decide: (measured, clusters, null, confidence)."""
+
+    def decided(
+        candidate: Any, champion: Any, factor: float, clusters: NDArray[Any] | None, null: float, confidence: float
+    ) -> Comparison:
+        assert champion is None  # noqa: S101  # `gate check` refuses such lines
+        return decide(candidate, clusters, null, confidence)
+
+    return decided
+
+
 @dataclass(frozen=True)
 class Share:
     """Σ above / Σ below over rows, each by its label and its decision.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.evaluation.metrics.declaration import UNIT, Kinds, Means, Metric
+from lockgate.evaluation.metrics.declaration import UNIT, Kinds, Means, Metric, unpaired
 from lockgate.evaluation.shadow.shifts import P99_ABS_DIFFERENCE, SCORE_SHIFT, SHIFTS, WASSERSTEIN, WITHIN
 from lockgate.evaluation.uncertainty.comparison import EFFECTIVE, MIN_CLUSTERS, Comparison, approximately
 from lockgate.evaluation.uncertainty.metric_value import (
@@ -23,9 +23,9 @@ from lockgate.evaluation.uncertainty.metric_value import (
     Bools,
     Floats,
     MetricValue,
-    Rare,
     Summary,
     Undefined,
+    rare_pair,
     ratio_of,
     small_sample,
 )
@@ -65,7 +65,9 @@ def shift(
             ours, theirs = np.where(answered, ours, 0.0), np.where(answered, theirs, 0.0)
         return measures[subject](ours, theirs, answered, weights)
 
-    decide = {P99_ABS_DIFFERENCE.name: decide_p99, WASSERSTEIN.name: decide_wasserstein}.get(subject)
+    decide = {P99_ABS_DIFFERENCE.name: unpaired(decide_p99), WASSERSTEIN.name: unpaired(decide_wasserstein)}.get(
+        subject
+    )
     kinds = _kinds_within(candidate, champion, tolerance or 0.0) if subject == WITHIN.name else None
     means = _mean_shift(candidate, champion, probabilities) if subject == SCORE_SHIFT.name else None
     metric = replace(
@@ -107,10 +109,9 @@ def _mean_shift(candidate: Floats, champion: Floats, probabilities: bool) -> Mea
             raise Undefined("no_answers", _NO_ANSWERS)
         size, share = abs(mean), answered / rows
         turned = replace(sums, third=math.copysign(1.0, mean) * sums.third).scaled(small_sample(rows) / share)
-        down, up = (Rare(answered, max(1.0, sharp), sharp) for sharp in (share * (1.0 + size), share * (1.0 - size)))
         return Summary(
             size, turned.spread(rows), max(size, max(turned.fourth, 0.0) ** 0.25), answered,
-            rare=(down, up) if probabilities else None, detail={"shift": number(mean)},
+            rare=rare_pair(answered, share * (1.0 + size), share * (1.0 - size)) if probabilities else None, detail={"shift": number(mean)},
         )  # fmt: skip
 
     return Means(candidate - champion, summary)
@@ -167,22 +168,13 @@ def p99_abs_difference(candidate: Floats, champion: Floats, answered: Bools, wei
     return Differences(value, np.zeros(size.size), size=size, answered=answered, weights=weights)
 
 
-def decide_p99(
-    candidate: MetricValue,
-    champion: MetricValue | None,
-    factor: float,
-    clusters: Array | None,
-    null: float,
-    confidence: float,
-) -> Comparison:
+def decide_p99(measured: Differences, clusters: Array | None, null: float, confidence: float) -> Comparison:
     """By the share of requests within the limit, which is below 99 % where the percentile lies above it.
 
     Source: binomial test of a quantile (Conover 1999, §3.2); with weights or clusters by the test of such a share.
     """
-    assert isinstance(candidate, Differences)  # noqa: S101  # measured above
-    assert champion is None  # noqa: S101  # `gate check` refuses such lines
-    plain = candidate.weights is None and clusters is None
-    return (_by_counts if plain else _by_shares)(candidate, clusters, null, confidence)
+    plain = measured.weights is None and clusters is None
+    return (_by_counts if plain else _by_shares)(measured, clusters, null, confidence)
 
 
 def _by_counts(measured: Differences, _: Array | None, null: float, confidence: float) -> Comparison:
@@ -303,23 +295,14 @@ def wasserstein(candidate: Floats, champion: Floats, answered: Bools, weights: F
     return Distance(distance / deviation, psi, base=answered, bias=bias, answered=answered, weights=weights)
 
 
-def decide_wasserstein(
-    candidate: MetricValue,
-    champion: MetricValue | None,
-    factor: float,
-    clusters: Array | None,
-    null: float,
-    confidence: float,
-) -> Comparison:
+def decide_wasserstein(measured: Distance, clusters: Array | None, null: float, confidence: float) -> Comparison:
     """By the influence of each request, what chance may have added taken off for the claim that the distance is above."""
-    assert isinstance(candidate, Distance)  # noqa: S101  # measured above
-    assert champion is None  # noqa: S101  # `gate check` refuses such lines
-    summary, _ = summary_of(candidate, candidate.answered, candidate.weights, clusters)
+    summary, _ = summary_of(measured, measured.answered, measured.weights, clusters)
 
     def test(value: float) -> Comparison:
         moved = replace(summary, value=value)
-        return own(_DISTANCE, moved, rows=candidate.psi.size, fewest=None, null=null, confidence=confidence)
+        return own(_DISTANCE, moved, rows=measured.psi.size, fewest=None, null=null, confidence=confidence)
 
-    whole, bias = test(candidate.value), candidate.bias * math.sqrt(max(summary.error.design_effect or 1.0, 1.0))
-    least = test(max(candidate.value - bias, 0.0))
+    whole, bias = test(measured.value), measured.bias * math.sqrt(max(summary.error.design_effect or 1.0, 1.0))
+    least = test(max(measured.value - bias, 0.0))
     return replace(whole, low=max(least.low, 0.0), p_above=least.p_above, method=approximately(whole.method))

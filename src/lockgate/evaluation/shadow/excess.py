@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.from_sums import NO_SPREAD
-from lockgate.evaluation.metrics.declaration import UNIT, Metric
+from lockgate.evaluation.metrics.declaration import UNIT, Metric, unpaired
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evaluation.shadow import rates
 from lockgate.evaluation.shadow.distances import Differences, decide_p99, p99_abs_difference, summary_of
@@ -60,7 +60,7 @@ def excess_rate(subject: str, kinds: NDArray[np.uint8], own_kinds: NDArray[np.ui
         columns = [column[each] & answered for each in (of_both, of_itself) for column in (above, below)]
         return _excess(*columns, answered=answered, weights=weights, among=among)
 
-    return replace(rates.RATES[subject], measure=None, measure_rows=measure, decide=decide_excess)
+    return replace(rates.RATES[subject], measure=None, measure_rows=measure, decide=unpaired(decide_excess))
 
 
 def excess_within(differences: Floats, own_differences: Floats, *, tolerance: float) -> Metric:
@@ -75,7 +75,9 @@ def excess_within(differences: Floats, own_differences: Floats, *, tolerance: fl
             among="requests answered by both", offset=1.0, up=True,
         )  # fmt: skip
 
-    return replace(SHIFTS[WITHIN.name], measure=None, measure_rows=measure, argument=None, decide=decide_excess)
+    return replace(
+        SHIFTS[WITHIN.name], measure=None, measure_rows=measure, argument=None, decide=unpaired(decide_excess)
+    )
 
 
 def _excess(
@@ -110,24 +112,15 @@ def _detail(whole: float, noise: float, answered: Bools) -> dict[str, str | int 
     return {"with_noise": number(whole), "noise": number(noise), "asked_twice": int(np.count_nonzero(answered))}
 
 
-def decide_excess(
-    candidate: MetricValue,
-    champion: MetricValue | None,
-    factor: float,
-    clusters: Array | None,
-    null: float,
-    confidence: float,
-) -> Comparison:
+def decide_excess(measured: Excess, clusters: Array | None, null: float, confidence: float) -> Comparison:
     """As a share is compared with the champion's on the same rows: by Tango's score of independent pairs, else by influence."""
-    assert isinstance(candidate, Excess)  # noqa: S101  # measured above
-    assert champion is None  # noqa: S101  # `gate check` refuses such lines
-    op: Literal[">=", "<="] = ">=" if candidate.up else "<="
+    op: Literal[">=", "<="] = ">=" if measured.up else "<="
     beside = Requirement(_EXCESS.name, op, RequirementLimit(relative=True))
     test = paired(
-        _EXCESS, _summary(candidate, clusters), beside, rows=candidate.psi.size, fewest=None,
-        null=null - candidate.offset, confidence=confidence,
+        _EXCESS, _summary(measured, clusters), beside, rows=measured.psi.size, fewest=None,
+        null=null - measured.offset, confidence=confidence,
     )  # fmt: skip
-    shifted = {name: getattr(test, name) + candidate.offset for name in ("value", "low", "high")}
+    shifted = {name: getattr(test, name) + measured.offset for name in ("value", "low", "high")}
     detail = {key: value for key, value in test.detail.items() if not key.startswith("only_")}
     return replace(test, **shifted, detail=detail)
 
@@ -173,26 +166,15 @@ def excess_p99(differences: Floats, own_differences: Floats) -> Metric:
         return ExcessPercentile(whole.value - noise.value, whole.psi, detail=detail, whole=whole, noise=noise)
 
     metric = SHIFTS[P99_ABS_DIFFERENCE.name]
-    return replace(metric, measure=None, measure_rows=measure, argument=None, decide=decide_excess_p99)
+    return replace(metric, measure=None, measure_rows=measure, argument=None, decide=unpaired(decide_excess_p99))
 
 
-def decide_excess_p99(
-    candidate: MetricValue,
-    champion: MetricValue | None,
-    factor: float,
-    clusters: Array | None,
-    null: float,
-    confidence: float,
-) -> Comparison:
+def decide_excess_p99(measured: ExcessPercentile, clusters: Array | None, null: float, confidence: float) -> Comparison:
     """By a bound of each percentile, each of half the risk (Bonferroni), so that how the two hang together plays no part."""
-    assert isinstance(candidate, ExcessPercentile)  # noqa: S101  # measured above
-    assert champion is None  # noqa: S101  # `gate check` refuses such lines
 
     @cache
     def ends(alpha: float) -> tuple[float, float, Comparison]:
-        whole, noise = (
-            decide_p99(each, None, 1.0, clusters, 0.0, 1 - alpha / 2) for each in (candidate.whole, candidate.noise)
-        )
+        whole, noise = (decide_p99(each, clusters, 0.0, 1 - alpha / 2) for each in (measured.whole, measured.noise))
         return whole.low - noise.high, whole.high - noise.low, whole
 
     def least_alpha(shows: Callable[[float], bool]) -> float:
@@ -203,7 +185,7 @@ def decide_excess_p99(
     low, high, whole = ends(1 - confidence)
     return replace(
         whole,
-        value=candidate.value,
+        value=measured.value,
         low=low,
         high=high,
         p_above=least_alpha(lambda alpha: ends(alpha)[0] > null),

@@ -20,7 +20,11 @@ from lockgate.evaluation.shadow import rates
 from lockgate.evaluation.shadow.distances import shift
 from lockgate.evaluation.shadow.matches import MATCH_RATE, match_rate
 from lockgate.evaluation.shadow.shifts import SHIFTS
+from lockgate.evaluation.uncertainty.metric_value import Floats
 from lockgate.models.class_scores import predicted_class
+
+Decided = tuple[Floats, Floats]
+"""(n,) what the candidate, and the champion, decides."""
 
 
 def without_labels(scored: Scored) -> Scored:
@@ -54,15 +58,10 @@ def line_metrics(
         if not decides(line):
             metrics[line.subject_text] = rates.rate(line.subject, _unanswered(scored))
             continue
-        if decided is None:
-            raise GateBroken(
-                f"{line.subject} needs to know which scores are positive", remedy="give the pipeline a threshold"
-            )
-        name = class_of(line, scored.classes)
-        code = 1 if name is None else scored.classes.index(name)
+        both, code, name = positive_of(line, decided, scored.classes)
         if code not in kinds:
-            kinds[code] = rates.decided_kinds(*decided, code)
-        metrics[line.subject_text] = rates.rate(line.subject, kinds[code], name=name or "")
+            kinds[code] = rates.decided_kinds(*both, code)
+        metrics[line.subject_text] = rates.rate(line.subject, kinds[code], name=name)
     return metrics
 
 
@@ -98,7 +97,20 @@ def _shift(scored: Scored, line: Requirement, *, task: str) -> Metric:
     )
 
 
-def class_of(line: Requirement, classes: tuple[str, ...]) -> str | None:
+def positive_of(line: Requirement, decided: Decided | None, classes: tuple[str, ...]) -> tuple[Decided, int, str]:
+    """(what both models decide, the code that counts as positive, the name of its class, of several). decided: as of `decisions`.
+
+    Raises GateBroken where nothing says what they decide, DataError for a class that is none.
+    """
+    if decided is None:
+        raise GateBroken(
+            f"{line.subject} needs to know which scores are positive", remedy="give the pipeline a threshold"
+        )
+    name = _class_of(line, classes)
+    return decided, 1 if name is None else classes.index(name), name or ""
+
+
+def _class_of(line: Requirement, classes: tuple[str, ...]) -> str | None:
     """The class that counts as positive; None where the line names none."""
     written = line.argument("class")
     if written is None or not classes:

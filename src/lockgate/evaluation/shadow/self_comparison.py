@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.errors import GateBroken
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.pictures.decisions import decisions
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.shadow import rates
 from lockgate.evaluation.shadow.excess import excess_p99, excess_rate, excess_within
-from lockgate.evaluation.shadow.line_metrics import class_of, decides
+from lockgate.evaluation.shadow.line_metrics import decides, positive_of
 from lockgate.evaluation.shadow.shifts import WITHIN
 from lockgate.hashing import number
 from lockgate.models.class_scores import predicted_class
@@ -69,14 +68,9 @@ def compare_with_itself(
                 else excess_p99(differences, own_differences)
             )
             continue
-        if decided is None or own is None:
-            raise GateBroken(
-                f"{line.subject} needs to know which scores are positive", remedy="give the pipeline a threshold"
-            )
-        name = class_of(line, sample.classes)
-        code = 1 if name is None else sample.classes.index(name)
-        kinds, own_kinds = (rates.decided_kinds(*pair, code) for pair in (decided, own))
-        metrics[line.subject_text] = excess_rate(line.subject, kinds, own_kinds, code=name or "")
+        (of_both, code, name), (of_itself, _, _) = (positive_of(line, each, sample.classes) for each in (decided, own))
+        kinds, own_kinds = (rates.decided_kinds(*pair, code) for pair in (of_both, of_itself))
+        metrics[line.subject_text] = excess_rate(line.subject, kinds, own_kinds, code=name)
     return SelfComparison(sample, metrics, _entry(twice, own, own_differences, task=task))
 
 

@@ -72,6 +72,12 @@ class Rare:
     crowded: bool = False
 
 
+def rare_pair(units: float, down: float, up: float) -> tuple[Rare, Rare]:
+    """Those that would move a value down the farthest, and up. down, up: how far, for each share of all rows or clusters that they are."""
+    first, second = (Rare(units, max(1.0, sharp), sharp) for sharp in (down, up))
+    return first, second
+
+
 @dataclass(frozen=True)
 class Summary:
     """One model's metric on some rows, or its difference from another model's there, as far as tests need it.
