@@ -14,7 +14,6 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.slices.spec import FIXED_COLUMNS
 from lockgate.data.stored_columns import stored
 from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import UsageError
@@ -74,7 +73,9 @@ class Joined:
         places = np.flatnonzero(chosen)
         dataset = _ChosenLabels(self.values, self.source, self.rows[places])
         checked = checked_rows(dataset, task=task, positive=positive, salt=b"", scores={}, classes=classes)
-        return _rows_of(self.scored, places, checked.columns.get("label"))
+        rows, label = self.scored.of_rows(places), checked.columns.get("label")
+        rows.labels = None if label is None else arrays.to_numpy(arrays.whole(label))
+        return rows
 
 
 def join(scored: Scored, labels: Dataset, *, salt: bytes, keep_ids: bool, task: Task, positive: Any) -> Joined:
@@ -176,28 +177,6 @@ class _ChosenLabels(TableDataset):
 
     def _place(self, number: int) -> str:
         return self._source.row(int(self._numbers[number - 1]) + 1)
-
-
-def _rows_of(scored: Scored, places: Array, label: pa.Array | None) -> Scored:
-    """Some of the requests, with their labels; the slices keep those labels that no row of them has."""
-
-    def column(name: str) -> pa.Array | None:
-        if name == "label":
-            return label
-        if name in FIXED_COLUMNS:
-            views = {"weight": scored.weights, "cluster": scored.clusters, "candidate": scored.candidate,
-                     "champion": scored.champion}  # fmt: skip
-            values = views.get(name)
-            return None if values is None else arrays.from_numpy(values[places])
-        labels, codes = scored.codes(name)
-        return pa.DictionaryArray.from_arrays(arrays.from_numpy(codes[places]), arrays.from_texts(labels))
-
-    rows = Scored(
-        column, rows=places.size, sha256=lambda: scored.sha256, slices=scored.slices, classes=scored.classes,
-        answers=scored.answers,
-    )  # fmt: skip
-    rows.unrepeatable, rows.recorded = scored.unrepeatable, scored.recorded
-    return rows
 
 
 def answered(scored: Scored) -> Array:

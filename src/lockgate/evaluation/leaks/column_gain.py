@@ -92,12 +92,7 @@ def of_rows(scored: Scored, rows: NDArray[np.intp] | None) -> Scored:
     """The scored rows with these numbers, without their slices."""
     view = copy(scored)
     view.slices = ()
-    if rows is not None:
-        for name in ("labels", "candidate", "champion", "weights", "clusters"):
-            column = getattr(scored, name)
-            setattr(view, name, None if column is None else column[rows])
-        view.rows = int(rows.size)
-    return view
+    return view if rows is None else view.of_rows(rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,13 +14,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.data import arrow_arrays
 from lockgate.data.arrow_arrays import Array
-from lockgate.data.slices.spec import FIXED_COLUMNS
 from lockgate.errors import DataError, UsageError
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.ranking_subjects import BY_NAME, UNIT, Cutoff, RankingMetric, out_of_range
@@ -300,15 +298,10 @@ class ByQuery:
 
 def rows_of_queries(scored: Scored, rows: Array) -> Scored:
     """The same data with one row a query: weight, cluster and slices, without labels and scores. rows: one of each query."""
-
-    def column(name: str) -> pa.Array | None:
-        if name in FIXED_COLUMNS:
-            values: Any = {"weight": scored.weights, "cluster": scored.clusters}.get(name)
-            return None if values is None else arrow_arrays.from_numpy(values[rows])
-        labels, codes = scored.codes(name)
-        return pa.DictionaryArray.from_arrays(arrow_arrays.from_numpy(codes[rows]), arrow_arrays.from_texts(labels))
-
-    return Scored(column, rows=rows.size, sha256=lambda: scored.sha256, slices=scored.slices, counted_in=UNIT)
+    view = scored.of_rows(rows)
+    view.labels = view.candidate = view.champion = view.queries = None
+    view.counted_in = UNIT
+    return view
 
 
 def mean_of_judged(
