@@ -295,20 +295,24 @@ class CaseBuilder:
 
     def readers(self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool) -> dict[str, AnswerReader]:
         """Role → what makes scores of its answers, or of its column in the data where a column of two classes is there."""
-        from lockgate.models.answers.answer_reader import AnswerReader
-
-        def reader(role: str, column: str | None = None) -> AnswerReader:
-            reading = self.inputs.reading(
-                dataset.name, role, threshold=self.threshold(role), classes=classes, replayed=replayed, recorded=column
-            )
-            return AnswerReader(
-                reading, may_fail=replayed or column is not None, recorded=None if column is None else role, role=role
-            )
-
+        reader = partial(self.reader, dataset, classes, replayed=replayed)
         recorded = dataset.spec.scores or {}
         columns = recorded.items() if self.pipeline.task == "binary" else ()
         readers = {str(role): reader(role, column) for role, column in columns if isinstance(column, str)}
         return readers | {contender.role: reader(contender.role) for contender in self._asked(dataset)}
+
+    def reader(
+        self, dataset: Dataset, classes: tuple[str, ...], role: str, column: str | None = None, *, replayed: bool
+    ) -> AnswerReader:
+        """That of a role which is asked, or of its column in the data."""
+        from lockgate.models.answers.answer_reader import AnswerReader
+
+        reading = self.inputs.reading(
+            dataset.name, role, threshold=self.threshold(role), classes=classes, replayed=replayed, recorded=column
+        )
+        return AnswerReader(
+            reading, may_fail=replayed or column is not None, recorded=None if column is None else role, role=role
+        )
 
     def _asked(self, dataset: Dataset) -> list[Contender]:
         """The versions that answer the rows now; what the others answered lies in the data."""

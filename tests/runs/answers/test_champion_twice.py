@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from lockgate.evidence.run_folder import RunFolder
 from lockgate.models.model import Output, ScoreReading
 from lockgate.runs.answers.champion_twice import champion_twice
 from lockgate.runs.answers.scored_files import ScoredFiles
+from lockgate.runs.case_builder import CaseBuilder
 
 N = 5_000
 
@@ -53,7 +55,9 @@ def builder_of(folder: Path, model: Noisy, **spec: Any) -> Any:
         champion=champion, dataset=lambda _: dataset, replayed=lambda _: before, seed=11, progress=lambda *_: None
     )
     files = ScoredFiles(RunFolder(folder), resumed=False)
-    return SimpleNamespace(case=case, inputs=inputs, threshold=lambda _: 0.5, scored_files=files)
+    builder = SimpleNamespace(case=case, inputs=inputs, threshold=lambda _: 0.5, scored_files=files)
+    builder.reader = partial(CaseBuilder.reader, builder)
+    return builder
 
 
 def test_the_same_batch_is_sent_twice_in_a_row(tmp_path: Path) -> None:

@@ -52,13 +52,7 @@ def champion_twice(builder: CaseBuilder, name: str, requests: int) -> Scored:
 
 
 def _reader(builder: CaseBuilder, dataset: Dataset, before: Scored) -> AnswerReader:
-    from lockgate.models.answers.answer_reader import AnswerReader
-
-    reading = builder.inputs.reading(
-        dataset.name, "champion", threshold=builder.threshold("champion"), classes=builder.inputs.classes(dataset),
-        replayed=True, recorded=None,
-    )  # fmt: skip
-    reader = AnswerReader(reading, may_fail=True, role="champion")
+    reader = builder.reader(dataset, builder.inputs.classes(dataset), "champion", replayed=True)
     # Where it was asked about all of them, its answers are again what they were then, whatever those to a few look like.
     alike = before.kind_of_answers("champion") if dataset.spec.asks("champion") else None
     reader.expect(builder.inputs.label_values(dataset), alike=alike)
