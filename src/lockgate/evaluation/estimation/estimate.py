@@ -147,14 +147,14 @@ def estimate(
     )
     estimates: dict[tuple[str, SliceKey], Estimate] = {}
     pooled: dict[str, float | None] = {}
-    totals = SliceTotals(scored, codes)
+    members = {slicing: Members(column, count) for slicing, (count, column) in codes.items()}
+    totals = SliceTotals(scored, members)
     overall = SliceRows(scored, None, OVERALL, threshold, metrics, summed, totals)
     for name, requirement in lines:
         whole = _estimate(overall, name, requirement, ())
         pooled[name] = whole.variance
         if requirement.scope.kind == "overall":
             estimates[name, ()] = replace(whole, pooled_variance=whole.variance)
-    members = {slicing: Members(column, count) for slicing, (count, column) in codes.items()}
     for cell in cells:
         slicing, code = cell.slice_code
         rows = SliceRows(scored, partial(members[slicing], code), cell.slice_code, threshold, metrics, summed, totals)

@@ -71,8 +71,13 @@ class Members:
         return self.order[self.ends[code] : self.ends[code + 1]]
 
     @cached_property
+    def counts(self) -> NDArray[np.intp]:
+        """(labels,) how many rows there are of each."""
+        return np.bincount(self.codes, minlength=self.labels)
+
+    @cached_property
     def ends(self) -> NDArray[np.intp]:
-        return np.concatenate([[0], np.bincount(self.codes, minlength=self.labels).cumsum()])
+        return np.concatenate([[0], self.counts.cumsum()])
 
     @cached_property
     def order(self) -> NDArray[np.intp]:

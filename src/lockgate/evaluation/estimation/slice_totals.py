@@ -10,24 +10,22 @@ from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.engine import Moments
 from lockgate.evaluation.estimation.from_sums import NO_SPREAD
+from lockgate.evaluation.estimation.slice_cells import Members
 from lockgate.evaluation.estimation.sum_request import OVERALL, ROLES, SliceCode
 from lockgate.evaluation.metrics.declaration import Kinds, Means, Metric
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.metric_value import Summary
 
 _PIECE = 1 << 20  # counting makes wide numbers of narrow ones
-Codes = Mapping[int, tuple[int, NDArray[Any]]]
-"""Slicing, from 1 → (number of its slices, (n,) code of each row)."""
 
 
 class SliceTotals:
     """Sums by slice; but for how many rows there are, only where rows are independent and of one weight: metrics of others are
-    measured on their rows."""
+    measured on their rows. members: slicing, from 1 → the rows of its slices."""
 
-    def __init__(self, scored: Scored, codes: Codes) -> None:
+    def __init__(self, scored: Scored, members: Mapping[int, Members]) -> None:
         self._plain = scored.weights is None and scored.clusters is None
-        self._all, self._codes = scored.rows, codes
-        self._rows: dict[int, NDArray[np.int64]] = {}
+        self._all, self._members = scored.rows, members
         self._counts: dict[tuple[int, int], NDArray[np.int64]] = {}
         self._moments: dict[tuple[int, int], Moments] = {}
         self._kept = list[NDArray[Any]]()  # so that no other column is taken for one of them
@@ -43,12 +41,7 @@ class SliceTotals:
     def rows(self, slice_code: SliceCode) -> int:
         """Of a slice, of whatever weight."""
         slicing, code = slice_code
-        if slice_code == OVERALL:
-            return self._all
-        if slicing not in self._rows:
-            slices, codes = self._codes[slicing]
-            self._rows[slicing] = np.bincount(codes, minlength=slices)
-        return int(self._rows[slicing][code])
+        return self._all if slice_code == OVERALL else int(self._members[slicing].counts[code])
 
     def measure(self, metric: Metric, slice_code: SliceCode, role: str) -> Summary:
         """One model's share, or its mean. Raises Undefined."""
@@ -89,7 +82,11 @@ class SliceTotals:
         return kinds, self._counts[key][code]
 
     def _coded(self, slicing: int) -> tuple[int, NDArray[Any] | None]:
-        return self._codes[slicing] if slicing != OVERALL[0] else (1, None)
+        """(number of its slices, (n,) code of each row, None where all rows are one)."""
+        if slicing == OVERALL[0]:
+            return 1, None
+        members = self._members[slicing]
+        return members.labels, members.codes
 
 
 def counted(
